@@ -1,0 +1,35 @@
+{#
+    The additive measures of a member's day, the columns of fact_user_day. Exact types: a sum must not depend
+    on the order of its terms, or two builds of one snapshot would differ in the last bit.
+#}
+{% macro day_measures() %}
+    {{ return([
+        {'name': 'visit_count', 'type': 'int'},
+        {'name': 'closed_booking_count', 'type': 'int'},
+        {'name': 'cancelled_count', 'type': 'int'},
+        {'name': 'no_show_count', 'type': 'int'},
+        {'name': 'weight_set_count', 'type': 'int'},
+        {'name': 'weight_progress_sum', 'type': 'numeric'},
+        {'name': 'app_session_count', 'type': 'int'},
+        {'name': 'app_minutes', 'type': 'numeric'},
+        {'name': 'steps', 'type': 'int'},
+        {'name': 'step_day_count', 'type': 'int'},
+        {'name': 'social_action_count', 'type': 'int'},
+        {'name': 'ticket_count', 'type': 'int'},
+    ]) }}
+{% endmacro %}
+
+{# One select over CTEs that bring some measures each; the others are 0 there. #}
+{% macro stack_measures(measures_by_cte) %}
+    {%- for cte, given in measures_by_cte.items() %}
+    select
+        user_id,
+        activity_date,
+        known_on,
+        {%- for measure in day_measures() %}
+        {{ measure.name if measure.name in given else '0 as ' ~ measure.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ cte }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{% endmacro %}

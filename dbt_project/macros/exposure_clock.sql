@@ -1,0 +1,198 @@
+{#
+    The exposure clock: what a pass covers, as known at the end of a day. The one place where freezes,
+    cancellations, grace and early renewals are resolved; core_hp_period asks it for the horizon,
+    user_week_metrics for Sundays, member_snapshot for its dates, interval_hp for the days before its weeks.
+
+    A pass buys as many days as its nominal period has. Its corrected end is the day on which the last of
+    them is used up, frozen days not counted; freezes that overlap, lie outside or fall into the extension
+    need no rule of their own. An open freeze lasts until the as-of day. A cancelled pass ends on the day of
+    its cancellation. A pass that was never paid, or called off before it began, covers nothing.
+
+    as_of: a CTE with as_of_date and, where on_pass is true, the hp_id to resolve on that date.
+
+    Emits the CTEs
+        known_passes (as_of_date, hp_id)  the pass as known, with has_coverage
+        frozen_spans (as_of_date, hp_id, frozen_from_on)  disjoint frozen spans of the covered time
+        pass_clock   (as_of_date, hp_id)  covering passes with hp_end_corrected and freeze_days
+#}
+{% macro exposure_clock(as_of, on_pass=false) %}
+known_passes as (
+    select
+        as_of.as_of_date,
+        passes.hp_id,
+        passes.user_id,
+        passes.purchased_on,
+        passes.starts_on,
+        passes.ends_on,
+        passes.ends_on - passes.starts_on + 1 as pass_days,
+        case when passes.cancelled_on <= as_of.as_of_date then passes.cancelled_on end as cancelled_on,
+        passes.starts_on <= passes.ends_on
+        and (passes.cancelled_on is null
+            or passes.cancelled_on > as_of.as_of_date
+            or passes.cancelled_on >= passes.starts_on)
+        and (coalesce(passes.payment_status, 'paid') = 'paid'
+            or (passes.payment_status = 'refunded'
+                and (passes.cancelled_on > as_of.as_of_date
+                    or passes.cancelled_on >= passes.starts_on))) as has_coverage
+    from {{ as_of }} as as_of
+    inner join {{ ref('int_hero_passes_versioned') }} as passes
+        on {{ is_known('passes', 'as_of.as_of_date') }}
+        {%- if on_pass %}
+        and passes.hp_id = as_of.hp_id
+        {%- endif %}
+),
+
+known_freezes as (
+    select
+        passes.as_of_date,
+        passes.hp_id,
+        passes.starts_on,
+        passes.pass_days,
+        passes.cancelled_on,
+        greatest(freezes.starts_on, passes.starts_on) as frozen_from_on,
+        least(
+            coalesce(freezes.ends_on, passes.as_of_date),
+            case when freezes.called_off_on <= passes.as_of_date then freezes.called_off_end_on end
+        ) as frozen_to_on
+    from known_passes as passes
+    inner join {{ ref('int_freezes_versioned') }} as freezes
+        on passes.hp_id = freezes.hp_id and {{ is_known('freezes', 'passes.as_of_date') }}
+    where passes.has_coverage
+),
+
+freeze_order as (
+    select
+        *,
+        max(frozen_to_on) over (
+            partition by as_of_date, hp_id order by frozen_from_on, frozen_to_on
+            rows between unbounded preceding and 1 preceding
+        ) as frozen_before_to_on
+    from known_freezes
+    where frozen_from_on <= frozen_to_on
+),
+
+freeze_additions as (
+    select
+        as_of_date,
+        hp_id,
+        starts_on,
+        pass_days,
+        cancelled_on,
+        greatest(frozen_from_on, frozen_before_to_on + 1) as frozen_from_on,
+        frozen_to_on,
+        greatest(frozen_to_on - greatest(frozen_from_on, frozen_before_to_on + 1) + 1, 0) as added_days
+    from freeze_order
+),
+
+freezes_in_time as (
+    select
+        *,
+        sum(added_days) over (
+            partition by as_of_date, hp_id order by frozen_from_on, frozen_to_on
+            rows between unbounded preceding and current row
+        ) - added_days as days_added_before
+    from freeze_additions
+    where added_days > 0
+),
+
+-- A freeze counts when it begins before the last bought day is used up.
+counted_freezes as (
+    select * from freezes_in_time
+    where frozen_from_on - starts_on - days_added_before < pass_days
+),
+
+extensions as (
+    select as_of_date, hp_id, sum(added_days)::int as extension_days
+    from counted_freezes
+    group by as_of_date, hp_id
+),
+
+frozen_spans as (
+    select
+        as_of_date,
+        hp_id,
+        frozen_from_on,
+        least(frozen_to_on, cancelled_on) as frozen_to_on
+    from counted_freezes
+    where frozen_from_on <= coalesce(cancelled_on, frozen_from_on)
+),
+
+freeze_totals as (
+    select as_of_date, hp_id, sum(frozen_to_on - frozen_from_on + 1)::int as freeze_days
+    from frozen_spans
+    group by as_of_date, hp_id
+),
+
+pass_clock as (
+    select
+        passes.as_of_date,
+        passes.hp_id,
+        passes.user_id,
+        passes.purchased_on,
+        passes.starts_on,
+        passes.pass_days,
+        coalesce(freeze_totals.freeze_days, 0) as freeze_days,
+        least(
+            passes.starts_on + passes.pass_days - 1 + coalesce(extensions.extension_days, 0),
+            passes.cancelled_on
+        ) as hp_end_corrected
+    from known_passes as passes
+    left join extensions
+        on passes.as_of_date = extensions.as_of_date and passes.hp_id = extensions.hp_id
+    left join freeze_totals
+        on passes.as_of_date = freeze_totals.as_of_date and passes.hp_id = freeze_totals.hp_id
+    where passes.has_coverage
+)
+{%- endmacro %}
+
+{#
+    Covering passes in a row: what comes before and after each, and the spells they form. A spell goes on
+    while the next pass is bought within the days of grace after all earlier ones have ended.
+
+    Emits the CTE pass_chain, from a CTE of the shape of pass_clock.
+#}
+{% macro pass_chain(clock='pass_clock') %}
+passes_in_order as (
+    select
+        *,
+        row_number() over chain as pass_number,
+        lag(hp_id) over chain as previous_hp_id,
+        lag(hp_end_corrected) over chain as previous_end_on,
+        lead(hp_id) over chain as next_hp_id,
+        lead(purchased_on) over chain as renewed_on,
+        lead(starts_on) over chain as next_starts_on,
+        first_value(purchased_on) over chain as first_purchased_on,
+        first_value(starts_on) over chain as first_pass_on,
+        max(hp_end_corrected) over (
+            partition by as_of_date, user_id order by starts_on, purchased_on, hp_id
+            rows between unbounded preceding and 1 preceding
+        ) as covered_before_to_on
+    from {{ clock }}
+    window chain as (partition by as_of_date, user_id order by starts_on, purchased_on, hp_id)
+),
+
+spell_starts as (
+    select
+        *,
+        covered_before_to_on is null
+        or purchased_on > covered_before_to_on + {{ var('grace_days') }} as is_spell_start
+    from passes_in_order
+),
+
+numbered_spells as (
+    select
+        *,
+        sum(is_spell_start::int) over (
+            partition by as_of_date, user_id order by starts_on, purchased_on, hp_id
+        )::int as spell_number
+    from spell_starts
+),
+
+pass_chain as (
+    select
+        *,
+        user_id || ':' || spell_number as spell_id,
+        min(starts_on) over (partition by as_of_date, user_id, spell_number) as spell_starts_on
+    from numbered_spells
+)
+{%- endmacro %}

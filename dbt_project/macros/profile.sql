@@ -1,0 +1,61 @@
+{#
+    A member's profile as known at the end of a day, the latest body reading included.
+
+    as_of: a CTE (as_of_date, user_id). Emits the CTE profiles (as_of_date, user_id, ...), without a row for
+    a member whose document was not known by then.
+#}
+{% macro profiles(as_of) %}
+body_readings as (
+    select
+        user_id,
+        weight_kg,
+        fat_share,
+        measured_on,
+        lead(measured_on, 1, date '9999-12-31') over (partition by user_id order by measured_at) as next_on
+    from {{ ref('stg_body_measurements') }}
+),
+
+known_profiles as (
+    select
+        as_of.as_of_date,
+        users.*,
+        coalesce(body_readings.weight_kg, users.weight_kg) as known_weight_kg,
+        coalesce(body_readings.fat_share, users.fat_share) as known_fat_share,
+        -- A source without clans says nothing about who is in one.
+        bool_or(users.clan_id is not null) over (partition by as_of.as_of_date) as has_clans
+    from {{ as_of }} as as_of
+    inner join {{ ref('int_users_versioned') }} as users
+        on as_of.user_id = users.user_id and {{ is_known('users', 'as_of.as_of_date') }}
+    left join body_readings
+        on as_of.user_id = body_readings.user_id
+        and body_readings.measured_on <= as_of.as_of_date
+        and as_of.as_of_date < body_readings.next_on
+),
+
+profiles as (
+    select
+        as_of_date,
+        user_id,
+        registered_on,
+        birth_date,
+        extract(year from age(as_of_date, birth_date))::int as age_years,
+        sex,
+        height_cm,
+        known_weight_kg as weight_kg,
+        known_weight_kg / nullif(height_cm / 100, 0) ^ 2 as body_mass_index,
+        known_fat_share as fat_share,
+        city,
+        club_id,
+        work_type,
+        transport,
+        fitness_experience,
+        goal,
+        onboarding,
+        has_trial,
+        clan_id,
+        case when has_clans then clan_id is not null end as is_in_clan,
+        cardinality(friend_ids) as friend_count,
+        as_of_date - registered_on as tenure_days
+    from known_profiles
+)
+{%- endmacro %}

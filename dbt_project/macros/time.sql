@@ -1,0 +1,49 @@
+{# Studio days, the data horizon and the window of a run. Every rule about time lives here. #}
+
+{# The studio day that an instant belongs to. #}
+{% macro studio_day(instant) -%}
+    ({{ instant }} at time zone '{{ var("timezone") }}')::date
+{%- endmacro %}
+
+{# The last studio day of a span whose end is the first instant no longer in it. #}
+{% macro last_studio_day(end_instant) -%}
+    {{ studio_day("(" ~ end_instant ~ " - interval '1 microsecond')") }}
+{%- endmacro %}
+
+{# The first instant of a studio day. #}
+{% macro start_of_day(day) -%}
+    (({{ day }})::timestamp at time zone '{{ var("timezone") }}')
+{%- endmacro %}
+
+{# The last studio day that was extracted completely; null before the first extraction. #}
+{% macro horizon() -%}
+    (select max(through_day) from {{ source('ris_raw', 'extraction_log') }})
+{%- endmacro %}
+
+{# The first instant that the horizon does not cover. #}
+{% macro horizon_end() -%}
+    (select {{ start_of_day('max(through_day) + 1') }} from {{ source('ris_raw', 'extraction_log') }})
+{%- endmacro %}
+
+{% macro window_start() -%}
+    {%- set from_date = var('from_date') | string -%}
+    {%- set opens_at_the_beginning = from_date <= (var('history_start') | string) -%}
+    date '{{ '1900-01-01' if opens_at_the_beginning else from_date }}'
+{%- endmacro %}
+
+{# The last day of the window, never beyond the horizon. #}
+{% macro window_end() -%}
+    least(date '{{ var("to_date") }}', {{ horizon() }})
+{%- endmacro %}
+
+{% macro week_of(day) -%}
+    date_trunc('week', {{ day }})::date
+{%- endmacro %}
+
+{#
+    The first week that a window touches. A snapshot inside a week reads the norm of the week that holds
+    the day six days earlier, so that week belongs to the window too.
+#}
+{% macro first_window_week() -%}
+    {{ week_of(window_start() ~ ' - 6') }}
+{%- endmacro %}

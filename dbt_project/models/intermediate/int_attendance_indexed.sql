@@ -1,0 +1,48 @@
+{{ config(indexes=[{'columns': ['calendar_date']}]) }}
+
+with visits as (
+    select activity_date, known_on, sum(visit_count) as visit_count
+    from {{ ref('int_user_days_measured') }}
+    where visit_count <> 0
+    group by activity_date, known_on
+),
+
+bounds as (
+    select min(activity_date) as first_visit_on from visits
+),
+
+days as (
+    select
+        day::date as calendar_date,
+        bounds.first_visit_on,
+        least(day::date - bounds.first_visit_on + 1, 364) as history_days
+    from bounds
+    cross join generate_series(bounds.first_visit_on, {{ horizon() }}, interval '1 day') as day
+),
+
+-- Each day sees the visits as they were known at its own end.
+trailing_visits as (
+    select
+        days.calendar_date,
+        days.history_days,
+        sum(visits.visit_count) filter (where visits.activity_date = days.calendar_date)::int as visit_count,
+        sum(visits.visit_count) filter (where visits.activity_date > days.calendar_date - 28) as visits_28d,
+        sum(visits.visit_count) as visits_364d
+    from days
+    left join visits
+        on visits.activity_date between days.calendar_date - 363 and days.calendar_date
+        and visits.known_on <= days.calendar_date
+    group by days.calendar_date, days.history_days
+),
+
+final as (
+    select
+        calendar_date,
+        coalesce(visit_count, 0) as visit_count,
+        case when history_days >= 182 then
+            (coalesce(visits_28d, 0) / 28.0 / nullif(visits_364d::numeric / history_days, 0))::float8
+        end as attendance_index
+    from trailing_visits
+)
+
+select * from final

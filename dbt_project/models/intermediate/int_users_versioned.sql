@@ -1,0 +1,12 @@
+{{ config(indexes=[{'columns': ['user_id']}], post_hook="{{ analyzed() }}") }}
+
+with versions as (
+    select * from {{ ref('stg_users__versions') }}
+),
+
+final as (
+    select * from versions
+    where known_from_on < known_until_on
+)
+
+select * from final

@@ -1,0 +1,68 @@
+{{
+    config(
+        schema='ris',
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['user_id', 'week_start'], 'unique': true}, {'columns': ['week_start']}],
+        pre_hook="{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}",
+        post_hook=["{{ describe_metrics([('', '')]) }}", "{{ analyzed() }}"],
+    )
+}}
+
+-- depends_on: {{ ref('meta_feature_catalog') }}
+
+with passes as (
+    select * from {{ ref('int_hero_passes_versioned') }}
+),
+
+weeks as (
+    select week::date as week_start
+    from (
+        select greatest({{ week_of('min(starts_on)') }}, {{ first_window_week() }}) as first_week from passes
+    ) as bounds
+    cross join generate_series(first_week, {{ window_end() }}, interval '7 days') as week
+),
+
+-- A week is seen as it was known at its own end, so that later knowledge leaves it as it is.
+as_of_dates as (
+    select week_start, least(week_start + 6, {{ horizon() }}) as as_of_date
+    from weeks
+),
+
+{{ exposure_clock('as_of_dates') }},
+
+members as (
+    select
+        as_of_dates.week_start,
+        as_of_dates.as_of_date,
+        pass_clock.user_id,
+        min(pass_clock.starts_on) as first_pass_on,
+        bool_or(
+            pass_clock.starts_on <= as_of_dates.as_of_date
+            and pass_clock.hp_end_corrected >= as_of_dates.week_start
+        ) as is_covered
+    from as_of_dates
+    inner join pass_clock on as_of_dates.as_of_date = pass_clock.as_of_date
+    group by as_of_dates.week_start, as_of_dates.as_of_date, pass_clock.user_id
+),
+
+targets as (
+    select user_id, week_start as window_start, as_of_date as window_end, first_pass_on
+    from members
+    where is_covered
+),
+
+{{ window_metrics('targets') }},
+
+final as (
+    select
+        metrics.user_id,
+        {{ week_of('metrics.window_end') }} as week_start
+        {%- for metric in active_metrics() %},
+        metrics.{{ metric.feature }}
+        {%- endfor %}
+    from metrics
+)
+
+select * from final

@@ -1,0 +1,114 @@
+{{
+    config(
+        indexes=[{'columns': ['hp_id'], 'unique': true}, {'columns': ['user_id']}],
+        post_hook="{{ analyzed() }}",
+    )
+}}
+
+with horizon as (
+    select {{ horizon() }} as as_of_date
+),
+
+versions as (
+    select * from {{ ref('int_hero_passes_versioned') }}
+),
+
+payments as (
+    select * from {{ ref('stg_payments') }}
+),
+
+{{ exposure_clock('horizon') }},
+
+{{ pass_chain() }},
+
+passes as (
+    select
+        versions.*,
+        known_passes.as_of_date,
+        known_passes.has_coverage,
+        known_passes.cancelled_on as known_cancelled_on,
+        pass_chain.hp_end_corrected,
+        pass_chain.freeze_days,
+        pass_chain.previous_hp_id,
+        pass_chain.next_hp_id,
+        pass_chain.next_starts_on - pass_chain.hp_end_corrected - 1 as gap_days,
+        pass_chain.spell_id,
+        pass_chain.spell_number,
+        pass_chain.spell_starts_on,
+        pass_chain.pass_number,
+        pass_chain.renewed_on,
+        pass_chain.hp_end_corrected + {{ var('grace_days') }} as grace_ends_on
+    from known_passes
+    inner join versions
+        on known_passes.hp_id = versions.hp_id and {{ is_known('versions', 'known_passes.as_of_date') }}
+    left join pass_chain on known_passes.hp_id = pass_chain.hp_id
+),
+
+-- Attempts to pay that failed: passes that were never paid, and charges.
+failed_attempts as (
+    select user_id, purchased_on as attempted_on
+    from versions
+    cross join horizon
+    where payment_status = 'failed' and {{ is_known('versions', 'horizon.as_of_date') }}
+    union all
+    select user_id, paid_on as attempted_on
+    from payments
+    where status = 'failed'
+),
+
+failed_renewals as (
+    select distinct passes.hp_id
+    from passes
+    inner join failed_attempts
+        on passes.user_id = failed_attempts.user_id
+        and failed_attempts.attempted_on > passes.starts_on
+        and failed_attempts.attempted_on
+            between passes.hp_end_corrected - {{ var('grace_days') }} and passes.grace_ends_on
+),
+
+final as (
+    select
+        passes.hp_id,
+        passes.user_id,
+        passes.club_id,
+        passes.product,
+        passes.price,
+        passes.currency,
+        passes.discount_share,
+        passes.is_trial,
+        passes.payment_status,
+        passes.purchased_at,
+        passes.purchased_on,
+        passes.starts_on,
+        passes.ends_on,
+        passes.known_cancelled_on as cancelled_on,
+        case when passes.known_cancelled_on is not null then passes.cancel_reason end as cancel_reason,
+        passes.has_coverage,
+        coalesce(passes.freeze_days, 0) as freeze_days,
+        passes.hp_end_corrected,
+        passes.previous_hp_id,
+        passes.next_hp_id,
+        passes.gap_days,
+        passes.spell_id,
+        passes.spell_number,
+        passes.spell_starts_on,
+        passes.pass_number::int as pass_number,
+        passes.renewed_on,
+        case
+            when not passes.has_coverage and passes.payment_status = 'failed' then 'payment_failed'
+            when not passes.has_coverage and passes.payment_status = 'pending' then 'open'
+            when not passes.has_coverage then 'cancelled'
+            when passes.renewed_on <= passes.grace_ends_on then 'renewed'
+            when passes.as_of_date <= passes.hp_end_corrected then 'open'
+            when passes.known_cancelled_on is not null and passes.cancel_reason ~* '(mov|relocat|переезд)'
+                then 'moved'
+            when passes.known_cancelled_on is not null then 'cancelled'
+            when passes.as_of_date <= passes.grace_ends_on then 'open'
+            when failed_renewals.hp_id is not null then 'payment_failed'
+            else 'lapsed'
+        end as how_ended
+    from passes
+    left join failed_renewals on passes.hp_id = failed_renewals.hp_id
+)
+
+select * from final

@@ -1,0 +1,35 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['user_id', 'activity_date'], 'unique': true}, {'columns': ['activity_date']}],
+        pre_hook="{{ delete_where('activity_date between ' ~ window_start() ~ ' and ' ~ window_end() ~ ' or activity_date in (select activity_date from ' ~ ref('int_user_days_measured') ~ ' where known_on between ' ~ window_start() ~ ' and ' ~ window_end() ~ ')') }}",
+        post_hook="{{ analyzed() }}",
+    )
+}}
+
+with measured as (
+    select * from {{ ref('int_user_days_measured') }}
+),
+
+-- A day outside the window changes too when something about it became known within.
+touched_days as (
+    select distinct activity_date
+    from measured
+    where known_on between {{ window_start() }} and {{ window_end() }}
+),
+
+final as (
+    select
+        user_id,
+        activity_date,
+        {%- for measure in day_measures() %}
+        sum({{ measure.name }})::{{ 'float8' if measure.type == 'numeric' else measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from measured
+    where activity_date in (select activity_date from touched_days) and known_on <= {{ horizon() }}
+    group by user_id, activity_date
+)
+
+select * from final

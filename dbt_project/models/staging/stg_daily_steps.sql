@@ -1,0 +1,16 @@
+with source as (
+    select * from {{ source('ris_raw', 'daily_steps') }}
+),
+
+final as (
+    select
+        steps_id,
+        user_id,
+        counted_at,
+        {{ studio_day('counted_at') }} as counted_on,
+        steps
+    from source
+    where event_at < {{ horizon_end() }}
+)
+
+select * from final

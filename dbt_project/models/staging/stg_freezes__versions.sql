@@ -1,0 +1,29 @@
+{{ config(materialized='ephemeral') }}
+
+with source as (
+    select * from {{ source('ris_raw', 'freezes') }}
+),
+
+ranged as (
+    {{ known_ranges('source') }}
+),
+
+final as (
+    select
+        freeze_id,
+        hp_id,
+        requested_at,
+        {{ studio_day('requested_at') }} as requested_on,
+        starts_at,
+        {{ studio_day('starts_at') }} as starts_on,
+        ends_at,
+        {{ last_studio_day('ends_at') }} as ends_on,
+        cancelled_at,
+        {{ studio_day('cancelled_at') }} as called_off_on,
+        {{ last_studio_day('cancelled_at') }} as called_off_end_on,
+        known_from_on,
+        known_until_on
+    from ranged
+)
+
+select * from final

@@ -1,0 +1,36 @@
+{{ config(materialized='ephemeral') }}
+
+with source as (
+    select * from {{ source('ris_raw', 'users') }}
+),
+
+ranged as (
+    {{ known_ranges('source') }}
+),
+
+final as (
+    select
+        user_id,
+        registered_at,
+        {{ studio_day('registered_at') }} as registered_on,
+        birth_date,
+        sex,
+        height_cm,
+        weight_kg,
+        fat_share,
+        city,
+        club_id,
+        work_type,
+        transport,
+        fitness_experience,
+        goal,
+        onboarding,
+        has_trial,
+        clan_id,
+        friend_ids,
+        known_from_on,
+        known_until_on
+    from ranged
+)
+
+select * from final

@@ -1,0 +1,34 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['user_id', 'week_start'], 'unique': true}, {'columns': ['week_start']}],
+        pre_hook="{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}",
+        post_hook="{{ describe_metrics([('', '')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
+    )
+}}
+
+-- depends_on: {{ ref('meta_feature_catalog') }}
+
+with metrics as (
+    select * from {{ ref('user_week_metrics') }}
+    where week_start between {{ first_window_week() }} and {{ window_end() }}
+),
+
+norms as (
+    select * from {{ source('ris_norms', 'user_week_norm') }}
+),
+
+final as (
+    select
+        metrics.user_id,
+        metrics.week_start
+        {%- for metric in active_metrics() %},
+        {{ metric_with_norms(metric.feature) }}
+        {%- endfor %}
+    from metrics
+    left join norms on metrics.user_id = norms.user_id and metrics.week_start = norms.week_start
+)
+
+select * from final

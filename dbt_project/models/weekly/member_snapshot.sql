@@ -1,0 +1,175 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['as_of_date', 'user_id'], 'unique': true}, {'columns': ['hp_id']}],
+        pre_hook="{{ delete_where('as_of_date between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
+        post_hook=[
+            "{{ prune_snapshots() }}",
+            "{{ describe_metrics([('', ' (trailing seven days)')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
+            "{{ analyzed() }}",
+        ],
+    )
+}}
+
+-- depends_on: {{ ref('meta_feature_catalog') }}
+
+with versions as (
+    select * from {{ ref('int_hero_passes_versioned') }}
+),
+
+list_prices as (
+    select * from {{ ref('int_list_prices_dated') }}
+),
+
+attendance as (
+    select * from {{ ref('int_attendance_indexed') }}
+),
+
+holidays as (
+    select * from {{ source('ris_raw', 'holidays') }}
+),
+
+norms as (
+    select * from {{ source('ris_norms', 'user_week_norm') }}
+),
+
+-- Training reads Sundays; the last days are kept one by one, since they are scored.
+as_of_dates as (
+    select day::date as as_of_date
+    from generate_series(
+        greatest({{ window_start() }}, (select min(purchased_on) from versions)),
+        {{ window_end() }},
+        interval '1 day'
+    ) as day
+    where extract(isodow from day) = 7 or day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
+),
+
+{{ exposure_clock('as_of_dates') }},
+
+active_passes as (
+    select distinct on (as_of_date, user_id) as_of_date, user_id, hp_id
+    from pass_clock
+    where as_of_date between starts_on and hp_end_corrected
+    order by as_of_date, user_id, hp_end_corrected desc, starts_on desc, hp_id
+),
+
+clock_of_active as (
+    select pass_clock.*
+    from pass_clock
+    inner join active_passes
+        on pass_clock.as_of_date = active_passes.as_of_date and pass_clock.user_id = active_passes.user_id
+),
+
+{{ pass_chain('clock_of_active') }},
+
+active as (
+    select pass_chain.*
+    from pass_chain
+    inner join active_passes
+        on pass_chain.as_of_date = active_passes.as_of_date and pass_chain.hp_id = active_passes.hp_id
+),
+
+targets as (
+    select
+        user_id,
+        as_of_date - 6 as window_start,
+        as_of_date as window_end,
+        first_pass_on
+    from active
+),
+
+{{ window_metrics('targets') }},
+
+{{ profiles('active_passes') }},
+
+freeze_use as (
+    select
+        as_of_date,
+        hp_id,
+        sum(least(frozen_to_on, as_of_date) - frozen_from_on + 1)::int as freeze_days_used,
+        bool_or(as_of_date between frozen_from_on and frozen_to_on) as is_frozen
+    from frozen_spans
+    where frozen_from_on <= as_of_date
+    group by as_of_date, hp_id
+),
+
+holiday_weeks as (
+    select distinct as_of_dates.as_of_date
+    from as_of_dates
+    inner join holidays
+        on holidays.calendar_date between as_of_dates.as_of_date - 6 and as_of_dates.as_of_date
+),
+
+final as (
+    select
+        active.as_of_date,
+        active.user_id,
+        active.hp_id,
+        active.spell_id,
+        active.hp_end_corrected,
+        active.next_hp_id is not null as is_already_renewed,
+        versions.currency,
+        profiles.age_years,
+        profiles.sex,
+        profiles.height_cm,
+        profiles.weight_kg,
+        profiles.body_mass_index,
+        profiles.fat_share,
+        profiles.city,
+        coalesce(versions.club_id, profiles.club_id) as club_id,
+        profiles.work_type,
+        profiles.transport,
+        profiles.fitness_experience,
+        profiles.goal,
+        profiles.onboarding,
+        profiles.has_trial,
+        profiles.is_in_clan,
+        profiles.friend_count,
+        profiles.tenure_days,
+        (active.as_of_date - active.spell_starts_on)::float8 / 7 as spell_weeks,
+        active.pass_number::int as pass_number,
+        versions.product,
+        versions.price,
+        versions.discount_share,
+        versions.is_trial,
+        active.pass_days,
+        active.hp_end_corrected - active.as_of_date as days_to_end,
+        case when {{ has_entity('freezes') }} then coalesce(freeze_use.freeze_days_used, 0) end
+            as freeze_days_used,
+        case when {{ has_entity('freezes') }} then coalesce(freeze_use.is_frozen, false) end as is_frozen,
+        (active.pass_number - active.spell_number)::int as renewals_so_far,
+        (active.purchased_on - active.first_purchased_on)::float8 / nullif(active.pass_number - 1, 0)
+            as days_between_purchases_mean,
+        active.purchased_on - active.previous_end_on as last_renewal_lead_days,
+        attendance.attendance_index as season_attendance_index,
+        case when exists (select 1 from holidays) then holiday_weeks.as_of_date is not null end
+            as is_holiday_week,
+        list_prices.list_price > 1.01 * versions.price / nullif(1 - coalesce(versions.discount_share, 0), 0)
+            as is_price_increase_seen
+        {%- for metric in active_metrics() %},
+        {{ metric_with_norms(metric.feature) }}
+        {%- endfor %}
+    from active
+    inner join versions
+        on active.hp_id = versions.hp_id and {{ is_known('versions', 'active.as_of_date') }}
+    inner join metrics
+        on active.user_id = metrics.user_id and active.as_of_date = metrics.window_end
+    left join profiles
+        on active.user_id = profiles.user_id and active.as_of_date = profiles.as_of_date
+    left join norms
+        on active.user_id = norms.user_id and norms.week_start = {{ week_of('active.as_of_date - 6') }}
+    left join freeze_use
+        on active.hp_id = freeze_use.hp_id and active.as_of_date = freeze_use.as_of_date
+    left join attendance on active.as_of_date = attendance.calendar_date
+    left join holiday_weeks on active.as_of_date = holiday_weeks.as_of_date
+    left join list_prices
+        on versions.product = list_prices.product
+        and versions.club_id is not distinct from list_prices.club_id
+        and versions.currency is not distinct from list_prices.currency
+        and list_prices.from_on <= active.as_of_date
+        and active.as_of_date < list_prices.until_on
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""RIS, the Retention Intelligence System: from a business's MongoDB to a daily retention score."""

@@ -1,0 +1,171 @@
+"""Score stage: what the champion says of every active member at the end of a studio day.
+
+A partition replaces exactly its own rows, and the same snapshot and models give the same rows.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from ris_assets import tracking
+from ris_assets.contracts.tables import DQ_FEATURE_STATS, MODEL_SCORES_DAILY
+from ris_assets.errors import RisError
+from ris_assets.evaluation.drift import feature_stats
+from ris_assets.evaluation.plots import as_table
+from ris_assets.features.matrix import catalog_columns
+from ris_assets.features.score_rows import Scorers, band_counts, score_rows
+from ris_assets.partitions import Window, daily_partitions, window_of
+from ris_assets.resources.mlflow import MlflowResource
+from ris_assets.resources.postgres import PostgresResource
+from ris_assets.resources.snapshots import Snapshots
+from ris_assets.settings import get_settings
+from ris_assets.tracking import Champion
+
+MOST_AT_RISK = 10
+
+
+class ScoresConfig(dg.Config):
+    """How to score.
+
+    Attributes:
+        allow_hindsight: also score days that the champion was fitted on. Such scores flatter the model:
+            they are for looking, not for judging.
+    """
+
+    allow_hindsight: bool = False
+
+
+@dg.asset(
+    group_name="scores",
+    deps=[["ris", "member_snapshot"], ["renewal_models"], ["survival_model"]],
+    partitions_def=daily_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"python", "postgres"},
+    description="P(renew), risk, band, reasons and value at risk of every active member, by day",
+)
+def model_scores_daily(
+    context: dg.AssetExecutionContext,
+    config: ScoresConfig,
+    postgres: PostgresResource,
+    mlflow: MlflowResource,
+) -> dg.MaterializeResult[Any]:
+    """Score the window's snapshots with the champions and replace the window's rows."""
+    first, last = scored_days(window_of(context))
+    mlflow.activate()
+    renewal = tracking.load_champion(tracking.RENEWAL)
+    survival = tracking.load_champion(tracking.SURVIVAL)
+    for champion in (renewal, survival):
+        refuse_hindsight(champion, first, config.allow_hindsight)
+    snapshots = Snapshots(postgres)
+    snapshot = snapshots.on_days(first, last)
+    refuse_unreadable(renewal, snapshot)
+    scorers = Scorers(
+        renewal.model, survival.model, renewal.name, renewal.version, survival.version
+    )
+    scores = score_rows(snapshot, snapshots.catalog(), scorers)
+    rows = scores.select(MODEL_SCORES_DAILY.column_names)
+    postgres.ensure_table(MODEL_SCORES_DAILY)
+    between = "score_date between %s and %s"
+    written = postgres.replace(MODEL_SCORES_DAILY, rows, between, [first, last])
+    return dg.MaterializeResult(metadata=scores_metadata(scores, renewal, written))
+
+
+@dg.asset(
+    group_name="scores",
+    deps=[["ris", "member_snapshot"], ["renewal_models"]],
+    partitions_def=daily_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"python", "postgres"},
+    description="How each feature is filled, and how far it has moved from what the champion learned on",
+)
+def dq_feature_stats(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, mlflow: MlflowResource
+) -> dg.MaterializeResult[Any]:
+    """Statistics of every catalogue feature on the window's days."""
+    first, last = scored_days(window_of(context))
+    mlflow.activate()
+    champion = tracking.load_champion(tracking.RENEWAL)
+    snapshots = Snapshots(postgres)
+    columns = list(catalog_columns(snapshots.catalog()))
+    stats = daily_stats(snapshots.on_days(first, last), columns, champion)
+    postgres.ensure_table(DQ_FEATURE_STATS)
+    rows = stats.select(DQ_FEATURE_STATS.column_names)
+    between = "as_of_date between %s and %s"
+    written = postgres.replace(DQ_FEATURE_STATS, rows, between, [first, last])
+    return dg.MaterializeResult(metadata=stats_metadata(stats, written))
+
+
+def scored_days(window: Window) -> tuple[date, date]:
+    """First and last partition day of a window; the history before the first partition is not scored."""
+    return max(window.from_day, get_settings().start_date), window.through_day
+
+
+def refuse_hindsight(champion: Champion, first: date, allow: bool) -> None:
+    """Raise RisError if the champion was fitted on days that it is asked to score."""
+    if allow or first > champion.fitted_through:
+        return
+    raise RisError(
+        f"cannot score {first}: {champion.name} version {champion.version} was fitted on what was known "
+        f"by {champion.fitted_through}, so its scores up to that day would know what came later; score "
+        "later days, train as of an earlier day, or set allow_hindsight"
+    )
+
+
+def refuse_unreadable(champion: Champion, snapshot: pl.DataFrame) -> None:
+    """Raise RisError if the snapshot lacks a column that the champion reads."""
+    missing = [name for name in champion.model.features.columns if name not in snapshot.columns]
+    if missing:
+        raise RisError(
+            f"{champion.name} version {champion.version} reads {', '.join(missing)}, which the feature "
+            "catalogue no longer has in use: train again with `ris train`"
+        )
+
+
+def daily_stats(snapshot: pl.DataFrame, columns: list[str], champion: Champion) -> pl.DataFrame:
+    """Statistics of each day apart, one frame; no rows where there is no snapshot."""
+    empty = feature_stats(snapshot.clear(), [], {}).with_columns(pl.lit(None, pl.Date).alias("as_of_date"))
+    days = snapshot.partition_by("as_of_date", maintain_order=True)
+    return pl.concat([
+        empty,
+        *(
+            feature_stats(day, columns, champion.model.reference).with_columns(
+                pl.lit(day["as_of_date"][0]).alias("as_of_date")
+            )
+            for day in days
+        ),
+    ])  # fmt: skip
+
+
+def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> dict[str, Any]:
+    """What the UI shows of a scored window: the last day's bands and the members most at risk."""
+    metadata: dict[str, Any] = {
+        "dagster/row_count": written,
+        "days": scores["score_date"].n_unique(),
+        "model": f"{champion.name} version {champion.version} ({champion.tags.get('family', '?')})",
+        "fitted_through": str(champion.fitted_through),
+    }
+    if not written:
+        return metadata | {"note": "no snapshot of these days: no active member, or not built yet"}
+    last = scores.filter(pl.col("score_date") == pl.col("score_date").max())
+    top = last.sort("risk_score", "user_id", descending=[True, False]).head(MOST_AT_RISK)
+    shown = top.select("user_id", "p_renew_30d", "risk_band", "days_to_end", "value_at_risk",
+                       pl.col("reasons").str.json_path_match("$[0].en").alias("first_reason"))  # fmt: skip
+    return metadata | {
+        "bands": dg.MetadataValue.md(as_table(band_counts(last, champion.model.bands))),
+        "most_at_risk": dg.MetadataValue.md(as_table(shown)),
+    }
+
+
+def stats_metadata(stats: pl.DataFrame, written: int) -> dict[str, Any]:
+    """What the UI shows of feature statistics: the columns that have moved most."""
+    moved = stats.filter(pl.col("psi").is_not_null()).sort("psi", descending=True).head(MOST_AT_RISK)
+    shown = moved.select("as_of_date", "feature", "fill_share", "mean", "psi", "status")
+    counts = stats["status"].value_counts().sort("status")
+    return {
+        "dagster/row_count": written,
+        "status": dg.MetadataValue.md(as_table(counts)),
+        "moved_most": dg.MetadataValue.md(as_table(shown)),
+    }
+

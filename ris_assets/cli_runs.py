@@ -1,0 +1,123 @@
+"""The verbs of `ris` that run jobs: `demo`, `run`, `train`. Each is one call into the package."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ris_assets.errors import RisError
+from ris_assets.runs import Progress as OnProgress
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@contextmanager
+def bar(console: Console, title: str) -> Iterator[OnProgress]:
+    """A progress bar, as a function of steps done, steps in all, and what was done last."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=1, last="")
+
+        def advance(done: int, total: int, last: str) -> None:
+            progress.update(task, completed=min(done, total), total=total, last=last)
+
+        yield advance
+        total = progress.tasks[task].total
+        progress.update(task, completed=total, last="")
+
+
+def _run(console: Console, title: str, job: str, **arguments: Any) -> None:
+    from ris_assets.runs import run_job
+
+    with bar(console, title) as advance:
+        run_job(job, progress=advance, **arguments)
+
+
+@click.command()
+@click.option("--members", default=1500, show_default=True, help="Persons in the studio.")
+@click.option("--weeks", default=78, show_default=True, help="Weeks of history.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the simulation.")
+def demo(members: int, weeks: int, seed: int) -> None:
+    """Simulate a studio and run everything on it: documents to scores."""
+    from ris_assets.launcher import prepare
+    from ris_assets.demo import prepare_demo
+    from ris_assets.settings import get_settings
+    from ris_assets.studio.config import StudioConfig
+    from ris_assets.summary import print_summary
+
+    console = Console()
+    settings = get_settings()
+    config = StudioConfig(members=members, weeks=weeks, seed=seed, timezone=settings.timezone)
+    with bar(console, "Simulate the studio") as advance:
+        studio = prepare_demo(settings, config, advance)
+    prepare()
+    days = (studio.first_partition, studio.last_day)
+    _run(console, "Documents to snapshots", "marts", days=days)
+    _run(console, "Train the models", "training")
+    _run(console, "Score the days", "scores", days=days)
+    print_summary(console, studio.last_day)
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, required=True, help="First studio day, YYYY-MM-DD.")
+@click.option("--to", "last", type=DAY, required=True, help="Last studio day, YYYY-MM-DD.")
+@click.option("--train", is_flag=True, help="Train first, on what these days bring.")
+def run(first: datetime, last: datetime, train: bool) -> None:
+    """Materialize the partitions of a range of studio days."""
+    from ris_assets.launcher import prepare
+    from ris_assets.summary import print_summary
+
+    days = _checked(first.date(), last.date())
+    console = Console()
+    prepare()
+    if train:
+        _run(console, "Documents to snapshots", "marts", days=days)
+        _run(console, "Train the models", "training")
+        _run(console, "Score the days", "scores", days=days)
+    else:
+        _run(console, "Documents to scores", "daily", days=days)
+    print_summary(console, days[1])
+
+
+@click.command()
+@click.option("--as-of", type=DAY, help="Learn only what was known at the end of this day.")
+def train(as_of: datetime | None) -> None:
+    """Train the models on the snapshots there are; the better one becomes champion."""
+    from ris_assets.assets.training import training_run_config
+    from ris_assets.launcher import prepare
+    from ris_assets.summary import print_models
+
+    console = Console()
+    prepare()
+    config = training_run_config(as_of.date()) if as_of else None
+    _run(console, "Train the models", "training", run_config=config)
+    print_models(console)
+
+
+def _checked(first: date, last: date) -> tuple[date, date]:
+    """The range, if its days are over and have partitions."""
+    from ris_assets.partitions import yesterday
+    from ris_assets.settings import get_settings
+
+    settings = get_settings()
+    if last < first:
+        raise RisError(f"--to {last} lies before --from {first}.")
+    if last > yesterday(settings.zone):
+        raise RisError(f"--to {last} is not over yet in {settings.timezone}.")
+    if first < settings.start_date:
+        raise RisError(
+            f"--from {first} lies before the first partition {settings.start_date}, which carries all"
+            " history before it (RIS_START_DATE)."
+        )
+    return first, last

@@ -1,0 +1,45 @@
+"""The vocabulary of contracts: a column, and a table made of columns."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SqlType = Literal[
+    "text", "text[]", "float8", "int4", "int8", "bool", "timestamptz", "date", "jsonb"
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its PostgreSQL type, its unit and what it means."""
+
+    name: str
+    type: SqlType
+    description: str
+    required: bool = False
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def ddl(self) -> str:
+        """The column as it stands in `create table`."""
+        return f'"{self.name}" {self.type}' + (" not null" if self.required else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that Python writes: name, grain, key and columns."""
+
+    schema: str
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def qualified(self) -> str:
+        """The name with its schema, as SQL writes it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def column_names(self) -> list[str]:
+        """Column names in order."""
+        return [column.name for column in self.columns]

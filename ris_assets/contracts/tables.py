@@ -1,0 +1,107 @@
+"""Tables of schema `ris` that Python builds: scores, and what is known about a model version.
+
+Tables that dbt builds are described in the dbt project. `user_week_norm` follows the feature catalogue and
+is described where it is built.
+"""
+
+from ris_assets.contracts.columns import Column, Table
+
+RIS_SCHEMA = "ris"
+
+_MODEL = (
+    Column("model_name", "text", "Registered model", True),
+    Column("model_version", "int4", "Version in the registry", True),
+)
+
+MODEL_SCORES_DAILY = Table(
+    RIS_SCHEMA, "model_scores_daily",
+    "One row is a member active at the end of a studio day: what the champion says of them",
+    ("score_date", "user_id"),
+    (
+        Column("score_date", "date", "Studio day at whose end the score holds", True),
+        Column("user_id", "text", "The member", True),
+        Column("hp_id", "text", "The pass that covers the day", True),
+        Column("p_renew_30d", "float8", "P(renewed within 30 days after the pass ends)", True),
+        Column("p_renew_60d", "float8", "The same within 60 days", True),
+        Column("p_renew_90d", "float8", "The same within 90 days", True),
+        Column("expected_weeks_left", "float8",
+               "Expected weeks at risk before the spell ends, within the next 52; null without a survival model"),
+        Column("risk_score", "float8", "100 (1 - p_renew_30d), one decimal", True),
+        Column("risk_band", "text", "Band of the risk score", True,
+               ("low", "medium", "high", "critical")),
+        Column("reasons", "jsonb", "Three reasons: feature, en, ru, value, norm", True),
+        Column("basis", "text", "model: predicted; renewed: the next pass is already bought", True,
+               ("model", "renewed")),
+        Column("value_at_risk", "float8", "(1 - p_renew_30d) times the price of the pass"),
+        Column("currency", "text", "Currency of value_at_risk, ISO 4217"),
+        *_MODEL,
+        Column("survival_version", "int4", "Version of the survival model behind expected_weeks_left"),
+    ),
+)  # fmt: skip
+
+MODEL_IMPORTANCE = Table(
+    RIS_SCHEMA, "model_importance",
+    "One row is a feature of a model version: how much predictions depend on it",
+    ("model_name", "model_version", "feature"),
+    (
+        *_MODEL,
+        Column("feature", "text", "Feature as it stands in the catalogue", True),
+        Column("importance", "float8", "Share of the model's total importance, 0-1", True),
+        Column("importance_rank", "int4", "1 is the most important", True),
+    ),
+)  # fmt: skip
+
+MODEL_CALIBRATION = Table(
+    RIS_SCHEMA, "model_calibration",
+    "One row is a reliability bin of a model version on its out-of-time window",
+    ("model_name", "model_version", "horizon_days", "bin"),
+    (
+        *_MODEL,
+        Column("horizon_days", "int4", "30, 60 or 90", True),
+        Column("bin", "int4", "Bin of equal weight, 1 holds the lowest predictions", True),
+        Column("predicted_share", "float8", "Mean predicted probability in the bin", True),
+        Column("observed_share", "float8", "Share that renewed", True),
+        Column("passes", "float8", "Weight of the bin, in passes", True),
+        Column("rows_count", "int8", "Rows in the bin", True),
+    ),
+)  # fmt: skip
+
+MODEL_BANDS = Table(
+    RIS_SCHEMA, "model_bands",
+    "One row is a risk band of a model version: its limits and what happened in it out of time",
+    ("model_name", "model_version", "risk_band"),
+    (
+        *_MODEL,
+        Column("risk_band", "text", "The band", True, ("low", "medium", "high", "critical")),
+        Column("from_score", "float8", "Lowest risk score of the band", True),
+        Column("to_score", "float8", "Risk score at which the next band begins", True),
+        Column("expected_share", "float8", "Mean predicted P(renew in 30 days); null if empty"),
+        Column("observed_share", "float8", "Share that renewed in 30 days; null if empty"),
+        Column("observed_low", "float8", "Lower end of the 95% Wilson interval of observed_share"),
+        Column("observed_high", "float8", "Upper end of that interval"),
+        Column("passes", "float8", "Weight of the band out of time, in passes", True),
+    ),
+)  # fmt: skip
+
+DQ_FEATURE_STATS = Table(
+    RIS_SCHEMA, "dq_feature_stats",
+    "One row is a feature on a studio day: how it is filled and how far it has drifted from training",
+    ("as_of_date", "feature"),
+    (
+        Column("as_of_date", "date", "Studio day of the snapshot", True),
+        Column("feature", "text", "Feature as it stands in the catalogue", True),
+        Column("members", "int8", "Rows of the snapshot", True),
+        Column("fill_share", "float8", "Share of rows that are not null", True),
+        Column("mean", "float8", "Mean; null for text"),
+        Column("sd", "float8", "Standard deviation; null for text"),
+        Column("p25", "float8", "First quartile; null for text"),
+        Column("p50", "float8", "Median; null for text"),
+        Column("p75", "float8", "Third quartile; null for text"),
+        Column("psi", "float8",
+               "Population stability index against the training window; null without a reference"),
+        Column("status", "text", "What to make of it", True,
+               ("ok", "shifting", "drifted", "sparse", "empty", "no_reference")),
+    ),
+)  # fmt: skip
+
+MODEL_TABLES = (MODEL_IMPORTANCE, MODEL_CALIBRATION, MODEL_BANDS)

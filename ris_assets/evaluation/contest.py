@@ -1,0 +1,91 @@
+"""A training from rows to judged models: split, fit every family, report, choose. No I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from ris_assets.evaluation.gate import Verdict, best, judge
+from ris_assets.evaluation.metrics import log_loss
+from ris_assets.evaluation.renewal_report import RenewalReport, report_on
+from ris_assets.evaluation.split import Windows, cuts_for, refuse_too_little, split_by_time
+from ris_assets.evaluation.survival import survival_metrics
+from ris_assets.features.matrix import choose_features
+from ris_assets.features.training_rows import renewal_rows
+from ris_assets.models.hazard import CLOCK_FEATURES, HazardModel
+from ris_assets.models.renewal import ESTIMATORS, RenewalModel
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A fitted renewal model and what it did out of time."""
+
+    model: RenewalModel
+    report: RenewalReport
+
+    @property
+    def log_loss(self) -> float:
+        """What the contest is decided by."""
+        return self.report.metrics["test_log_loss"]
+
+
+def renewal_windows(labelled: pl.DataFrame, as_of: date) -> Windows:
+    """Weighted training rows, parted by time; RisError when they are too few."""
+    rows = renewal_rows(labelled)
+    first = rows["as_of_date"].min()
+    windows = split_by_time(rows, cuts_for(as_of, first if isinstance(first, date) else as_of))
+    refuse_too_little(windows)
+    return windows
+
+
+def fit_contenders(
+    windows: Windows,
+    catalog: pl.DataFrame,
+    truth: pl.DataFrame | None = None,
+    families: Sequence[str] = tuple(ESTIMATORS),
+) -> dict[str, Contender]:
+    """One contender a family, on the same features and windows."""
+    features = choose_features(windows.training, catalog)
+    models = {name: RenewalModel(features, ESTIMATORS[name]()).fit(windows) for name in families}
+    return {name: Contender(model, report_on(model, windows, truth)) for name, model in models.items()}
+
+
+def winner_of(contenders: dict[str, Contender]) -> Contender:
+    """The contender with the lowest out-of-time log loss."""
+    return contenders[best({name: contender.log_loss for name, contender in contenders.items()})]
+
+
+def judge_renewal(
+    winner: Contender, windows: Windows, champion: RenewalModel | None, fitted_through: date | None
+) -> Verdict:
+    """The gate: against the base rate, and against the champion where it has not seen the test window.
+
+    A champion that reads a column which the snapshot no longer has cannot score either: it is replaced.
+    """
+    lost = None
+    has_champion = champion is not None and set(champion.features.columns) <= set(windows.test.columns)
+    if has_champion and champion and fitted_through and fitted_through <= windows.cuts.fit:
+        predicted = champion.predict(windows.test)["p_renew_30d"].to_numpy()
+        outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
+        lost = log_loss(outcome, predicted, windows.test["weight"].to_numpy())
+    base_rate = winner.report.metrics["base_rate_log_loss"]
+    return judge(winner.log_loss, base_rate, lost, has_champion)
+
+
+def fit_survival(
+    weeks: pl.DataFrame, windows: Windows, catalog: pl.DataFrame
+) -> tuple[HazardModel, dict[str, float]]:
+    """A hazard model of person-weeks and what it did out of time."""
+    features = choose_features(windows.training, catalog, exclude=CLOCK_FEATURES)
+    model = HazardModel(features=features).fit(windows.training, windows.validation)
+    return model, survival_metrics(model, windows, weeks)
+
+
+def survival_windows(weeks: pl.DataFrame, as_of: date) -> Windows:
+    """Person-weeks parted by time; RisError when a window has no event."""
+    first = weeks["week_start"].min()
+    cuts = cuts_for(as_of, first if isinstance(first, date) else as_of)
+    windows = split_by_time(weeks, cuts, start="week_start", matures="matures_on")
+    refuse_too_little(windows, target="event", unit="spell_id")
+    return windows

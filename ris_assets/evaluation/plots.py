@@ -1,0 +1,72 @@
+"""Small plots as PNG bytes, and frames and plots as markdown. No global figure is opened."""
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TOP = 15
+DOTS_PER_INCH = 90
+
+
+def reliability_plot(bins: pl.DataFrame, title: str) -> bytes:
+    """Observed against predicted share; the area of a dot is the weight of its bin."""
+    figure, axes = _figure(4.5, 4.2)
+    area = 20 + 180 * bins["passes"] / (bins["passes"].max() or 1)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot(bins["predicted_share"], bins["observed_share"], color="#2a6f97", linewidth=1)
+    axes.scatter(bins["predicted_share"], bins["observed_share"], s=area, color="#2a6f97", alpha=0.7)
+    axes.set(xlabel="predicted share", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title=title)
+    return _png(figure)
+
+
+def importance_plot(importance: Mapping[str, float], title: str) -> bytes:
+    """The most important features, largest on top."""
+    top = list(importance.items())[:TOP][::-1]
+    figure, axes = _figure(5.5, 0.6 + 0.27 * max(len(top), 4))
+    axes.barh([name for name, _ in top], [share for _, share in top], color="#2a6f97")
+    axes.set(xlabel="share of importance", title=title)
+    return _png(figure)
+
+
+def horizon_plot(predicted: Mapping[int, float], observed: Mapping[int, float], title: str) -> bytes:
+    """Share of spells still going on by weeks ahead, predicted and observed."""
+    figure, axes = _figure(4.5, 3.4)
+    axes.plot(list(predicted), list(predicted.values()), marker="o", color="#2a6f97", label="predicted")
+    axes.plot(list(observed), list(observed.values()), marker="s", color="#c1121f", label="observed")
+    axes.set(xlabel="weeks ahead", ylabel="share still in their spell", ylim=(0, 1), title=title)
+    axes.legend()
+    return _png(figure)
+
+
+def as_markdown(png: bytes, alt: str) -> str:
+    """The plot as a markdown image that needs no file."""
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def as_table(frame: pl.DataFrame) -> str:
+    """A small frame as a markdown table."""
+    with pl.Config(tbl_formatting="MARKDOWN", tbl_hide_dataframe_shape=True, tbl_cols=-1, tbl_rows=30,
+                   tbl_hide_column_data_types=True, fmt_str_lengths=120, tbl_width_chars=1000):  # fmt: skip
+        return str(frame)
+
+
+def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """A figure that belongs to nobody but its caller."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _png(figure: "Figure") -> bytes:
+    """The figure drawn by Agg."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return buffer.getvalue()

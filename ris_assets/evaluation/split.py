@@ -1,0 +1,93 @@
+"""Splits by time. A row enters a window by the day its label *must* be known, never by whether it is.
+
+A renewal becomes known the day it happens, a loss only when the grace has passed: choosing rows whose
+label is known already would fill the newest weeks with renewals alone.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from ris_assets.errors import RisError
+
+TEST_DAYS = 105
+VALIDATION_DAYS = 63
+FULL_HISTORY_DAYS = 420
+MIN_PASSES = {"training": 100, "validation": 30, "test": 30}
+UNITS = {"hp_id": "passes", "spell_id": "spells"}
+OUTCOMES = {"renewed_30d": "renewed", "event": "ended"}
+MIN_OF_EACH_OUTCOME = {"training": 20, "validation": 5, "test": 5}
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The days that part training, validation and test: (.., train], (train, fit], (fit, as_of].
+
+    Attributes:
+        train: labels of training rows are mature by the end of this day.
+        fit: labels of validation rows are; nothing later has touched a coefficient.
+        as_of: labels of test rows are.
+    """
+
+    train: date
+    fit: date
+    as_of: date
+
+
+def cuts_for(as_of: date, first_day: date) -> Cuts:
+    """Cuts of a history that starts on `first_day`; windows shrink in proportion when it is short."""
+    share = min(1.0, (as_of - first_day).days / FULL_HISTORY_DAYS)
+    fit = as_of - timedelta(days=round(TEST_DAYS * share))
+    return Cuts(fit - timedelta(days=round(VALIDATION_DAYS * share)), fit, as_of)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The three parts of a training set, with the cuts that made them."""
+
+    cuts: Cuts
+    training: pl.DataFrame
+    validation: pl.DataFrame
+    test: pl.DataFrame
+
+    @property
+    def fitting(self) -> pl.DataFrame:
+        """Training and validation rows together."""
+        return pl.concat([self.training, self.validation])
+
+    @property
+    def parts(self) -> dict[str, pl.DataFrame]:
+        """Name -> rows."""
+        return {"training": self.training, "validation": self.validation, "test": self.test}
+
+
+def split_by_time(
+    rows: pl.DataFrame, cuts: Cuts, start: str = "as_of_date", matures: str = "matures_30d_on"
+) -> Windows:
+    """Part rows by when they were seen (`start`) and when their label must be known (`matures`).
+
+    A row that straddles a cut belongs to no window: seen before it, known only after it.
+    """
+    seen, known = pl.col(start), pl.col(matures)
+    return Windows(
+        cuts,
+        rows.filter(known <= cuts.train),
+        rows.filter((seen > cuts.train) & (known <= cuts.fit)),
+        rows.filter((seen > cuts.fit) & (known <= cuts.as_of)),
+    )
+
+
+def refuse_too_little(windows: Windows, target: str = "renewed_30d", unit: str = "hp_id") -> None:
+    """Raise RisError unless every window has enough units (passes, spells) with either outcome."""
+    for name, rows in windows.parts.items():
+        units = rows.group_by(unit).agg(pl.col(target).any())
+        seen = int(units[target].sum() or 0)
+        fewest = min(seen, units.height - seen)
+        if units.height < MIN_PASSES[name] or fewest < MIN_OF_EACH_OUTCOME[name]:
+            raise RisError(
+                f"too little data to train as of {windows.cuts.as_of}: the {name} window holds "
+                f"{units.height} {UNITS[unit]} with a known outcome ({seen} {OUTCOMES[target]}), at least "
+                f"{MIN_PASSES[name]} with {MIN_OF_EACH_OUTCOME[name]} of each outcome are needed; "
+                "load a longer history or train as of a later day"
+            )

@@ -1,0 +1,112 @@
+"""How good survival curves are, out of time: by person-week, by horizon, by order."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from ris_assets.evaluation.metrics import binary_metrics, log_loss
+from ris_assets.evaluation.split import Windows
+from ris_assets.models.hazard import HazardModel, ends_in_week
+
+HORIZON_WEEKS = (4, 8, 12)
+GRACE_DAYS = 30
+Array = np.ndarray
+
+
+def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) -> dict[str, float]:
+    """Everything that is said of a hazard model, flat, on weeks that it has not seen.
+
+    Args:
+        windows: person-weeks beside their snapshots, parted by time.
+        weeks: all mature person-weeks, the straddling ones too: they tell what became of a member.
+    """
+    metrics = _person_week_metrics(model, windows)
+    snapshots = weeks.filter(
+        pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > windows.cuts.fit)
+    )
+    for horizon in HORIZON_WEEKS:
+        origins = origins_in(
+            snapshots["as_of_date"], windows.cuts.fit, windows.cuts.as_of, horizon
+        )
+        rows = snapshots.filter(pl.col("as_of_date").is_in(origins))
+        if rows.height:
+            survival = model.predict_survival(rows, (horizon,))[:, 0]
+            metrics |= horizon_metrics(survival, outcomes_after(rows, weeks), horizon)
+    first = snapshots.filter(pl.col("as_of_date") == snapshots["as_of_date"].min())
+    metrics["concordance"] = concordance(model.expected_weeks(first), outcomes_after(first, weeks))
+    return {name: value for name, value in metrics.items() if not np.isnan(value)}
+
+
+def _person_week_metrics(model: HazardModel, windows: Windows) -> dict[str, float]:
+    """Log loss and the like by person-week, beside the share lost in such weeks before."""
+    event = windows.test["event"].cast(pl.Float64).to_numpy()
+    metrics = binary_metrics(event, model.predict_hazard(windows.test))
+    before = windows.fitting["event"].cast(pl.Float64).to_numpy()
+    ended, ends = ends_in_week(windows.fitting), ends_in_week(windows.test)
+    rates = [_share(before[~ended]), _share(before[ended])]
+    base = np.where(ends, rates[1], rates[0])
+    named = {f"person_week_{name}": value for name, value in metrics.items()}
+    named["person_week_base_rate_log_loss"] = log_loss(event, base, np.ones(len(event)))
+    return named
+
+
+def _share(event: Array) -> float:
+    """Mean, a little off 0 and 1; 0.5 of nothing."""
+    return float((event.sum() + 0.5) / (len(event) + 1))
+
+
+def outcomes_after(origin: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:
+    """What became of the members of a Sunday's snapshot: event_week and last_week, counted from it.
+
+    Args:
+        origin: rows with as_of_date (a Sunday) and spell_id.
+        weeks: person-weeks of `interval_hp` whose outcome is mature.
+
+    Returns:
+        Rows and order of `origin`; event_week is null while the spell goes on, last_week is the last
+        week that is known.
+    """
+    spells = weeks.group_by("spell_id").agg(
+        pl.col("week_start").filter(pl.col("event")).max().alias("event_start"),
+        pl.col("week_start").max().alias("last_start"),
+    )
+    joined = origin.select("as_of_date", "spell_id").join(spells, "spell_id", "left", maintain_order="left")
+
+    def step(start: str) -> pl.Expr:
+        return ((pl.col(start) - pl.col("as_of_date")).dt.total_days() + 6) // 7
+
+    return joined.select(
+        step("event_start").clip(lower_bound=1).alias("event_week"),
+        step("last_start").clip(lower_bound=0).fill_null(0).alias("last_week"),
+    )
+
+
+def horizon_metrics(survival: Array, outcomes: pl.DataFrame, weeks: int) -> dict[str, float]:
+    """Brier score at a horizon, beside that of the best constant; every row is known by then."""
+    event = outcomes["event_week"]
+    alive = (event.is_null() | (event > weeks)).to_numpy().astype(float)
+    return {
+        f"brier_{weeks}w": float(np.mean((survival - alive) ** 2)),
+        f"brier_{weeks}w_base_rate": float(np.mean((alive.mean() - alive) ** 2)),
+        f"survived_{weeks}w_predicted": float(survival.mean()),
+        f"survived_{weeks}w_observed": float(alive.mean()),
+    }
+
+
+def concordance(expected_weeks: Array, outcomes: pl.DataFrame) -> float:
+    """Harrell's C of expected weeks left against what is known; nan without an event."""
+    from lifelines.utils import concordance_index
+
+    event = outcomes["event_week"].is_not_null().to_numpy()
+    if not event.any():
+        return float("nan")
+    known = outcomes.select(pl.coalesce("event_week", "last_week")).to_series().to_numpy()
+    return float(concordance_index(known, expected_weeks, event))
+
+
+def origins_in(days: pl.Series, after: date, as_of: date, weeks: int) -> list[date]:
+    """Sundays, every fourth, from which `weeks` ahead is known by `as_of`."""
+    last = as_of - timedelta(days=7 * weeks + GRACE_DAYS)
+    usable = days.unique().sort().to_list()
+    return [day for day in usable if after < day <= last][::4]

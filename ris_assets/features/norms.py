@@ -1,0 +1,127 @@
+"""Personal norms: what a member's own last weeks say a metric usually is.
+
+The norm of week W is a function of the calendar weeks W-26 .. W-1 and of nothing else, so any week can
+be rebuilt alone. Here lives the arithmetic; reading and storing the weeks is the asset's work.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+SPAN_WEEKS = 26
+HALF_LIFE_WEEKS = 6.0
+MIN_OBSERVED_WEEKS = 4
+QUARTILES = {"p25": 0.25, "p50": 0.50, "p75": 0.75}
+NORM_SUFFIXES = ("ewma", *QUARTILES)
+
+
+def norm_columns(metrics: Sequence[str]) -> list[str]:
+    """Names of the norm columns, metric by metric: `visits_ewma`, `visits_p25`, ..."""
+    return [f"{metric}_{suffix}" for metric in metrics for suffix in NORM_SUFFIXES]
+
+
+def week_norms(
+    weeks: pl.DataFrame,
+    metrics: Sequence[str],
+    span: int = SPAN_WEEKS,
+    half_life: float = HALF_LIFE_WEEKS,
+    min_observed: int = MIN_OBSERVED_WEEKS,
+) -> pl.DataFrame:
+    """Norms of every row of `weeks`, from the same member's `span` weeks before it.
+
+    Args:
+        weeks: (user_id, week_start: Monday, metrics...), unique by member and week. Null, NaN and a week
+            without a row all mean "not observed".
+        metrics: columns to norm.
+        span: length of the window, weeks, counted by calendar.
+        half_life: age, weeks, at which a week weighs half of the last one.
+        min_observed: with fewer observed weeks in the window every norm is null.
+
+    Returns:
+        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75 for each metric m), float64, rows and order of
+        `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks, w_k = 2 ** (-(k - 1) / half_life)
+        for the k-th week back; quartiles interpolate linearly.
+
+    Raises:
+        ValueError: a week that is not a Monday, or the same member and week twice.
+    """
+    place, length = _grid(weeks, span)
+
+    def norms_of(metric: str) -> list[pl.Series]:
+        flat = np.full(length, np.nan)
+        flat[place] = weeks[metric].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        norms = _flat_norms(flat, span, half_life, min_observed)
+        return [values.gather(place).alias(f"{metric}_{name}") for name, values in norms.items()]
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        columns = [series for norms in pool.map(norms_of, metrics) for series in norms]
+    return weeks.select("user_id", "week_start").with_columns(columns)
+
+
+def _grid(weeks: pl.DataFrame, span: int) -> tuple[np.ndarray, int]:
+    """Where each row stands in one long line of weeks, and how long that line is.
+
+    Members stand one behind the other, each led by `span` empty weeks: a window that looks back from a
+    member's first week sees only these, so the whole line can be rolled over at once.
+    """
+    _refuse_bad_weeks(weeks)
+    ordinal = pl.col("week_start").cast(pl.Date).to_physical() // 7
+    placed = weeks.select("user_id", ordinal.alias("week")).with_row_index("row")
+    blocks = (
+        placed.group_by("user_id", maintain_order=True)
+        .agg(pl.col("week").min().alias("first"), pl.col("week").max().alias("last"))
+        .with_columns((pl.col("last") - pl.col("first") + 1 + span).alias("size").cast(pl.Int64))
+        .with_columns((pl.col("size").cum_sum() - pl.col("size") + span).alias("offset"))
+    )
+    place = placed.join(blocks, on="user_id", how="left", maintain_order="left").select(
+        pl.col("offset") + pl.col("week") - pl.col("first")
+    )
+    return place.to_series().cast(pl.Int64).to_numpy(), int(blocks["size"].sum())
+
+
+def _refuse_bad_weeks(weeks: pl.DataFrame) -> None:
+    """ValueError unless every week is a Monday and appears once a member."""
+    stray = weeks.filter(pl.col("week_start").dt.weekday() != 1)
+    if stray.height:
+        raise ValueError(f"week_start must be a Monday, got {stray['week_start'][0]}")
+    if weeks.select("user_id", "week_start").is_duplicated().any():
+        raise ValueError("the same user_id and week_start appear twice")
+
+
+def _flat_norms(
+    flat: np.ndarray, span: int, half_life: float, min_observed: int
+) -> dict[str, pl.Series]:
+    """Norms at every place of the line of weeks, from the `span` places before it."""
+    values = pl.Series(flat).fill_nan(None)
+    norms = {"ewma": _ewma(flat, span, half_life, min_observed)}
+    for suffix, quantile in QUARTILES.items():
+        rolled = values.rolling_quantile(
+            quantile, interpolation="linear", window_size=span, min_samples=min_observed
+        )
+        norms[suffix] = rolled.shift(1)
+    return norms
+
+
+def _ewma(flat: np.ndarray, span: int, half_life: float, min_observed: int) -> pl.Series:
+    """Weighted mean of the observed weeks of the window, weights renormalised over these."""
+    kernel = np.concatenate([[0.0], 0.5 ** (np.arange(span) / half_life)])
+    seen = ~np.isnan(flat)
+    total = _look_back(np.where(seen, flat, 0.0), kernel)
+    weight = _look_back(seen.astype(float), kernel)
+    so_far = np.concatenate([np.zeros(span, dtype=int), [0], np.cumsum(seen)])
+    known = so_far[span:-1] - so_far[: -span - 1] >= min_observed
+    mean = np.divide(total, weight, out=np.full(len(flat), np.nan), where=known)
+    return pl.Series(mean).fill_nan(None)
+
+
+def _look_back(line: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """`kernel[k]` times the value k places back, summed: a plain finite filter, no recursion."""
+    return np.convolve(line, kernel)[: len(line)] if len(line) else line
+
+
+def first_week_read(week_start: date, span: int = SPAN_WEEKS) -> date:
+    """The earliest week that the norm of `week_start` depends on."""
+    return week_start - timedelta(weeks=span)

@@ -1,0 +1,166 @@
+"""Three reasons in words for every scored member: first how they differ from their own norm.
+
+A reason is never made up: a norm that is null makes no sentence. Members without three adverse
+differences get plain facts instead (what their profile says, then how their pass stands).
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+REASONS = 3
+LEAST_STRENGTH = 0.25
+"""A difference under a quarter of its standard deviation is nothing to speak of."""
+DIRECTIONS = {"up": 1.0, "down": -1.0}
+OWN_NORM, PROFILE, PLAIN = 2, 1, 0
+"""Ranks of reasons: a higher one always comes before a lower one."""
+
+PLAIN_FACTS = {
+    "days_to_end": ("the pass ends in {value} days", "до конца абонемента дней: {value}"),
+    "pass_number": ("passes bought so far: {value}", "куплено абонементов: {value}"),
+    "tenure_days": ("days since registration: {value}", "дней с регистрации: {value}"),
+}
+"""Facts that every snapshot row holds, in the order in which they fill up."""
+RENEWED_FACT = ("the next pass is already bought", "следующий абонемент уже куплен")
+FIRST_PASS_FACT = ("this is the first pass", "это первый абонемент")
+
+
+def reasons_of(
+    frame: pl.DataFrame,
+    catalog: pl.DataFrame,
+    importance: Mapping[str, float],
+    reference: Mapping[str, Mapping],
+) -> pl.Series:
+    """Reasons as JSON text, one list of exactly three {feature, en, ru, value, norm} a row of `frame`.
+
+    Args:
+        frame: snapshot rows.
+        catalog: active rows name features, direction of risk and sentences with {value} and {norm}.
+        importance: catalogue feature -> share of the model's importance.
+        reference: snapshot column -> mean and sd in training; gives deltas their scale.
+    """
+    rows = frame.with_row_index("row")
+    found = [
+        *_plain(rows),
+        *(
+            candidate
+            for entry in catalog.filter(pl.col("is_active")).iter_rows(named=True)
+            if (candidate := _candidate(rows, entry, importance, reference)) is not None
+        ),
+    ]
+    best = (
+        pl.concat(found)
+        .sort(["row", "rank", "score", "feature"], descending=[False, True, True, False])
+        .unique(["row", "feature"], keep="first", maintain_order=True)
+        .group_by("row", maintain_order=True)
+        .head(REASONS)
+    )
+    told = pl.struct("feature", "en", "ru", "value", "norm").struct.json_encode().alias("reason")
+    listed = best.select("row", told).group_by("row", maintain_order=True).agg(pl.col("reason"))
+    joined = pl.concat_str(pl.lit("["), pl.col("reason").list.join(", "), pl.lit("]"))
+    return rows.select("row").join(listed, "row", "left", maintain_order="left").select(
+        joined.alias("reasons")
+    ).to_series()  # fmt: skip
+
+
+def _candidate(
+    rows: pl.DataFrame,
+    entry: Mapping,
+    importance: Mapping[str, float],
+    reference: Mapping[str, Mapping],
+) -> pl.DataFrame | None:
+    """Rows for which a catalogue feature is adverse; None for a feature that can give no reason."""
+    feature, direction = entry["feature"], DIRECTIONS.get(entry["risk_direction"] or "")
+    is_external = entry["feature_group"] == "external"
+    scale = reference.get(f"{feature}_delta" if is_external else feature, {})
+    told = bool(entry["reason_en"]) and feature in rows.columns
+    if direction is None or not told or not scale.get("sd"):
+        return None
+    value = pl.col(feature).cast(pl.Float64)
+    norm = pl.col(f"{feature}_ewma").cast(pl.Float64) if is_external else pl.lit(None, pl.Float64)
+    away = value - norm if is_external else value - scale["mean"]
+    strength = direction * away / scale["sd"]
+    kept = rows.select(
+        "row",
+        value.alias("value"),
+        norm.alias("norm"),
+        (strength * importance.get(feature, 0.0)).alias("score"),
+        strength.alias("strength"),
+    ).filter(pl.col("strength") >= LEAST_STRENGTH)
+    spoken = _speak(kept, feature, (entry["reason_en"], entry["reason_ru"]), entry["value_format"])
+    rank = OWN_NORM if is_external else PROFILE
+    return _shaped(spoken.filter(pl.col("is_told")), rank)
+
+
+def _plain(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """The facts that fill up, for every row; what is bought already comes before everything."""
+    facts = []
+    for place, (feature, sentences) in enumerate(PLAIN_FACTS.items()):
+        values = rows.select(
+            "row",
+            pl.col(feature).cast(pl.Float64).alias("value"),
+            pl.lit(None, pl.Float64).alias("norm"),
+            pl.lit(-float(place)).alias("score"),
+        )
+        facts.append(_shaped(_speak(values, feature, sentences, "int"), PLAIN))
+    return [*facts, _fixed(rows, "is_already_renewed", "is_already_renewed", RENEWED_FACT, 3),
+            _fixed(rows, "pass_number", "pass_number == 1", FIRST_PASS_FACT, PLAIN)]  # fmt: skip
+
+
+def _fixed(
+    rows: pl.DataFrame, feature: str, condition: str, sentences: tuple[str, str], rank: int
+) -> pl.DataFrame:
+    """A sentence without numbers, for the rows where the condition holds."""
+    kept = rows.filter(pl.sql_expr(condition)).select(
+        "row",
+        pl.col(feature).cast(pl.Float64).alias("value"),
+        pl.lit(None, pl.Float64).alias("norm"),
+        pl.lit(-0.5).alias("score"),
+    )
+    return _shaped(_speak(kept, feature, sentences, "int"), rank)
+
+
+def _speak(rows: pl.DataFrame, feature: str, sentences: tuple[str, str], form: str) -> pl.DataFrame:
+    """Add feature, en and ru; `is_told` is false where value and norm read the same."""
+    value, norm = printed(pl.col("value"), form), printed(pl.col("norm"), form)
+    english, russian = sentences
+    return rows.with_columns(
+        pl.lit(feature).alias("feature"),
+        _filled(english, value, norm).alias("en"),
+        _filled(russian or english, _in_russian(value), _in_russian(norm)).alias("ru"),
+        (pl.col("norm").is_null() | (value != norm)).alias("is_told"),
+    )
+
+
+def _shaped(rows: pl.DataFrame, rank: int) -> pl.DataFrame:
+    """The columns that candidates share."""
+    return rows.select(
+        "row",
+        pl.lit(rank).alias("rank"),
+        "score",
+        "feature",
+        pl.col("en", "ru"),
+        pl.col("value", "norm").round(4),
+    )
+
+
+def printed(value: pl.Expr, form: str) -> pl.Expr:
+    """A number as a person reads it: `int` and `days` 12, `one` 2.5, `percent` 40%."""
+    if form == "one":
+        return value.round(1).cast(pl.String).str.strip_suffix(".0")
+    if form == "percent":
+        return (value * 100).round(0).cast(pl.Int64).cast(pl.String) + "%"
+    return value.round(0).cast(pl.Int64).cast(pl.String)
+
+
+def _in_russian(number: pl.Expr) -> pl.Expr:
+    """A printed number with a decimal comma."""
+    return number.str.replace(".", ",", literal=True)
+
+
+def _filled(template: str, value: pl.Expr, norm: pl.Expr) -> pl.Expr:
+    """The template with its {value} and {norm} filled in; it may hold each at most once or oftener."""
+    text = template.replace("{value}", "\0value\0").replace("{norm}", "\0norm\0")
+    places = {"value": value, "norm": norm}
+    pieces = [places.get(piece, pl.lit(piece)) for piece in text.split("\0") if piece]
+    return pl.concat_str(pieces, ignore_nulls=False)

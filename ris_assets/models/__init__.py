@@ -1,0 +1,1 @@
+"""Estimators, one family a file: what they fit, what they predict, how they are stored."""

@@ -1,0 +1,185 @@
+"""Discrete-time hazard of the end of a spell, on person-weeks (Allison 1982), complementary log-log.
+
+P(spell ends in the week) = 1 - exp(-exposure * exp(x b)). Where the pass ends within the week the renewal
+is decided at that end, however few days of the week it covers: exposure counts as 1 there.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from ris_assets.features.matrix import FeatureSet
+from ris_assets.models.protocol import Array
+
+MAX_WEEKS = 52
+"""Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
+PENALTY = 20.0
+PRIOR_EVENTS = 10.0
+CLOCK_FEATURES = ("days_to_end", "spell_weeks", "is_frozen")
+"""Snapshot features that the week itself says better; they are not read from the snapshot."""
+CLOCK = ("ends_this_week", "log_week", "is_first_pass_end", "has_no_snapshot")
+MAX_LOG_HAZARD = 3.0
+FILE = "hazard.json"
+
+
+@dataclass
+class HazardModel:
+    """Linear hazard: a scaled snapshot and the clock of the week.
+
+    Attributes:
+        centre, scale: per matrix column; a missing value stands at the centre.
+        weights: intercept, clock columns, matrix columns, missing-indicators.
+    """
+
+    family: ClassVar[str] = "hazard"
+    features: FeatureSet
+    penalty: float = PENALTY
+    centre: Array = field(default_factory=lambda: np.empty(0))
+    scale: Array = field(default_factory=lambda: np.empty(0))
+    weights: Array = field(default_factory=lambda: np.empty(0))
+
+    def fit(self, training: pl.DataFrame, validation: pl.DataFrame) -> "HazardModel":
+        """Fit on person-weeks of `training`; scale the hazard so that `validation` sees its own events."""
+        matrix = self.features.encode(training)
+        self.centre = np.nan_to_num(np.nanmean(matrix, axis=0, dtype=float))
+        spread = np.nan_to_num(np.nanstd(matrix, axis=0, dtype=float))
+        self.scale = np.where(spread > 1e-9, spread, 1.0)
+        design = self._design(matrix, clock_of_weeks(training))
+        event = training["event"].cast(pl.Float64).to_numpy()
+        self.weights = _fit_cloglog(design, event, _offset(training), self.penalty)
+        expected = self.predict_hazard(validation).sum() + PRIOR_EVENTS
+        self.weights[0] += np.log((float(validation["event"].sum()) + PRIOR_EVENTS) / expected)
+        return self
+
+    def predict_hazard(self, weeks: pl.DataFrame) -> Array:
+        """P(the spell ends in the week) of person-weeks as `interval_hp` has them."""
+        design = self._design(self.features.encode(weeks), clock_of_weeks(weeks))
+        return _probability(design @ self.weights + _offset(weeks))
+
+    def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
+        """P(still in the spell h weeks after the snapshot), (rows, len(horizons)).
+
+        The member's state is held as it is, the clock goes on: spell and tenure age, the pass runs out, and
+        after each renewal one of the same length follows.
+        """
+        fixed = self._design(self.features.encode(frame), np.zeros((frame.height, len(CLOCK))))
+        ageing = self._weight_of("tenure_days") * 7
+        base = fixed @ self.weights
+        start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
+        clock_weights = self.weights[1 : 1 + len(CLOCK)]
+        alive, curve = np.ones(frame.height), []
+        for step, (ends, first) in enumerate(_pass_ends(frame, max(horizons))):
+            clock = _clock(ends, start + step, ends & first, np.zeros(frame.height))
+            alive = alive * (1 - _probability(base + ageing * step + clock @ clock_weights))
+            curve.append(alive)
+        return np.column_stack([curve[week - 1] for week in horizons])
+
+    def expected_weeks(self, frame: pl.DataFrame) -> Array:
+        """Sum of the survival curve over the next 52 weeks."""
+        return self.predict_survival(frame, tuple(range(1, MAX_WEEKS + 1))).sum(axis=1)
+
+    def importance(self) -> dict[str, float]:
+        """Catalogue feature -> share of the absolute scaled weights, the clock apart."""
+        columns = len(self.features.names)
+        first = 1 + len(CLOCK)
+        weights = np.abs(self.weights[first:])
+        return self.features.by_feature(weights[:columns] + weights[columns:])
+
+    def save(self, folder: Path) -> None:
+        """Write one JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {name: getattr(self, name).tolist() for name in ("centre", "scale", "weights")}
+        data = {"features": self.features.to_json(), "penalty": self.penalty, **arrays}
+        (folder / FILE).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "HazardModel":
+        """Read what `save` wrote."""
+        data: Mapping = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        arrays = (np.array(data[name]) for name in ("centre", "scale", "weights"))
+        return cls(FeatureSet.from_json(data["features"]), data["penalty"], *arrays)
+
+    def _design(self, matrix: Array, clock: Array) -> Array:
+        """(rows, 1 + clock + 2 * columns): intercept, clock, scaled matrix, missing-indicators."""
+        missing = np.isnan(matrix)
+        scaled = np.where(missing, 0.0, (matrix - self.centre) / self.scale)
+        return np.hstack([np.ones((len(matrix), 1)), clock, scaled, missing])
+
+    def _weight_of(self, column: str) -> float:
+        """Change of the log hazard when a matrix column rises by one unit; 0 if it is not read."""
+        names = self.features.names
+        if column not in names:
+            return 0.0
+        place = names.index(column)
+        return float(self.weights[1 + len(CLOCK) + place] / self.scale[place])
+
+
+def clock_of_weeks(weeks: pl.DataFrame) -> Array:
+    """The clock columns of person-weeks."""
+    ends = ends_in_week(weeks)
+    first = weeks["pass_number"].fill_null(1).to_numpy() <= 1
+    silent = weeks["as_of_date"].is_null().to_numpy()
+    return _clock(ends, weeks["week_number"].cast(pl.Float64).to_numpy(), ends & first, silent)
+
+
+def ends_in_week(weeks: pl.DataFrame) -> Array:
+    """Whether, as known at its start, the pass runs out in the week with nothing bought to follow."""
+    left = weeks["days_to_end_at_start"].to_numpy()
+    renewed = weeks["is_already_renewed"].fill_null(False).to_numpy()
+    return (left <= 7) & ~renewed
+
+
+def _clock(ends: Array, week: Array, first_end: Array, silent: Array) -> Array:
+    """Clock columns in the order of `CLOCK`."""
+    return np.column_stack([ends, np.log1p(np.maximum(week, 0)), first_end, silent]).astype(float)
+
+
+def _pass_ends(frame: pl.DataFrame, weeks: int) -> list[tuple[Array, Array]]:
+    """For each of the next weeks: does a pass end in it, and is that the member's first pass."""
+    length = np.maximum(frame["pass_days"].cast(pl.Float64).fill_null(28.0).to_numpy(), 7.0)
+    renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
+    left = frame["days_to_end"].cast(pl.Float64).to_numpy() + np.where(renewed, length, 0.0)
+    number = frame["pass_number"].cast(pl.Float64).fill_null(1.0).to_numpy() + renewed
+    steps = []
+    for week in range(1, weeks + 1):
+        ends = left <= 7 * week
+        steps.append((ends, number <= 1))
+        left, number = left + np.where(ends, length, 0.0), number + ends
+    return steps
+
+
+def _offset(weeks: pl.DataFrame) -> Array:
+    """log(exposure), but 0 where the end of the pass lies in the week."""
+    exposure = weeks["exposure"].to_numpy()
+    return np.where(ends_in_week(weeks), 0.0, np.log(np.maximum(exposure, 1e-3)))
+
+
+def _probability(log_hazard: Array) -> Array:
+    """1 - exp(-exp(log hazard)), kept finite."""
+    return -np.expm1(-np.exp(np.minimum(log_hazard, MAX_LOG_HAZARD)))
+
+
+def _fit_cloglog(design: Array, event: Array, offset: Array, penalty: float) -> Array:
+    """Ridge maximum likelihood of the complementary log-log model; the intercept is free."""
+    from scipy.optimize import minimize
+
+    ridge = np.full(design.shape[1], penalty)
+    ridge[0] = 0.0
+    start = np.zeros(design.shape[1])
+    start[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
+
+    def loss(weights: Array) -> tuple[float, Array]:
+        score = np.minimum(design @ weights + offset, MAX_LOG_HAZARD)
+        hazard = np.exp(score)
+        ended = np.maximum(-np.expm1(-hazard), 1e-300)
+        value = hazard @ (1 - event) - event @ np.log(ended)
+        slope = hazard * ((1 - event) - event * np.exp(-hazard) / ended)
+        gradient = slope @ design + ridge * weights
+        return float(value + 0.5 * (ridge * weights) @ weights), gradient
+
+    return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x

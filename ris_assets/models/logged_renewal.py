@@ -1,0 +1,24 @@
+"""Entry file of a logged renewal model: MLflow runs it to build the model from its artifacts."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import polars as pl
+
+from ris_assets.models.renewal import RenewalModel
+
+
+class LoggedRenewal(mlflow.pyfunc.PythonModel):
+    """A plain frame of snapshot columns in, P(renew) within 30, 60 and 90 days out."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the native files."""
+        self.model = RenewalModel.load(Path(context.artifacts["model"]))
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        """p_renew_30d, p_renew_60d, p_renew_90d, rows of `model_input` (pandas)."""
+        return self.model.predict(pl.from_pandas(model_input)).to_pandas()
+
+
+mlflow.models.set_model(LoggedRenewal())

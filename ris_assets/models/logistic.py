@@ -1,0 +1,79 @@
+"""Logistic regression for renewal: the baseline that the others have to beat."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from ris_assets.models.protocol import Array, Fold
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+FILE = "logistic.skops"
+TRUSTED = ["numpy.dtype"]
+"""What skops may build besides scikit-learn's own types: the imputer remembers the dtype it saw."""
+
+
+class LogisticRenewal:
+    """Median imputation with indicators, scaling, ridge logistic regression."""
+
+    family: ClassVar[str] = "logistic"
+
+    def __init__(self, penalty: float = 20.0, pipeline: "Pipeline | None" = None) -> None:
+        """`penalty` is the ridge weight: prior pull, in passes, towards no effect."""
+        self.penalty = penalty
+        self.pipeline = pipeline
+
+    def fit(self, training: Fold, validation: Fold) -> Self:
+        """Fit on `training`; `validation` is not used."""
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        self.pipeline = make_pipeline(
+            SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+            StandardScaler(),
+            LogisticRegression(C=1 / self.penalty, max_iter=500),
+        )
+        weights = {"logisticregression__sample_weight": training.weight}
+        self.pipeline.fit(training.matrix, training.target, **weights)
+        return self
+
+    def predict(self, matrix: Array) -> Array:
+        """Probabilities, one a row."""
+        return self._fitted.predict_proba(matrix)[:, 1]
+
+    def importance(self) -> Array:
+        """Absolute coefficients of the scaled columns; a missing-indicator counts for its column."""
+        imputer, model = self._fitted[0], self._fitted[-1]
+        weights = np.abs(model.coef_[0])
+        columns = imputer.n_features_in_
+        totals = weights[:columns].copy()
+        np.add.at(totals, imputer.indicator_.features_, weights[columns:])
+        return totals
+
+    def params(self) -> dict[str, float | int | str]:
+        """Settings worth logging."""
+        return {"penalty": self.penalty}
+
+    def save(self, folder: Path) -> None:
+        """Write the pipeline in skops format."""
+        import skops.io
+
+        skops.io.dump(self._fitted, folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the pipeline; skops builds only types that it trusts."""
+        import skops.io
+
+        pipeline = skops.io.load(folder / FILE, trusted=TRUSTED)
+        return cls(1 / pipeline[-1].C, pipeline)
+
+    @property
+    def _fitted(self) -> "Pipeline":
+        if self.pipeline is None:
+            raise ValueError("the logistic model is not fitted yet")
+        return self.pipeline

@@ -1,0 +1,155 @@
+"""The renewal model that is logged: an estimator, its calibration, the late renewals, the bands.
+
+P(30) comes from the calibrated estimator. Later horizons add what comes late to those who did not renew
+before: P(60) = P(30) + (1 - P(30)) q60, P(90) = P(60) + (1 - P(60)) q90, so that P(30) <= P(60) <= P(90)
+holds by construction.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ris_assets.evaluation.bands import band_limits
+from ris_assets.evaluation.calibration import (
+    Calibrator,
+    Platt,
+    calibrator_from_json,
+    fit_calibrator,
+    fit_platt,
+    logit,
+)
+from ris_assets.evaluation.drift import reference_of
+from ris_assets.evaluation.split import Windows
+from ris_assets.features.matrix import FeatureSet
+from ris_assets.models.logistic import LogisticRenewal
+from ris_assets.models.protocol import RENEWAL_HORIZONS, Array, Fold, RenewalEstimator
+from ris_assets.models.xgboost_renewal import XgboostRenewal
+
+ESTIMATORS: dict[str, type] = {
+    LogisticRenewal.family: LogisticRenewal,
+    XgboostRenewal.family: XgboostRenewal,
+}
+PROBABILITIES = tuple(f"p_renew_{days}d" for days in RENEWAL_HORIZONS)
+LATE_PRIOR_PASSES = 10.0
+LATE_PRIOR_SHARE = 0.05
+LATE_PENALTY = 5.0
+FILE = "renewal.json"
+
+
+@dataclass
+class RenewalModel:
+    """From snapshot rows to P(renew) within 30, 60 and 90 days.
+
+    Attributes:
+        late: for 60 and 90 days, P(renews by then | has not by the horizon before), a map of P(30).
+        bands: band name -> risk score at which it begins.
+        reference: what training rows looked like, for drift and for reasons.
+    """
+
+    features: FeatureSet
+    estimator: RenewalEstimator
+    calibrator: Calibrator = field(default_factory=Platt)
+    late: tuple[Platt, ...] = (Platt(), Platt())
+    bands: dict[str, float] = field(default_factory=dict)
+    reference: dict[str, dict] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """The estimator's family."""
+        return self.estimator.family
+
+    def fit(self, windows: Windows) -> "RenewalModel":
+        """Fit on the training window, calibrate on the validation window; the test window is not read."""
+        validation = self.fold(windows.validation)
+        self.estimator.fit(self.fold(windows.training), validation)
+        raw = self.estimator.predict(validation.matrix)
+        self.calibrator = fit_calibrator(validation.target, raw, validation.weight)
+        self.late = self._fit_late(windows)
+        risk = risk_scores(self.calibrator.apply(raw))
+        self.bands = band_limits(risk, validation.weight)
+        self.reference = reference_of(windows.training, self.features)
+        return self
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """(p_renew_30d, p_renew_60d, p_renew_90d), rows of `frame`, rising along a row."""
+        probability = self.calibrator.apply(self.estimator.predict(self.features.encode(frame)))
+        columns = {PROBABILITIES[0]: probability}
+        score = probability
+        for name, late in zip(PROBABILITIES[1:], self.late, strict=True):
+            probability = probability + (1 - probability) * late.apply(score)
+            columns[name] = probability
+        return pl.DataFrame(columns)
+
+    def importance(self) -> dict[str, float]:
+        """Catalogue feature -> share of importance, largest first."""
+        return self.features.by_feature(self.estimator.importance())
+
+    def fold(self, rows: pl.DataFrame) -> Fold:
+        """Encoded rows with their 30-day label and weight."""
+        target = rows["renewed_30d"].cast(pl.Float64).to_numpy()
+        return Fold(self.features.encode(rows), target, rows["weight"].to_numpy())
+
+    def _fit_late(self, windows: Windows) -> tuple[Platt, ...]:
+        """Maps for 60 and 90 days, from passes whose longer labels are mature by the fitting cut."""
+        rows = windows.fitting
+        score = self.calibrator.apply(self.estimator.predict(self.features.encode(rows)))
+        scored = rows.with_columns(pl.Series("p", score))
+        return tuple(
+            fit_late(
+                scored.filter(
+                    (pl.col(f"matures_{days}d_on") <= windows.cuts.fit)
+                    & ~pl.col(f"renewed_{before}d")
+                ),
+                f"renewed_{days}d",
+            )
+            for before, days in zip(RENEWAL_HORIZONS, RENEWAL_HORIZONS[1:], strict=False)
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write native files and one JSON; no pickle."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.estimator.save(folder)
+        data = {
+            "family": self.family,
+            "features": self.features.to_json(),
+            "calibrator": self.calibrator.to_json(),
+            "late": [late.to_json() for late in self.late],
+            "bands": self.bands,
+            "reference": self.reference,
+        }
+        (folder / FILE).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "RenewalModel":
+        """Read what `save` wrote."""
+        data: Mapping = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        late = tuple(Platt(item["intercept"], item["slope"]) for item in data["late"])
+        return cls(
+            FeatureSet.from_json(data["features"]),
+            ESTIMATORS[data["family"]].load(folder),
+            calibrator_from_json(data["calibrator"]),
+            late,
+            data["bands"],
+            data["reference"],
+        )
+
+
+def fit_late(rows: pl.DataFrame, target: str) -> Platt:
+    """P(late renewal) as a map of P(30), drawn towards one pooled share that does not depend on it."""
+    weight = rows["weight"].to_numpy()
+    outcome = rows[target].cast(pl.Float64).to_numpy()
+    late = float((outcome * weight).sum()) + LATE_PRIOR_PASSES * LATE_PRIOR_SHARE
+    share = late / (float(weight.sum()) + LATE_PRIOR_PASSES)
+    pooled = Platt(float(logit(np.array([share]))[0]), 0.0)
+    if not rows.height:
+        return pooled
+    return fit_platt(outcome, rows["p"].to_numpy(), weight, pooled, LATE_PENALTY)
+
+
+def risk_scores(p_renew_30d: Array) -> Array:
+    """Risk score 0-100: how likely the member is lost, one decimal."""
+    return np.round(100 * (1 - np.asarray(p_renew_30d)), 1)

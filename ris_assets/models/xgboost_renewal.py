@@ -1,0 +1,91 @@
+"""Gradient boosting (XGBoost) for renewal: native missing values, stopped by the validation window."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from ris_assets.models.protocol import Array, Fold
+
+if TYPE_CHECKING:
+    import xgboost
+
+FILE = "xgboost.ubj"
+ROUNDS = 600
+PATIENCE = 40
+PARAMS: dict[str, float | int | str] = {
+    "objective": "binary:logistic",
+    "eval_metric": "logloss",
+    "tree_method": "hist",
+    "max_depth": 3,
+    "eta": 0.05,
+    "subsample": 0.7,
+    "colsample_bytree": 0.5,
+    "min_child_weight": 4,
+    "lambda": 10.0,
+    "max_bin": 128,
+    "seed": 7,
+    "nthread": 2,
+}
+
+
+class XgboostRenewal:
+    """Boosted trees on the encoded matrix."""
+
+    family: ClassVar[str] = "xgboost"
+
+    def __init__(self, booster: "xgboost.Booster | None" = None) -> None:
+        """An unfitted model, or one around a booster that was read back."""
+        self.booster = booster
+
+    def fit(self, training: Fold, validation: Fold) -> Self:
+        """Boost until the validation log loss has not fallen for `PATIENCE` rounds."""
+        import xgboost
+
+        booster = xgboost.train(
+            PARAMS,
+            _matrix(training),
+            num_boost_round=ROUNDS,
+            evals=[(_matrix(validation), "validation")],
+            early_stopping_rounds=PATIENCE,
+            verbose_eval=False,
+        )
+        self.booster = booster[: booster.best_iteration + 1]
+        return self
+
+    def predict(self, matrix: Array) -> Array:
+        """Probabilities, one a row."""
+        return self._fitted.inplace_predict(matrix, missing=np.nan).astype(float)
+
+    def importance(self) -> Array:
+        """Total gain of each matrix column."""
+        gain = self._fitted.get_score(importance_type="total_gain")
+        return np.array([gain.get(f"f{i}", 0.0) for i in range(self._fitted.num_features())])
+
+    def params(self) -> dict[str, float | int | str]:
+        """Settings worth logging."""
+        return PARAMS | {"rounds": self._fitted.num_boosted_rounds()}
+
+    def save(self, folder: Path) -> None:
+        """Write the booster as UBJSON."""
+        self._fitted.save_model(folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the booster."""
+        import xgboost
+
+        return cls(xgboost.Booster({"nthread": PARAMS["nthread"]}, model_file=folder / FILE))
+
+    @property
+    def _fitted(self) -> "xgboost.Booster":
+        if self.booster is None:
+            raise ValueError("the XGBoost model is not fitted yet")
+        return self.booster
+
+
+def _matrix(fold: Fold) -> "xgboost.DMatrix":
+    """A fold as XGBoost takes it."""
+    import xgboost
+
+    return xgboost.DMatrix(fold.matrix, label=fold.target, weight=fold.weight)

@@ -1,0 +1,132 @@
+"""PostgreSQL: bulk reads by ADBC, bulk writes by COPY, tables made from contracts."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from ris_assets.contracts.columns import Table
+from ris_assets.errors import RisError
+
+
+class PostgresResource(dg.ConfigurableResource[Any]):
+    """The marts database. Without `url` the settings say where, and the embedded server is started.
+
+    A URL holds a password, and what is configured here shows in Dagster's pages: leave it out there.
+    """
+
+    url: str | None = None
+
+    @property
+    def libpq_url(self) -> str:
+        """Where the database listens, as libpq writes it."""
+        if self.url:
+            return self.url
+        from ris_assets.resources.databases import databases
+        from ris_assets.settings import get_settings
+
+        return databases(get_settings()).marts
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        try:
+            connection = psycopg.connect(self.libpq_url)
+        except psycopg.OperationalError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RisError(f"PostgreSQL cannot be reached: {reason}") from error
+        with connection:
+            yield connection
+
+    def read(self, query: str) -> pl.DataFrame:
+        """The result of a query as a frame (ADBC). Cast `numeric` to float8 in the query."""
+        return pl.read_database_uri(query, self.libpq_url, engine="adbc")
+
+    def row_count(self, schema: str, table: str) -> int | None:
+        """Rows of a table; None if it is a view or absent."""
+        with self.connect() as connection:
+            kind = connection.execute(
+                "select c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+                " where n.nspname = %s and c.relname = %s",
+                [schema, table],
+            ).fetchone()
+            if kind is None or kind[0] not in ("r", b"r"):
+                return None
+            counted = connection.execute(
+                sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
+            ).fetchone()
+            return int(counted[0]) if counted else None
+
+    def ensure_table(self, table: Table) -> None:
+        """Create the table with key and comments if missing; add columns that it lacks."""
+        with self.connect() as connection:
+            # Two creators of one schema or table race in PostgreSQL even with `if not exists`.
+            connection.execute("select pg_advisory_xact_lock(hashtext('ris.ensure_table'))")
+            connection.execute(f"create schema if not exists {table.schema}")
+            columns = ", ".join(column.ddl for column in table.columns)
+            key = ", ".join(f'"{name}"' for name in table.key)
+            connection.execute(
+                f"create table if not exists {table.qualified} ({columns}, primary key ({key}))"
+            )
+            self._add_missing_columns(connection, table)
+
+    def _add_missing_columns(self, connection: psycopg.Connection, table: Table) -> None:
+        found = connection.execute(
+            "select column_name from information_schema.columns"
+            " where table_schema = %s and table_name = %s",
+            [table.schema, table.name],
+        ).fetchall()
+        present = {name for (name,) in found}
+        target = sql.SQL(table.qualified)
+        for column in table.columns:
+            if column.name not in present:
+                connection.execute(
+                    f'alter table {table.qualified} add column "{column.name}" {column.type}'
+                )
+            connection.execute(
+                sql.SQL("comment on column {}.{} is {}").format(
+                    target, sql.Identifier(column.name), sql.Literal(column.description)
+                )
+            )
+        connection.execute(
+            sql.SQL("comment on table {} is {}").format(target, sql.Literal(table.description))
+        )
+
+    def replace(
+        self, table: Table, frame: pl.DataFrame, where: str, params: Sequence[Any] = ()
+    ) -> int:
+        """Replace the rows that match `where` by the frame's, in one transaction; rows written."""
+        with self.connect() as connection:
+            connection.execute(f"delete from {table.qualified} where {where}", params)
+            return copy_frame(connection, table.qualified, frame)
+
+
+def copy_frame(connection: psycopg.Connection, qualified_table: str, frame: pl.DataFrame) -> int:
+    """COPY a frame into a table by column name; lists become array literals. Rows written."""
+    if frame.is_empty():
+        return 0
+    columns = ", ".join(f'"{name}"' for name in frame.columns)
+    buffer = io.BytesIO()
+    _csv_ready(frame).write_csv(buffer, include_header=False)
+    statement = f"copy {qualified_table} ({columns}) from stdin (format csv)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(buffer.getbuffer())
+    return frame.height
+
+
+def _csv_ready(frame: pl.DataFrame) -> pl.DataFrame:
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    return frame.with_columns(_array_literal(name) for name in lists)
+
+
+def _array_literal(name: str) -> pl.Expr:
+    r"""`["a", "b"]` as PostgreSQL writes it: `{"a","b"}`, with quotes and backslashes escaped."""
+    escaped = pl.element().cast(pl.String).str.replace_all(r'(["\\])', r"\$1")
+    quoted = pl.col(name).list.eval(pl.format('"{}"', escaped)).list.join(",")
+    literal = pl.concat_str(pl.lit("{"), quoted, pl.lit("}"))
+    return pl.when(pl.col(name).is_not_null()).then(literal).alias(name)

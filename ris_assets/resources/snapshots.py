@@ -1,0 +1,114 @@
+"""Reading snapshots, labels and person-weeks as typed frames: training and scoring read through here.
+
+No statistics: which rows and columns, not what to make of them.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from ris_assets.errors import RisError
+from ris_assets.features.matrix import catalog_columns
+from ris_assets.features.training_rows import LABELS
+from ris_assets.resources.postgres import PostgresResource
+
+CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_direction", "label_en",
+                   "label_ru", "reason_en", "reason_ru", "value_format", "is_active")  # fmt: skip
+KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed", "currency", "price",
+               "pass_days", "pass_number", "days_to_end", "spell_weeks", "tenure_days")  # fmt: skip
+WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event", "days_to_end_at_start",
+                "matures_on")  # fmt: skip
+SUNDAY = 7
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The snapshot table, with the catalogue that says which of its columns models may read."""
+
+    postgres: PostgresResource
+
+    def catalog(self) -> pl.DataFrame:
+        """The feature catalogue."""
+        return self.postgres.read(
+            f"select {', '.join(CATALOG_COLUMNS)} from ris.meta_feature_catalog order by feature"
+        )
+
+    def horizon(self) -> date:
+        """The last studio day that is completely extracted.
+
+        Raises:
+            RisError: nothing has been extracted yet.
+        """
+        day = self.postgres.read(
+            "select max(through_day) as day from ris_raw.extraction_log"
+        )["day"][0]
+        if day is None:
+            raise RisError("nothing has been extracted yet: load documents first with `ris run`")
+        return day
+
+    def on_days(self, first: date, last: date) -> pl.DataFrame:
+        """Snapshot rows of a closed range of days, ordered by day and member."""
+        return self.postgres.read(
+            f"select {self._select()} from ris.member_snapshot s"
+            f" where s.as_of_date between '{first}' and '{last}' order by s.as_of_date, s.user_id"
+        )
+
+    def labelled(self, as_of: date, max_rows: int) -> pl.DataFrame:
+        """Sundays' rows whose 30-day label must be known by `as_of`, labels beside them.
+
+        With more than `max_rows` rows whole passes are left out, by a hash of their id.
+        """
+        labels = ", ".join(f"l.{label}" for label in LABELS)
+        source = (
+            "ris.member_snapshot s join ris.label_hp l on l.hp_id = s.hp_id"
+            f" where extract(isodow from s.as_of_date) = {SUNDAY} and l.matures_30d_on <= '{as_of}'"
+        )
+        thinned = self._thinned(source, "s.hp_id", max_rows)
+        return self.postgres.read(f"select {self._select()}, {labels} from {thinned}")
+
+    def person_weeks(self, as_of: date, max_rows: int) -> pl.DataFrame:
+        """Weeks at risk that are mature by `as_of`, beside the snapshot of the day before each.
+
+        The first week of a spell has no snapshot: its snapshot columns are null.
+        """
+        weeks = ", ".join(f"i.{column}" for column in WEEK_COLUMNS)
+        source = (
+            "ris.interval_hp i left join ris.member_snapshot s"
+            " on s.user_id = i.user_id and s.as_of_date = i.week_start - 1"
+            f" where i.matures_on <= '{as_of}'"
+        )
+        thinned = self._thinned(source, "i.spell_id", max_rows)
+        snapshot = self._select(without=("spell_id",))
+        return self.postgres.read(
+            f"select {weeks}, {snapshot} from {thinned} order by i.week_start, i.spell_id"
+        )
+
+    def _thinned(self, source: str, unit: str, max_rows: int) -> str:
+        """The source, with enough units left out to hold about `max_rows` rows."""
+        rows = self.postgres.read(f"select count(*) as rows from {source}")["rows"][0]
+        if rows <= max_rows:
+            return source
+        kept = int(1000 * max_rows / rows)
+        return f"{source} and abs(hashtext({unit}) % 1000) < {kept}"
+
+    def _select(self, without: tuple[str, ...] = ()) -> str:
+        """Key and feature columns as SQL; `numeric` as float8, which is what frames can hold."""
+        kinds = dict(
+            self.postgres.read(
+                "select column_name::text as name, data_type::text as kind"
+                " from information_schema.columns"
+                " where table_schema = 'ris' and table_name = 'member_snapshot'"
+            ).iter_rows()
+        )
+        wanted = dict.fromkeys([*KEY_COLUMNS, *catalog_columns(self.catalog())])
+        missing = [name for name in wanted if name not in kinds]
+        if missing:
+            raise RisError(
+                f"ris.member_snapshot lacks {', '.join(missing)}: build the marts first with `ris run`"
+            )
+        return ", ".join(
+            f's."{name}"::float8 as "{name}"' if kinds[name] == "numeric" else f's."{name}"'
+            for name in wanted
+            if name not in without
+        )

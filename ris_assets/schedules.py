@@ -1,0 +1,29 @@
+"""Schedules: yesterday's partition every morning, training once a week. Both stopped until switched on."""
+
+import dagster as dg
+
+from ris_assets.settings import get_settings
+
+DAILY_HOUR = 4
+TRAINING_CRON = "0 6 * * 1"
+
+
+def schedules(
+    daily: dg.UnresolvedAssetJobDefinition, training: dg.UnresolvedAssetJobDefinition
+) -> list[dg.ScheduleDefinition | dg.UnresolvedPartitionedAssetScheduleDefinition]:
+    """The daily and the weekly schedule, in the studio's time zone."""
+    return [
+        dg.build_schedule_from_partitioned_job(
+            daily,
+            name="daily_schedule",
+            hour_of_day=DAILY_HOUR,
+            description="Runs the partition of the day that has just ended",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_training_schedule",
+            job=training,
+            cron_schedule=TRAINING_CRON,
+            execution_timezone=get_settings().timezone,
+            description="Trains on Monday morning, after the daily run",
+        ),
+    ]

@@ -1,0 +1,222 @@
+"""What MLflow keeps: candidate runs, registered models, the champion. No statistics live here.
+
+The tracking and registry addresses are set before by `resources/mlflow.py`.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from ris_assets.errors import RisError
+from ris_assets.evaluation.gate import Verdict
+from ris_assets.features.matrix import FeatureSet
+
+EXPERIMENT = "ris"
+RENEWAL, SURVIVAL = "ris_renewal", "ris_survival"
+CHAMPION, CHALLENGER = "champion", "challenger"
+ENTRY_FILES = {RENEWAL: "logged_renewal.py", SURVIVAL: "logged_survival.py"}
+EXAMPLE_ROWS = 5
+PACKAGES = ("numpy", "polars", "scikit-learn", "skops", "scipy", "xgboost-cpu", "xgboost", "mlflow")
+
+
+class Loggable(Protocol):
+    """A fitted model that can be written as native files."""
+
+    features: FeatureSet
+
+    def save(self, folder: Path) -> None:
+        """Write native files."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model and what is to be told of it.
+
+    Attributes:
+        example: a few snapshot rows, for the signature.
+        outputs: columns that the logged model predicts, all numbers.
+        extra_columns: columns that the model reads besides its features.
+        files: name -> PNG or text, logged beside the model.
+    """
+
+    name: str
+    family: str
+    model: Loggable
+    example: pl.DataFrame
+    outputs: tuple[str, ...]
+    extra_columns: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Where MLflow put a candidate."""
+
+    run_id: str
+    model_uri: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A registered model as loaded: the model, and where it comes from."""
+
+    model: Any
+    name: str
+    version: int
+    tags: Mapping[str, str]
+
+    @property
+    def fitted_through(self) -> date:
+        """The last day that any of its numbers has seen."""
+        return date.fromisoformat(self.tags["fitted_through"])
+
+
+@contextmanager
+def training_run(title: str, experiment_id: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """One MLflow run around all candidates of a training; yields its id."""
+    import mlflow
+
+    mlflow.set_experiment(experiment_id=experiment_id)
+    with mlflow.start_run(run_name=title, tags=dict(tags)) as run:
+        yield run.info.run_id
+
+
+def log_candidate(candidate: Candidate) -> Logged:
+    """Log a candidate as a nested run: params, metrics, files, and the model as native files."""
+    import mlflow
+
+    with mlflow.start_run(run_name=candidate.family, nested=True, tags=dict(candidate.tags)) as run:
+        mlflow.log_params(dict(candidate.params))
+        mlflow.log_metrics(dict(candidate.metrics))
+        for name, content in candidate.files.items():
+            _log_bytes(name, content)
+        example = model_input(candidate).head(EXAMPLE_ROWS).to_pandas()
+        with tempfile.TemporaryDirectory() as folder:
+            candidate.model.save(Path(folder) / "model")
+            info = mlflow.pyfunc.log_model(
+                name=candidate.name,
+                python_model=str(Path(__file__).parent / "models" / ENTRY_FILES[candidate.name]),
+                artifacts={"model": str(Path(folder) / "model")},
+                signature=_signature(candidate),
+                input_example=example,
+                pip_requirements=requirements(),
+            )
+    return Logged(run.info.run_id, info.model_uri)
+
+
+def model_input(candidate: Candidate) -> pl.DataFrame:
+    """The example's columns that the model reads, numbers as float64, text as text."""
+    features = candidate.model.features
+    numbers = [*features.numeric, *candidate.extra_columns]
+    return candidate.example.select(
+        *(pl.col(name).cast(pl.Float64) for name in dict.fromkeys(numbers)),
+        *(pl.col(name).cast(pl.String) for name in features.levels),
+    )
+
+
+def _signature(candidate: Candidate) -> Any:
+    """What goes in, every column optional as data may be missing, and what comes out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    def kind(dtype: pl.DataType) -> DataType:
+        return DataType.string if dtype == pl.String else DataType.double
+
+    schema = model_input(candidate).schema
+    inputs = [ColSpec(kind(dtype), name, required=False) for name, dtype in schema.items()]
+    outputs = [ColSpec(DataType.double, name) for name in candidate.outputs]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def _log_bytes(name: str, content: bytes) -> None:
+    """A small file of the run."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(name).name
+        path.write_bytes(content)
+        mlflow.log_artifact(str(path), str(Path(name).parent) if "/" in name else None)
+
+
+def requirements() -> list[str]:
+    """The packages that a logged model needs, pinned to what is installed here."""
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package}=={version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def register(candidate: Candidate, logged: Logged, verdict: Verdict) -> int:
+    """Make the logged model a version of its registered name; champion if the gate says so."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    tags = {**candidate.tags, "family": candidate.family, "gate": verdict.reason}
+    found = mlflow.register_model(logged.model_uri, candidate.name, tags=tags)
+    alias = CHAMPION if verdict.is_promoted else CHALLENGER
+    client.set_registered_model_alias(candidate.name, alias, found.version)
+    return int(found.version)
+
+
+def load_champion(name: str) -> Champion:
+    """The champion of a registered name.
+
+    Raises:
+        RisError: none has been trained yet.
+    """
+    champion = find_champion(name)
+    if champion is None:
+        raise RisError(f"no champion of {name} in MLflow yet: train first with `ris train`")
+    return champion
+
+
+def find_champion(name: str) -> Champion | None:
+    """The champion of a registered name, or None when there is none."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
+    return Champion(loaded.unwrap_python_model().model, name, int(found.version), found.tags)
+
+
+def frame_hash(frame: pl.DataFrame) -> str:
+    """Hash of a frame's content, row order included: tells whether two trainings saw the same rows."""
+    digest = sha256(repr(frame.schema).encode())
+    for row_hash in frame.hash_rows(seed=7).to_numpy().data, len(frame).to_bytes(8, "little"):
+        digest.update(row_hash)
+    return digest.hexdigest()[:16]
+
+
+def code_version() -> str:
+    """The package's version, and the commit where the code lies in a git working tree."""
+    try:
+        package = version("ris-assets")
+    except PackageNotFoundError:
+        package = "unknown"
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return package
+    return f"{package}+{commit.stdout.strip()}"

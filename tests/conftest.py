@@ -1,0 +1,28 @@
+"""Fixtures of every tier: one embedded PostgreSQL for the whole session, started when first asked for."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ris_assets.resources.embedded_postgres import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def embedded_postgres() -> Iterator[EmbeddedPostgres]:
+    """A running server in a folder of its own, stopped at the end.
+
+    Not beneath pytest's own folder, which is closed to the user that the server runs as under root.
+    """
+    with tempfile.TemporaryDirectory(prefix="ris_tests_") as home:
+        server = EmbeddedPostgres(Path(home))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(embedded_postgres: EmbeddedPostgres) -> str:
+    """A database of that server for tests that make their own schemas."""
+    return embedded_postgres.url("postgres")

@@ -1,0 +1,1 @@
+"""The dbt project against a real PostgreSQL, on hand-written members."""

@@ -1,0 +1,112 @@
+"""Builds the marts as a run of RIS does: dbt, then norms, then dbt again. One parse for all runs."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from ris_assets.assets.norms import active_metrics, norm_table
+from ris_assets.dbt import PROJECT_DIR, dbt_environment
+from ris_assets.features.norms import week_norms
+from ris_assets.resources.postgres import PostgresResource
+
+FACTS = ("--exclude", "path:models/weekly", "path:models/outcomes")
+WEEKLY = ("--select", "path:models/weekly")
+SCHEMAS = ("ris_raw", "ris_stg", "ris_int", "ris")
+
+
+@dataclass
+class Marts:
+    """The dbt project on one database."""
+
+    url: str
+    folder: Path
+    timezone: str
+    manifest: Any = None
+
+    def __post_init__(self) -> None:
+        os.environ.update(dbt_environment(self.url))
+        parsed = self.dbt("parse")
+        self.manifest = parsed.result
+
+    def dbt(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> dbtRunnerResult:
+        """One dbt command in this process."""
+        given = {"timezone": self.timezone, **(variables or {})}
+        return dbtRunner(manifest=self.manifest).invoke(
+            [
+                *arguments,
+                *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+                *("--target-path", str(self.folder / "target")),
+                *("--log-path", str(self.folder / "logs")),
+                *("--vars", json.dumps(given), "--quiet", "--no-use-colors"),
+            ]
+        )
+
+    def reset(self) -> None:
+        """Drop everything."""
+        with psycopg.connect(self.url) as connection:
+            for schema in SCHEMAS:
+                connection.execute(f"drop schema if exists {schema} cascade")
+
+    def build(self, from_date: str = "1900-01-01", to_date: str = "2100-01-01", **extra: Any) -> None:
+        """Everything but outcomes, tests included, for the window of a run."""
+        variables = {"from_date": from_date, "to_date": to_date, **extra}
+        self.succeed("build", *FACTS, *NO_UNIT_TESTS, variables=variables)
+        self.write_norms()
+        self.succeed("build", *WEEKLY, *NO_UNIT_TESTS, variables=variables)
+
+    def succeed(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> None:
+        """A dbt command that must not fail."""
+        result = self.dbt(*arguments, variables=variables)
+        assert result.success, failures(result)
+
+    def write_norms(self) -> None:
+        """What the asset `user_week_norm` does, for every week."""
+        postgres = PostgresResource(url=self.url)
+        metrics = active_metrics(postgres)
+        weeks = self.read("select * from ris.user_week_metrics")
+        table = norm_table(metrics)
+        postgres.ensure_table(table)
+        postgres.replace(table, week_norms(weeks, metrics).select(table.column_names), "true")
+
+    def read(self, query: str) -> pl.DataFrame:
+        """The result of a query."""
+        return PostgresResource(url=self.url).read(query)
+
+    def row(self, query: str) -> dict[str, Any]:
+        """The one row of a query."""
+        frame = self.read(query)
+        assert frame.height == 1, f"{frame.height} rows: {query}"
+        return frame.row(0, named=True)
+
+    def snapshot(self, user_id: str, day: str) -> dict[str, Any] | None:
+        """A member's snapshot row, None if there is none."""
+        frame = self.read(
+            f"select * from ris.member_snapshot where user_id = '{user_id}' and as_of_date = '{day}'"
+        )
+        return frame.row(0, named=True) if frame.height else None
+
+    def week(self, user_id: str, monday: str) -> dict[str, Any]:
+        """A member's week."""
+        assert date.fromisoformat(monday).weekday() == 0
+        return self.row(
+            f"select * from ris.fact_user_week where user_id = '{user_id}' and week_start = '{monday}'"
+        )
+
+
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+
+
+def failures(result: dbtRunnerResult) -> str:
+    """What went wrong, one line a node."""
+    if result.exception is not None:
+        return str(result.exception)
+    wrong = [r for r in result.result if r.status not in ("success", "pass", "skipped")]
+    return "\n".join(f"{r.node.name}: {r.message}" for r in wrong)
