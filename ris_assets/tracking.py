@@ -201,7 +201,7 @@ def find_champion(name: str) -> Champion | None:
 
 
 def frame_hash(frame: pl.DataFrame) -> str:
-    """Hash of a frame's content, row order included: tells whether two trainings saw the same rows."""
+    """Hash of a frame's content, row order included: did two trainings see the same rows?"""
     digest = sha256(repr(frame.schema).encode())
     for row_hash in frame.hash_rows(seed=7).to_numpy().data, len(frame).to_bytes(8, "little"):
         digest.update(row_hash)

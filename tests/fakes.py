@@ -19,11 +19,13 @@ CATALOG = pl.DataFrame(
          "обычно {norm} шагов в день, сейчас {value}", "int", True),
         ("days_to_end", "internal", "none", "the pass ends in {value} days",
          "до конца абонемента {value} дн.", "days", True),
-        ("pass_number", "internal", "down", "pass number {value}", "абонемент № {value}", "int", True),
+        ("pass_number", "internal", "down", "pass number {value}", "абонемент № {value}",
+         "int", True),
         ("pass_days", "internal", "none", "", "", "days", True),
         ("price", "internal", "up", "", "", "int", True),
         ("city", "internal", "none", "", "", "int", True),
-        ("tenure_days", "internal", "down", "with us for {value} days", "с нами {value} дн.", "days", True),
+        ("tenure_days", "internal", "down", "with us for {value} days", "с нами {value} дн.",
+         "days", True),
         ("spell_weeks", "internal", "down", "", "", "int", True),
         ("is_frozen", "internal", "up", "", "", "int", True),
         ("mood", "internal", "down", "", "", "one", False),
@@ -71,7 +73,7 @@ def fake_studio(members: int = 300, weeks: int = 78, seed: int = 5) -> FakeStudi
     )  # fmt: skip
 
 
-def _live(member, rng, horizon, snapshots, labels, person_weeks) -> None:  # noqa: ANN001
+def _live(member, rng, horizon, snapshots, labels, person_weeks) -> None:
     """One member's passes until they stop renewing or the horizon comes."""
     start = FIRST_SUNDAY + timedelta(days=int(rng.integers(-60, 400)))
     joined, taste, city = start, rng.normal(), str(rng.choice(["Almaty", "Astana"]))

@@ -30,8 +30,8 @@ class ScoresConfig(dg.Config):
     """How to score.
 
     Attributes:
-        allow_hindsight: also score days that the champion was fitted on. Such scores flatter the model:
-            they are for looking, not for judging.
+        allow_hindsight: also score days that the champion was fitted on. Such scores flatter the
+            model: they are for looking, not for judging.
     """
 
     allow_hindsight: bool = False
@@ -78,7 +78,7 @@ def model_scores_daily(
     partitions_def=daily_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(),
     kinds={"python", "postgres"},
-    description="How each feature is filled, and how far it has moved from what the champion learned on",
+    description="How each feature is filled, and how far it has moved since the champion learned",
 )
 def dq_feature_stats(
     context: dg.AssetExecutionContext, postgres: PostgresResource, mlflow: MlflowResource
@@ -98,7 +98,7 @@ def dq_feature_stats(
 
 
 def scored_days(window: Window) -> tuple[date, date]:
-    """First and last partition day of a window; the history before the first partition is not scored."""
+    """First and last partition day of a window; history before the partitions is not scored."""
     return max(window.from_day, get_settings().start_date), window.through_day
 
 
@@ -107,9 +107,9 @@ def refuse_hindsight(champion: Champion, first: date, allow: bool) -> None:
     if allow or first > champion.fitted_through:
         return
     raise RisError(
-        f"cannot score {first}: {champion.name} version {champion.version} was fitted on what was known "
-        f"by {champion.fitted_through}, so its scores up to that day would know what came later; score "
-        "later days, train as of an earlier day, or set allow_hindsight"
+        f"cannot score {first}: {champion.name} version {champion.version} was fitted on what was"
+        f" known by {champion.fitted_through}, so its scores up to that day would know what came"
+        " later; score later days, train as of an earlier day, or set allow_hindsight"
     )
 
 
@@ -118,14 +118,16 @@ def refuse_unreadable(champion: Champion, snapshot: pl.DataFrame) -> None:
     missing = [name for name in champion.model.features.columns if name not in snapshot.columns]
     if missing:
         raise RisError(
-            f"{champion.name} version {champion.version} reads {', '.join(missing)}, which the feature "
-            "catalogue no longer has in use: train again with `ris train`"
+            f"{champion.name} version {champion.version} reads {', '.join(missing)}, which the"
+            " feature catalogue no longer has in use: train again with `ris train`"
         )
 
 
 def daily_stats(snapshot: pl.DataFrame, columns: list[str], champion: Champion) -> pl.DataFrame:
     """Statistics of each day apart, one frame; no rows where there is no snapshot."""
-    empty = feature_stats(snapshot.clear(), [], {}).with_columns(pl.lit(None, pl.Date).alias("as_of_date"))
+    empty = feature_stats(snapshot.clear(), [], {}).with_columns(
+        pl.lit(None, pl.Date).alias("as_of_date")
+    )
     days = snapshot.partition_by("as_of_date", maintain_order=True)
     return pl.concat([
         empty,
@@ -151,7 +153,7 @@ def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> d
     last = scores.filter(pl.col("score_date") == pl.col("score_date").max())
     top = last.sort("risk_score", "user_id", descending=[True, False]).head(MOST_AT_RISK)
     shown = top.select("user_id", "p_renew_30d", "risk_band", "days_to_end", "value_at_risk",
-                       pl.col("reasons").str.json_path_match("$[0].en").alias("first_reason"))  # fmt: skip
+                       first_reason=pl.col("reasons").str.json_path_match("$[0].en"))  # fmt: skip
     return metadata | {
         "bands": dg.MetadataValue.md(as_table(band_counts(last, champion.model.bands))),
         "most_at_risk": dg.MetadataValue.md(as_table(shown)),
@@ -160,7 +162,9 @@ def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> d
 
 def stats_metadata(stats: pl.DataFrame, written: int) -> dict[str, Any]:
     """What the UI shows of feature statistics: the columns that have moved most."""
-    moved = stats.filter(pl.col("psi").is_not_null()).sort("psi", descending=True).head(MOST_AT_RISK)
+    moved = (
+        stats.filter(pl.col("psi").is_not_null()).sort("psi", descending=True).head(MOST_AT_RISK)
+    )
     shown = moved.select("as_of_date", "feature", "fill_share", "mean", "psi", "status")
     counts = stats["status"].value_counts().sort("status")
     return {
@@ -168,4 +172,3 @@ def stats_metadata(stats: pl.DataFrame, written: int) -> dict[str, Any]:
         "status": dg.MetadataValue.md(as_table(counts)),
         "moved_most": dg.MetadataValue.md(as_table(shown)),
     }
-

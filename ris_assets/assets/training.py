@@ -1,7 +1,7 @@
-"""Training stage: fit the families, judge them out of time, log them to MLflow, let the gate choose.
+"""Training stage: fit the families, judge them out of time, log them, let the gate choose.
 
-What is fitted and how it is judged stands in `models/` and `evaluation/`; here are only reads, writes
-and what the UI shows.
+What is fitted and how it is judged stands in `models/` and `evaluation/`; here are only reads,
+writes and what the UI shows.
 """
 
 from datetime import date
@@ -28,8 +28,8 @@ from ris_assets.tracking import Candidate, Logged
 
 HORIZONS = (4, 8, 12, 26, 52)
 SURVIVAL_COLUMNS = ("spell_weeks", "pass_days", "is_already_renewed", "days_to_end", "pass_number")
-SHOWN = ("test_auc", "test_ceiling_auc", "test_share_of_ceiling", "test_log_loss", "base_rate_log_loss",
-         "test_calibration_in_the_large", "test_ece", "test_brier", "near_end_auc",
+SHOWN = ("test_auc", "test_ceiling_auc", "test_share_of_ceiling", "test_log_loss",
+         "base_rate_log_loss", "test_calibration_in_the_large", "test_ece", "test_brier", "near_end_auc",
          "near_end_share_of_ceiling", "near_end_calibration_in_the_large")  # fmt: skip
 
 
@@ -37,7 +37,8 @@ class TrainingConfig(dg.Config):
     """What to train on.
 
     Attributes:
-        as_of: ISO date; labels that are mature by its end are used. Default: the last extracted day.
+        as_of: ISO date; labels that are mature by its end are used. Default: the last extracted
+            day.
         always_promote: let the winner become champion whatever the gate says.
         max_rows: above this many rows whole passes (spells) are left out, evenly.
     """
@@ -51,7 +52,7 @@ class TrainingConfig(dg.Config):
     group_name="training",
     deps=[["ris", "member_snapshot"], ["ris", "label_hp"], ["ris", "meta_feature_catalog"]],
     kinds={"python", "mlflow"},
-    description="Renewal models of every family on the same windows; the better one becomes champion",
+    description="Renewal models of every family on the same windows; the better becomes champion",
 )
 def renewal_models(
     config: TrainingConfig, postgres: PostgresResource, mlflow: MlflowResource
@@ -78,7 +79,9 @@ def renewal_models(
             renewal_candidate(winner, windows, tags), logged[winner.model.family], verdict
         )
     write_model_tables(postgres, winner, version)
-    return dg.MaterializeResult(metadata=renewal_metadata(contenders, winner, verdict, version, windows))
+    return dg.MaterializeResult(
+        metadata=renewal_metadata(contenders, winner, verdict, version, windows)
+    )
 
 
 @dg.asset(
@@ -178,7 +181,9 @@ def renewal_candidate(contender: Contender, windows: Windows, tags: dict[str, st
     )  # fmt: skip
 
 
-def survival_candidate(model: HazardModel, metrics: dict[str, float], windows: Windows) -> Candidate:
+def survival_candidate(
+    model: HazardModel, metrics: dict[str, float], windows: Windows
+) -> Candidate:
     """A hazard model as MLflow gets it."""
     seen = windows.test.filter(pl.col("as_of_date").is_not_null())
     params = {f"rows_{name}": rows.height for name, rows in windows.parts.items()}
@@ -279,4 +284,3 @@ def metrics_table(contenders: dict[str, Contender]) -> str:
         for name in shown
     ]
     return "\n".join([heads, "|---" * (len(contenders) + 1) + "|", *rows])
-

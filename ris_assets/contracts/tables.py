@@ -1,7 +1,7 @@
 """Tables of schema `ris` that Python builds: scores, and what is known about a model version.
 
-Tables that dbt builds are described in the dbt project. `user_week_norm` follows the feature catalogue and
-is described where it is built.
+Tables that dbt builds are described in the dbt project. `user_week_norm` follows the feature
+catalogue and is described where it is built.
 """
 
 from ris_assets.contracts.columns import Column, Table
@@ -25,7 +25,7 @@ MODEL_SCORES_DAILY = Table(
         Column("p_renew_60d", "float8", "The same within 60 days", True),
         Column("p_renew_90d", "float8", "The same within 90 days", True),
         Column("expected_weeks_left", "float8",
-               "Expected weeks at risk before the spell ends, within the next 52; null without a survival model"),
+               "Expected weeks before the spell ends, counted over the next 52"),
         Column("risk_score", "float8", "100 (1 - p_renew_30d), one decimal", True),
         Column("risk_band", "text", "Band of the risk score", True,
                ("low", "medium", "high", "critical")),
@@ -35,7 +35,7 @@ MODEL_SCORES_DAILY = Table(
         Column("value_at_risk", "float8", "(1 - p_renew_30d) times the price of the pass"),
         Column("currency", "text", "Currency of value_at_risk, ISO 4217"),
         *_MODEL,
-        Column("survival_version", "int4", "Version of the survival model behind expected_weeks_left"),
+        Column("survival_version", "int4", "Version of the model behind expected_weeks_left"),
     ),
 )  # fmt: skip
 
@@ -85,7 +85,7 @@ MODEL_BANDS = Table(
 
 DQ_FEATURE_STATS = Table(
     RIS_SCHEMA, "dq_feature_stats",
-    "One row is a feature on a studio day: how it is filled and how far it has drifted from training",
+    "One row is a feature on a studio day: how it is filled, how far it has drifted from training",
     ("as_of_date", "feature"),
     (
         Column("as_of_date", "date", "Studio day of the snapshot", True),

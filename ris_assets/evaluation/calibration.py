@@ -70,10 +70,10 @@ def fit_platt(
     outcome: Array,
     predicted: Array,
     weight: Array,
-    prior: Platt = Platt(),  # noqa: B008 - frozen
+    prior: Platt = Platt(),
     penalty: float = PLATT_PENALTY,
 ) -> Platt:
-    """Logistic line on the logit, drawn towards `prior` ("already calibrated") when passes are few."""
+    """Logistic line on the logit, drawn towards `prior` (already calibrated) by few passes."""
     from scipy.optimize import minimize
 
     score = logit(predicted)

@@ -48,7 +48,9 @@ def fit_contenders(
     """One contender a family, on the same features and windows."""
     features = choose_features(windows.training, catalog)
     models = {name: RenewalModel(features, ESTIMATORS[name]()).fit(windows) for name in families}
-    return {name: Contender(model, report_on(model, windows, truth)) for name, model in models.items()}
+    return {
+        name: Contender(model, report_on(model, windows, truth)) for name, model in models.items()
+    }
 
 
 def winner_of(contenders: dict[str, Contender]) -> Contender:
@@ -59,12 +61,15 @@ def winner_of(contenders: dict[str, Contender]) -> Contender:
 def judge_renewal(
     winner: Contender, windows: Windows, champion: RenewalModel | None, fitted_through: date | None
 ) -> Verdict:
-    """The gate: against the base rate, and against the champion where it has not seen the test window.
+    """The gate: against the base rate, and the champion where it has not seen the test window.
 
-    A champion that reads a column which the snapshot no longer has cannot score either: it is replaced.
+    A champion that reads a column which the snapshot no longer has cannot score either: it is
+    replaced.
     """
     lost = None
-    has_champion = champion is not None and set(champion.features.columns) <= set(windows.test.columns)
+    has_champion = champion is not None and set(champion.features.columns) <= set(
+        windows.test.columns
+    )
     if has_champion and champion and fitted_through and fitted_through <= windows.cuts.fit:
         predicted = champion.predict(windows.test)["p_renew_30d"].to_numpy()
         outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()

@@ -47,7 +47,9 @@ def _text_reference(values: pl.Series) -> dict:
     return {"shares": dict(sorted(counts.iter_rows()))}
 
 
-def feature_stats(frame: pl.DataFrame, columns: list[str], reference: Mapping[str, dict]) -> pl.DataFrame:
+def feature_stats(
+    frame: pl.DataFrame, columns: list[str], reference: Mapping[str, dict]
+) -> pl.DataFrame:
     """One row a column: feature, members, fill_share, mean, sd, quartiles, psi, status."""
     rows = [_stats(frame[column], reference.get(column)) for column in columns]
     schema = {"feature": pl.String, "members": pl.Int64, "fill_share": pl.Float64}

@@ -1,4 +1,4 @@
-"""Which model may score: the better candidate, if it beats the base rate and the champion in office."""
+"""Which model may score: the better candidate, if it beats the base rate and the champion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ def best(log_losses: Mapping[str, float]) -> str:
     return min(sorted(log_losses), key=lambda name: log_losses[name])
 
 
-def judge(candidate: float, base_rate: float, champion: float | None, has_champion: bool) -> Verdict:
+def judge(
+    candidate: float, base_rate: float, champion: float | None, has_champion: bool
+) -> Verdict:
     """Judge out-of-time log losses, all on the same rows.
 
     Args:
@@ -32,7 +34,11 @@ def judge(candidate: float, base_rate: float, champion: float | None, has_champi
             return Verdict(False, f"kept the champion: {told}, no better than the base rate")
         return Verdict(True, f"first model, though no better than the base rate: {told}")
     if champion is None:
-        why = "the champion has seen later data and cannot be compared" if has_champion else "first model"
+        why = (
+            "the champion has seen later data and cannot be compared"
+            if has_champion
+            else "first model"
+        )
         return Verdict(not has_champion, f"{why}: {told}")
     told += f", champion {champion:.4f}"
     if candidate > champion:

@@ -9,13 +9,15 @@ TINY = 1e-6
 Array = np.ndarray
 
 
-def binary_metrics(outcome: Array, predicted: Array, weight: Array | None = None) -> dict[str, float]:
+def binary_metrics(
+    outcome: Array, predicted: Array, weight: Array | None = None
+) -> dict[str, float]:
     """Discrimination and calibration of probabilities against outcomes 0/1.
 
     Returns:
-        auc and average_precision (nan with one class only), log_loss, brier, ece (expected calibration
-        error over ten bins of equal weight), mean_predicted, observed, calibration_in_the_large
-        (mean_predicted - observed), rows, weight.
+        auc and average_precision (nan with one class only), log_loss, brier, ece (expected
+        calibration error over ten bins of equal weight), mean_predicted, observed,
+        calibration_in_the_large (mean_predicted - observed), rows, weight.
     """
     y, p = np.asarray(outcome, dtype=float), np.asarray(predicted, dtype=float)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
@@ -23,7 +25,9 @@ def binary_metrics(outcome: Array, predicted: Array, weight: Array | None = None
     expected, observed = float(np.average(p, weights=w)), float(np.average(y, weights=w))
     return {
         "auc": float(roc_auc_score(y, p, sample_weight=w)) if both else float("nan"),
-        "average_precision": float(average_precision_score(y, p, sample_weight=w)) if both else float("nan"),
+        "average_precision": float(average_precision_score(y, p, sample_weight=w))
+        if both
+        else float("nan"),
         "log_loss": log_loss(y, p, w),
         "brier": float(np.average((p - y) ** 2, weights=w)),
         "ece": expected_calibration_error(y, p, w),
@@ -53,7 +57,9 @@ def reliability(outcome: Array, predicted: Array, weight: Array, bins: int = BIN
 
     Equal predictions share a bin, so there may be fewer than `bins`.
     """
-    rows = pl.DataFrame({"y": outcome, "p": predicted, "w": weight}, schema_overrides={"y": pl.Float64})
+    rows = pl.DataFrame(
+        {"y": outcome, "p": predicted, "w": weight}, schema_overrides={"y": pl.Float64}
+    )
     by_value = rows.group_by("p").agg(pl.col("w").sum()).sort("p")
     middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
     binned = by_value.select("p", (middle * bins).floor().cast(pl.Int32).alias("bin"))
@@ -72,5 +78,5 @@ def reliability(outcome: Array, predicted: Array, weight: Array, bins: int = BIN
 
 
 def share_of_ceiling(auc: float, ceiling: float) -> float:
-    """How far from a coin (0.5) to the best possible AUC a model has come; nan without a ceiling."""
+    """How far from 0.5 to the best possible AUC a model has come; nan without a ceiling."""
     return (auc - 0.5) / (ceiling - 0.5) if ceiling > 0.5 else float("nan")

@@ -21,8 +21,12 @@ def reliability_plot(bins: pl.DataFrame, title: str) -> bytes:
     area = 20 + 180 * bins["passes"] / (bins["passes"].max() or 1)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     axes.plot(bins["predicted_share"], bins["observed_share"], color="#2a6f97", linewidth=1)
-    axes.scatter(bins["predicted_share"], bins["observed_share"], s=area, color="#2a6f97", alpha=0.7)
-    axes.set(xlabel="predicted share", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title=title)
+    axes.scatter(
+        bins["predicted_share"], bins["observed_share"], s=area, color="#2a6f97", alpha=0.7
+    )
+    axes.set(
+        xlabel="predicted share", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title=title
+    )
     return _png(figure)
 
 
@@ -35,11 +39,17 @@ def importance_plot(importance: Mapping[str, float], title: str) -> bytes:
     return _png(figure)
 
 
-def horizon_plot(predicted: Mapping[int, float], observed: Mapping[int, float], title: str) -> bytes:
+def horizon_plot(
+    predicted: Mapping[int, float], observed: Mapping[int, float], title: str
+) -> bytes:
     """Share of spells still going on by weeks ahead, predicted and observed."""
     figure, axes = _figure(4.5, 3.4)
-    axes.plot(list(predicted), list(predicted.values()), marker="o", color="#2a6f97", label="predicted")
-    axes.plot(list(observed), list(observed.values()), marker="s", color="#c1121f", label="observed")
+    axes.plot(
+        list(predicted), list(predicted.values()), marker="o", color="#2a6f97", label="predicted"
+    )
+    axes.plot(
+        list(observed), list(observed.values()), marker="s", color="#c1121f", label="observed"
+    )
     axes.set(xlabel="weeks ahead", ylabel="share still in their spell", ylim=(0, 1), title=title)
     axes.legend()
     return _png(figure)
@@ -52,8 +62,15 @@ def as_markdown(png: bytes, alt: str) -> str:
 
 def as_table(frame: pl.DataFrame) -> str:
     """A small frame as a markdown table."""
-    with pl.Config(tbl_formatting="MARKDOWN", tbl_hide_dataframe_shape=True, tbl_cols=-1, tbl_rows=30,
-                   tbl_hide_column_data_types=True, fmt_str_lengths=120, tbl_width_chars=1000):  # fmt: skip
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_cols=-1,
+        tbl_rows=30,
+        tbl_width_chars=1000,
+        fmt_str_lengths=120,
+    ):
         return str(frame)
 
 

@@ -1,4 +1,4 @@
-"""Everything that is said of a renewal model: metrics by window and horizon, bins, bands, ceiling."""
+"""Everything that is said of a renewal model: metrics by horizon, bins, bands, ceiling."""
 
 from dataclasses import dataclass, field
 
@@ -30,8 +30,10 @@ class RenewalReport:
     bands: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
-def report_on(model: RenewalModel, windows: Windows, truth: pl.DataFrame | None = None) -> RenewalReport:
-    """Judge a fitted model on the test window; `truth` is the simulator's own probability, if known."""
+def report_on(
+    model: RenewalModel, windows: Windows, truth: pl.DataFrame | None = None
+) -> RenewalReport:
+    """Judge a fitted model on the test window; `truth` is the simulator's, where there is one."""
     scored = windows.test.hstack(model.predict(windows.test))
     metrics = _named("test", scored, 30) | _named("near_end", near_end(scored), 30)
     bins = {}
@@ -54,14 +56,17 @@ def near_end(rows: pl.DataFrame) -> pl.DataFrame:
 
 def base_rate_log_loss(windows: Windows) -> float:
     """Log loss on the test window of saying what share renewed before to everyone."""
-    y, w = windows.fitting["renewed_30d"].cast(pl.Float64).to_numpy(), windows.fitting["weight"].to_numpy()
+    y, w = (
+        windows.fitting["renewed_30d"].cast(pl.Float64).to_numpy(),
+        windows.fitting["weight"].to_numpy(),
+    )
     outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
     rate = np.full(len(outcome), np.average(y, weights=w))
     return log_loss(outcome, rate, windows.test["weight"].to_numpy())
 
 
 def ceiling_metrics(scored: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
-    """The best possible AUC and log loss on the same rows, and how much of the way the model has come."""
+    """The best possible AUC and log loss on the same rows, and the share of the way to it."""
     known = scored.join(
         truth.select(*TRUTH_KEYS, pl.col("p_renew_30d").alias("p_true")), TRUTH_KEYS, "inner"
     )

@@ -1,7 +1,7 @@
-"""Splits by time. A row enters a window by the day its label *must* be known, never by whether it is.
+"""Splits by time. A row enters a window by the day its label *must* be known.
 
-A renewal becomes known the day it happens, a loss only when the grace has passed: choosing rows whose
-label is known already would fill the newest weeks with renewals alone.
+A renewal becomes known the day it happens, a loss only when the grace has passed: choosing rows
+whose label is known already would fill the newest weeks with renewals alone.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Cuts:
 
 
 def cuts_for(as_of: date, first_day: date) -> Cuts:
-    """Cuts of a history that starts on `first_day`; windows shrink in proportion when it is short."""
+    """Cuts of a history that starts on `first_day`; windows shrink in proportion if it is short."""
     share = min(1.0, (as_of - first_day).days / FULL_HISTORY_DAYS)
     fit = as_of - timedelta(days=round(TEST_DAYS * share))
     return Cuts(fit - timedelta(days=round(VALIDATION_DAYS * share)), fit, as_of)
@@ -87,7 +87,7 @@ def refuse_too_little(windows: Windows, target: str = "renewed_30d", unit: str =
         if units.height < MIN_PASSES[name] or fewest < MIN_OF_EACH_OUTCOME[name]:
             raise RisError(
                 f"too little data to train as of {windows.cuts.as_of}: the {name} window holds "
-                f"{units.height} {UNITS[unit]} with a known outcome ({seen} {OUTCOMES[target]}), at least "
-                f"{MIN_PASSES[name]} with {MIN_OF_EACH_OUTCOME[name]} of each outcome are needed; "
+                f"{units.height} {UNITS[unit]} with a known outcome ({seen} {OUTCOMES[target]}), at"
+                f" least {MIN_PASSES[name]} with {MIN_OF_EACH_OUTCOME[name]} of each outcome are needed; "
                 "load a longer history or train as of a later day"
             )

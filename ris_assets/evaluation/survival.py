@@ -26,9 +26,7 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
         pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > windows.cuts.fit)
     )
     for horizon in HORIZON_WEEKS:
-        origins = origins_in(
-            snapshots["as_of_date"], windows.cuts.fit, windows.cuts.as_of, horizon
-        )
+        origins = origins_in(snapshots["as_of_date"], windows.cuts.fit, windows.cuts.as_of, horizon)
         rows = snapshots.filter(pl.col("as_of_date").is_in(origins))
         if rows.height:
             survival = model.predict_survival(rows, (horizon,))[:, 0]
@@ -64,14 +62,16 @@ def outcomes_after(origin: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:
         weeks: person-weeks of `interval_hp` whose outcome is mature.
 
     Returns:
-        Rows and order of `origin`; event_week is null while the spell goes on, last_week is the last
-        week that is known.
+        Rows and order of `origin`; event_week is null while the spell goes on, last_week is the
+        last week that is known.
     """
     spells = weeks.group_by("spell_id").agg(
         pl.col("week_start").filter(pl.col("event")).max().alias("event_start"),
         pl.col("week_start").max().alias("last_start"),
     )
-    joined = origin.select("as_of_date", "spell_id").join(spells, "spell_id", "left", maintain_order="left")
+    joined = origin.select("as_of_date", "spell_id").join(
+        spells, "spell_id", "left", maintain_order="left"
+    )
 
     def step(start: str) -> pl.Expr:
         return ((pl.col(start) - pl.col("as_of_date")).dt.total_days() + 6) // 7

@@ -103,7 +103,9 @@ def choose_features(
 ) -> FeatureSet:
     """The feature set of a training frame: what the catalogue names and the rows actually hold."""
     parents = {c: f for c, f in catalog_columns(catalog).items() if f not in exclude}
-    filled = {c for c in parents if c in training.columns and training[c].null_count() < training.height}
+    filled = {
+        c for c in parents if c in training.columns and training[c].null_count() < training.height
+    }
     text = [c for c in parents if c in filled and training.schema[c] in (pl.String, pl.Categorical)]
     return FeatureSet(
         numeric=tuple(c for c in parents if c in filled and c not in text),

@@ -1,7 +1,7 @@
 """Personal norms: what a member's own last weeks say a metric usually is.
 
-The norm of week W is a function of the calendar weeks W-26 .. W-1 and of nothing else, so any week can
-be rebuilt alone. Here lives the arithmetic; reading and storing the weeks is the asset's work.
+The norm of week W is a function of the calendar weeks W-26 .. W-1 and of nothing else, so any week
+can be rebuilt alone. Here lives the arithmetic; reading and storing the weeks is the asset's work.
 """
 
 from collections.abc import Sequence
@@ -33,17 +33,17 @@ def week_norms(
     """Norms of every row of `weeks`, from the same member's `span` weeks before it.
 
     Args:
-        weeks: (user_id, week_start: Monday, metrics...), unique by member and week. Null, NaN and a week
-            without a row all mean "not observed".
+        weeks: (user_id, week_start: Monday, metrics...), unique by member and week. Null, NaN and a
+            week without a row all mean "not observed".
         metrics: columns to norm.
         span: length of the window, weeks, counted by calendar.
         half_life: age, weeks, at which a week weighs half of the last one.
         min_observed: with fewer observed weeks in the window every norm is null.
 
     Returns:
-        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75 for each metric m), float64, rows and order of
-        `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks, w_k = 2 ** (-(k - 1) / half_life)
-        for the k-th week back; quartiles interpolate linearly.
+        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75 for each metric m), float64, rows and
+        order of `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks, w_k = 2 ** (-(k -
+        1) / half_life) for the k-th week back; quartiles interpolate linearly.
 
     Raises:
         ValueError: a week that is not a Monday, or the same member and week twice.
@@ -64,8 +64,8 @@ def week_norms(
 def _grid(weeks: pl.DataFrame, span: int) -> tuple[np.ndarray, int]:
     """Where each row stands in one long line of weeks, and how long that line is.
 
-    Members stand one behind the other, each led by `span` empty weeks: a window that looks back from a
-    member's first week sees only these, so the whole line can be rolled over at once.
+    Members stand one behind the other, each led by `span` empty weeks: a window that looks back
+    from a member's first week sees only these, so the whole line can be rolled over at once.
     """
     _refuse_bad_weeks(weeks)
     ordinal = pl.col("week_start").cast(pl.Date).to_physical() // 7

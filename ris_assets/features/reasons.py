@@ -31,7 +31,7 @@ def reasons_of(
     importance: Mapping[str, float],
     reference: Mapping[str, Mapping],
 ) -> pl.Series:
-    """Reasons as JSON text, one list of exactly three {feature, en, ru, value, norm} a row of `frame`.
+    """Reasons as JSON text: a list of exactly three {feature, en, ru, value, norm} for every row.
 
     Args:
         frame: snapshot rows.
@@ -159,7 +159,7 @@ def _in_russian(number: pl.Expr) -> pl.Expr:
 
 
 def _filled(template: str, value: pl.Expr, norm: pl.Expr) -> pl.Expr:
-    """The template with its {value} and {norm} filled in; it may hold each at most once or oftener."""
+    """The template with its {value} and {norm} filled in; it may hold each any number of times."""
     text = template.replace("{value}", "\0value\0").replace("{norm}", "\0norm\0")
     places = {"value": value, "norm": norm}
     pieces = [places.get(piece, pl.lit(piece)) for piece in text.split("\0") if piece]

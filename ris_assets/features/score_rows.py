@@ -37,7 +37,9 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
     model = scorers.renewal
     scored = snapshot.hstack(probability).with_columns(
         pl.col("as_of_date").alias("score_date"),
-        pl.Series("expected_weeks_left", scorers.survival.expected_weeks(snapshot)).round(WEEK_DECIMALS),
+        pl.Series("expected_weeks_left", scorers.survival.expected_weeks(snapshot)).round(
+            WEEK_DECIMALS
+        ),
         pl.Series("risk_score", risk_scores(probability[PROBABILITIES[0]].to_numpy())),
         reasons_of(snapshot, catalog, model.importance(), model.reference),
         pl.when(renewed).then(pl.lit("renewed")).otherwise(pl.lit("model")).alias("basis"),

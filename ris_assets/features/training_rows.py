@@ -11,9 +11,9 @@ NOMINAL_DAYS = 28.0
 def renewal_rows(labelled: pl.DataFrame) -> pl.DataFrame:
     """Rows of members who have not renewed yet, weighted by 7 / length of the pass in days.
 
-    A pass has as many Sundays as weeks, so it weighs about 1 altogether. The weight must not depend on how
-    many rows the pass turned out to have: early renewals leave fewer, and dividing by that number
-    would lift the share of renewals at every day before the end.
+    A pass has as many Sundays as weeks, so it weighs about 1 altogether. The weight must not depend
+    on how many rows the pass turned out to have: early renewals leave fewer, and dividing by that
+    number would lift the share of renewals at every day before the end.
     """
     length = pl.col("pass_days").cast(pl.Float64).fill_null(NOMINAL_DAYS)
     return (

@@ -1,7 +1,7 @@
-"""Discrete-time hazard of the end of a spell, on person-weeks (Allison 1982), complementary log-log.
+"""Discrete-time hazard of the end of a spell on person-weeks (Allison 1982), cloglog link.
 
-P(spell ends in the week) = 1 - exp(-exposure * exp(x b)). Where the pass ends within the week the renewal
-is decided at that end, however few days of the week it covers: exposure counts as 1 there.
+P(spell ends in the week) = 1 - exp(-exposure * exp(x b)). Where the pass ends within the week the
+renewal is decided at that end, however few days of the week it covers: exposure counts as 1 there.
 """
 
 import json
@@ -44,7 +44,7 @@ class HazardModel:
     weights: Array = field(default_factory=lambda: np.empty(0))
 
     def fit(self, training: pl.DataFrame, validation: pl.DataFrame) -> "HazardModel":
-        """Fit on person-weeks of `training`; scale the hazard so that `validation` sees its own events."""
+        """Fit on `training` person-weeks; scale the hazard so that `validation` sees its events."""
         matrix = self.features.encode(training)
         self.centre = np.nan_to_num(np.nanmean(matrix, axis=0, dtype=float))
         spread = np.nan_to_num(np.nanstd(matrix, axis=0, dtype=float))
@@ -64,8 +64,8 @@ class HazardModel:
     def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
         """P(still in the spell h weeks after the snapshot), (rows, len(horizons)).
 
-        The member's state is held as it is, the clock goes on: spell and tenure age, the pass runs out, and
-        after each renewal one of the same length follows.
+        The member's state is held as it is, the clock goes on: spell and tenure age, the pass runs
+        out, and after each renewal one of the same length follows.
         """
         fixed = self._design(self.features.encode(frame), np.zeros((frame.height, len(CLOCK))))
         ageing = self._weight_of("tenure_days") * 7
@@ -128,7 +128,7 @@ def clock_of_weeks(weeks: pl.DataFrame) -> Array:
 
 
 def ends_in_week(weeks: pl.DataFrame) -> Array:
-    """Whether, as known at its start, the pass runs out in the week with nothing bought to follow."""
+    """Whether, as known at its start, the pass runs out in the week and none follows."""
     left = weeks["days_to_end_at_start"].to_numpy()
     renewed = weeks["is_already_renewed"].fill_null(False).to_numpy()
     return (left <= 7) & ~renewed

@@ -16,7 +16,8 @@ class LoggedRenewal(mlflow.pyfunc.PythonModel):
         """Read the native files."""
         self.model = RenewalModel.load(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+    # MLflow takes any type hint here for a schema of its own and warns about it.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """p_renew_30d, p_renew_60d, p_renew_90d, rows of `model_input` (pandas)."""
         return self.model.predict(pl.from_pandas(model_input)).to_pandas()
 

@@ -18,7 +18,8 @@ class LoggedSurvival(mlflow.pyfunc.PythonModel):
         """Read the native files."""
         self.model = HazardModel.load(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+    # MLflow takes any type hint here for a schema of its own and warns about it.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """survived_4w .. survived_52w, expected_weeks_left, rows of `model_input` (pandas)."""
         frame = pl.from_pandas(model_input)
         curve = self.model.predict_survival(frame, HORIZONS)

@@ -46,7 +46,7 @@ class LogisticRenewal:
         return self._fitted.predict_proba(matrix)[:, 1]
 
     def importance(self) -> Array:
-        """Absolute coefficients of the scaled columns; a missing-indicator counts for its column."""
+        """Absolute coefficients of scaled columns; a missing-indicator counts for its column."""
         imputer, model = self._fitted[0], self._fitted[-1]
         weights = np.abs(model.coef_[0])
         columns = imputer.n_features_in_

@@ -1,13 +1,14 @@
 """The renewal model that is logged: an estimator, its calibration, the late renewals, the bands.
 
-P(30) comes from the calibrated estimator. Later horizons add what comes late to those who did not renew
-before: P(60) = P(30) + (1 - P(30)) q60, P(90) = P(60) + (1 - P(60)) q90, so that P(30) <= P(60) <= P(90)
-holds by construction.
+P(30) comes from the calibrated estimator. Later horizons add what comes late to those who did not
+renew before: P(60) = P(30) + (1 - P(30)) q60, P(90) = P(60) + (1 - P(60)) q90, so that P(30) <=
+P(60) <= P(90) holds by construction.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ class RenewalModel:
         return self.estimator.family
 
     def fit(self, windows: Windows) -> "RenewalModel":
-        """Fit on the training window, calibrate on the validation window; the test window is not read."""
+        """Fit on the training window, calibrate on validation; the test window is not read."""
         validation = self.fold(windows.validation)
         self.estimator.fit(self.fold(windows.training), validation)
         raw = self.estimator.predict(validation.matrix)
@@ -94,7 +95,7 @@ class RenewalModel:
         return Fold(self.features.encode(rows), target, rows["weight"].to_numpy())
 
     def _fit_late(self, windows: Windows) -> tuple[Platt, ...]:
-        """Maps for 60 and 90 days, from passes whose longer labels are mature by the fitting cut."""
+        """Maps for 60 and 90 days, from passes whose longer labels are mature by the cut."""
         rows = windows.fitting
         score = self.calibrator.apply(self.estimator.predict(self.features.encode(rows)))
         scored = rows.with_columns(pl.Series("p", score))
@@ -106,7 +107,7 @@ class RenewalModel:
                 ),
                 f"renewed_{days}d",
             )
-            for before, days in zip(RENEWAL_HORIZONS, RENEWAL_HORIZONS[1:], strict=False)
+            for before, days in pairwise(RENEWAL_HORIZONS)
         )
 
     def save(self, folder: Path) -> None:
@@ -139,7 +140,7 @@ class RenewalModel:
 
 
 def fit_late(rows: pl.DataFrame, target: str) -> Platt:
-    """P(late renewal) as a map of P(30), drawn towards one pooled share that does not depend on it."""
+    """P(late renewal) as a map of P(30), drawn towards one pooled share for everyone."""
     weight = rows["weight"].to_numpy()
     outcome = rows[target].cast(pl.Float64).to_numpy()
     late = float((outcome * weight).sum()) + LATE_PRIOR_PASSES * LATE_PRIOR_SHARE

@@ -1,4 +1,4 @@
-"""Gradient boosting (XGBoost) for renewal: native missing values, stopped by the validation window."""
+"""XGBoost for renewal: native missing values, stopped by the validation window."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self

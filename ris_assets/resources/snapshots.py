@@ -1,4 +1,4 @@
-"""Reading snapshots, labels and person-weeks as typed frames: training and scoring read through here.
+"""Snapshots, labels and person-weeks as typed frames: training and scoring read through here.
 
 No statistics: which rows and columns, not what to make of them.
 """
@@ -13,12 +13,12 @@ from ris_assets.features.matrix import catalog_columns
 from ris_assets.features.training_rows import LABELS
 from ris_assets.resources.postgres import PostgresResource
 
-CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_direction", "label_en",
-                   "label_ru", "reason_en", "reason_ru", "value_format", "is_active")  # fmt: skip
-KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed", "currency", "price",
-               "pass_days", "pass_number", "days_to_end", "spell_weeks", "tenure_days")  # fmt: skip
-WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event", "days_to_end_at_start",
-                "matures_on")  # fmt: skip
+CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_direction",
+                   "label_en", "label_ru", "reason_en", "reason_ru", "value_format", "is_active")  # fmt: skip
+KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed", "currency",
+               "price", "pass_days", "pass_number", "days_to_end", "spell_weeks", "tenure_days")  # fmt: skip
+WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event",
+                "days_to_end_at_start", "matures_on")  # fmt: skip
 SUNDAY = 7
 
 
@@ -40,9 +40,9 @@ class Snapshots:
         Raises:
             RisError: nothing has been extracted yet.
         """
-        day = self.postgres.read(
-            "select max(through_day) as day from ris_raw.extraction_log"
-        )["day"][0]
+        day = self.postgres.read("select max(through_day) as day from ris_raw.extraction_log")[
+            "day"
+        ][0]
         if day is None:
             raise RisError("nothing has been extracted yet: load documents first with `ris run`")
         return day
@@ -105,7 +105,7 @@ class Snapshots:
         missing = [name for name in wanted if name not in kinds]
         if missing:
             raise RisError(
-                f"ris.member_snapshot lacks {', '.join(missing)}: build the marts first with `ris run`"
+                f"ris.member_snapshot lacks {', '.join(missing)}: build the marts first, `ris run`"
             )
         return ", ".join(
             f's."{name}"::float8 as "{name}"' if kinds[name] == "numeric" else f's."{name}"'

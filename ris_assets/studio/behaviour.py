@@ -112,7 +112,7 @@ def _class_days(rng: np.random.Generator, scene: Scene) -> tuple[Ints, Ints]:
     """Member and day of every booked class: a number a week, on the days the member likes."""
     closed = scene.world.closed[: 7 * scene.weeks].reshape(scene.weeks, 7)
     is_open = scene.training_days() & ~closed
-    wish = scene.traits.wanted[:, None] * np.exp(0.5 * scene.level)
+    wish = scene.traits.wanted[:, None] * np.exp(0.55 * scene.level)
     wish = wish * np.where(scene.motivation.is_setback[:, : scene.weeks], 0.35, 1.0)
     wish = np.minimum(wish, 6.3) * is_open.sum(axis=2) / 7
     number = np.rint(wish + rng.normal(0, 0.55, wish.shape)).astype(np.int64)
@@ -204,8 +204,8 @@ def _lifts(
     done[member[is_done], day[is_done]] = 1
     so_far = np.cumsum(done, axis=1)[member, day]
     level = scene.level[member, day // 7]
-    gain = 0.30 * (1 - np.exp(-so_far / 70)) * (1 + 0.15 * scene.traits.discipline[member])
-    factor = scene.traits.strength[member] * (1 + gain) * np.exp(0.07 * level)
+    gain = 0.20 * (1 - np.exp(-so_far / 40)) * (1 + 0.15 * scene.traits.discipline[member])
+    factor = scene.traits.strength[member] * (1 + gain) * np.exp(0.10 * level)
     noise = np.exp(rng.normal(0, 0.04, stations.shape))
     kilograms = np.rint(2 * studio.STATION_KG[stations] * factor[:, None] * noise) / 2
     return kilograms, rng.integers(8, 16, stations.shape)
@@ -272,7 +272,7 @@ def app_rate(scene: Scene) -> Floats:
     """Mean number of visits to the app, (members, weeks)."""
     level = 0.5 * scene.level + 0.10 * scene.traits.sociability[:, None]
     quiet = np.where(scene.traits.is_silent, 0.25, 1.0)[:, None]
-    return 2.7 * np.exp(level) * quiet * weekly_cover(scene, 0.04)
+    return 2.9 * np.exp(level) * quiet * weekly_cover(scene, 0.04)
 
 
 def event_rate(scene: Scene) -> Floats:
@@ -283,7 +283,7 @@ def event_rate(scene: Scene) -> Floats:
 
 def social_rate(scene: Scene) -> Floats:
     """Mean number of posts, likes and comments, (members, weeks)."""
-    level = 0.45 * scene.level + 0.7 * scene.traits.sociability[:, None]
+    level = 0.5 * scene.level + 0.5 * scene.traits.sociability[:, None]
     return 0.95 * np.exp(level) * weekly_cover(scene) * ~scene.traits.is_silent[:, None]
 
 
@@ -306,10 +306,10 @@ def draw_steps(rng: np.random.Generator, scene: Scene) -> tuple[Ints, Ints, Ints
     counted = covered & scene.traits.has_tracker[:, None]
     counted &= rng.random(covered.shape) < 0.9
     member, day = np.nonzero(counted)
-    own = rng.normal(8.85, 0.22, scene.traits.count)
+    own = rng.normal(8.85, 0.18, scene.traits.count)
     level = scene.level[member, day // 7]
     weekend = np.where(day % 7 >= 5, -0.12, 0.0)
-    log_steps = own[member] + 0.13 * level + weekend + rng.normal(0, 0.3, len(day))
+    log_steps = own[member] + 0.17 * level + weekend + rng.normal(0, 0.3, len(day))
     return member, day, np.exp(log_steps).astype(np.int64)
 
 

@@ -517,7 +517,7 @@ def app_sessions(chunk: Chunk) -> Fields:
     rng = chunk.rng("app sessions")
     opened = facts.draw_moments(rng, chunk.scene, facts.app_rate(chunk.scene))
     sociable = chunk.scene.traits.sociability[opened.member]
-    seconds = 60 * np.exp(1.5 + 0.28 * opened.level + rng.normal(0, 0.55, opened.count))
+    seconds = 60 * np.exp(1.5 + 0.32 * opened.level + rng.normal(0, 0.5, opened.count))
     version = rng.integers(0, len(VERSION_WORDS), opened.count)
 
     def share(chance: Floats) -> Column:

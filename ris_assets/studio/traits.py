@@ -69,7 +69,7 @@ def draw_traits(rng: np.random.Generator, clock: Clock, count: int) -> Traits:
     return Traits(
         discipline=discipline,
         sociability=rng.normal(size=count),
-        wanted=np.clip(np.exp(rng.normal(0.95 + 0.10 * discipline, 0.19)), 0.8, 6.0),
+        wanted=np.clip(np.exp(rng.normal(0.90 + 0.10 * discipline, 0.18)), 0.8, 6.0),
         price_sensitivity=np.exp(rng.normal(-0.1, 0.45, count)),
         motivation_mean=rng.normal(0.15 * discipline + 0.1 * is_founder, 0.55),
         is_founder=is_founder,

@@ -87,7 +87,11 @@ def test_norms_equal_a_slow_reference():
 
 def test_no_weeks_have_no_norms():
     empty = weeks_of({})
-    assert week_norms(empty, ["visits"]).columns == ["user_id", "week_start", *norm_columns(["visits"])]
+    assert week_norms(empty, ["visits"]).columns == [
+        "user_id",
+        "week_start",
+        *norm_columns(["visits"]),
+    ]
 
 
 @pytest.mark.parametrize("weeks", [[MONDAY, MONDAY], [MONDAY + timedelta(days=1)]])

@@ -1,0 +1,94 @@
+"""What `ris demo`, `ris run` and `ris train` say at the end: sizes, models beside the truth, who is at risk."""
+
+from datetime import date
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ris_assets import tracking
+from ris_assets.resources.mlflow import MlflowResource
+from ris_assets.resources.postgres import PostgresResource
+from ris_assets.settings import get_settings
+
+COUNTED = {
+    "members": "ris.core_user",
+    "passes": "ris.core_hp_period",
+    "member-weeks": "ris.fact_user_week",
+    "snapshots": "ris.member_snapshot",
+    "scores": "ris.model_scores_daily",
+}
+METRICS = {
+    "test_auc": "AUC, out of time",
+    "test_ceiling_auc": "AUC of the simulator's truth",
+    "test_share_of_ceiling": "share of the way from 0.5 to the truth",
+    "test_log_loss": "log loss, out of time",
+    "base_rate_log_loss": "log loss of the base rate",
+    "test_calibration_in_the_large": "mean predicted minus observed",
+    "test_ece": "expected calibration error",
+}
+TOP = 10
+
+
+def print_summary(console: Console, day: date) -> None:
+    """Everything worth knowing after a run whose last day was `day`."""
+    postgres = PostgresResource()
+    print_sizes(console, postgres)
+    print_models(console)
+    print_most_at_risk(console, postgres, day)
+    print_where_next(console)
+
+
+def print_sizes(console: Console, postgres: PostgresResource) -> None:
+    """Rows of the main tables."""
+    counts = postgres.read(
+        "select " + ", ".join(f'(select count(*) from {t}) as "{n}"' for n, t in COUNTED.items())
+    ).row(0, named=True)
+    console.print("  ".join(f"[bold]{count:,}[/] {name}" for name, count in counts.items()))
+
+
+def print_models(console: Console) -> None:
+    """Metrics of the champions, beside the ceiling where the simulator's truth is known."""
+    mlflow = MlflowResource().activate()
+    table = Table(title="Models, on weeks after everything they were fitted on", title_justify="left")
+    table.add_column("model")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name in (tracking.RENEWAL, tracking.SURVIVAL):
+        version, metrics = _champion_metrics(mlflow, name)
+        shown = {METRICS[key]: metrics[key] for key in METRICS if key in metrics} or metrics
+        for row, (metric, value) in enumerate(shown.items()):
+            table.add_row(f"{name} v{version}" if row == 0 else "", metric, f"{value:.4f}")
+    console.print(table)
+
+
+def _champion_metrics(mlflow: Any, name: str) -> tuple[str, dict[str, float]]:
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias(name, tracking.CHAMPION)
+    return version.version, dict(sorted(client.get_run(version.run_id).data.metrics.items()))
+
+
+def print_most_at_risk(console: Console, postgres: PostgresResource, day: date) -> None:
+    """The ten members of the day with the most money at risk of those least likely to renew."""
+    rows = postgres.read(
+        "select user_id, risk_band, p_renew_30d::float8 as p, value_at_risk::float8 as value,"
+        " currency, (select string_agg(r ->> 'en', '; ') from jsonb_array_elements(reasons) r) as why"
+        f" from ris.model_scores_daily where score_date = '{day}'"
+        f" order by p_renew_30d, value_at_risk desc, user_id limit {TOP}"
+    )
+    table = Table(title=f"Most at risk at the end of {day}", title_justify="left")
+    for heading in ("member", "band", "P(renew 30d)", "at risk", "why"):
+        table.add_column(heading, overflow="fold")
+    for row in rows.iter_rows(named=True):
+        value = f"{row['value']:,.0f} {row['currency'] or ''}" if row["value"] is not None else ""
+        table.add_row(row["user_id"], row["risk_band"], f"{row['p']:.2f}", value, row["why"])
+    console.print(table)
+
+
+def print_where_next(console: Console) -> None:
+    """Commands that lead on."""
+    console.print(
+        "Next: [bold].venv/bin/ris up[/] opens Dagster and MLflow;"
+        ' [bold]psql "$(.venv/bin/ris url postgres)"[/] the tables (schema ris).'
+        f" State: {get_settings().home}"
+    )
