@@ -1,5 +1,6 @@
 """Running jobs in this process, with progress: what `ris run`, `ris train` and `ris demo` share."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,12 @@ from ris_assets.errors import RisError
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the name of the step that has just ended."""
 POLL_SECONDS = 0.5
+_FEWER_EVENTS = {
+    # One planned event an asset instead of one a partition: two minutes saved on 105 days.
+    "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true",
+    # The materializations of a range are stored together: 0.2 s an asset instead of 1.5 s.
+    "DAGSTER_EVENT_BATCH_SIZE": "500",
+}
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -33,12 +40,19 @@ def run_job(
     job = defs.resolve_job_def(name)
     tags = {} if days is None else {RANGE_START: str(days[0]), RANGE_END: str(days[1])}
     run_id = str(uuid.uuid4())
+    os.environ.update(_FEWER_EVENTS)
     with dg.DagsterInstance.get() as instance, _watched(instance, run_id, job, progress):
+        _keep_connections(instance)
         result = job.execute_in_process(
             instance=instance, tags=tags, run_id=run_id, run_config=run_config, raise_on_error=False
         )
     if not result.success:
         raise RisError(_what_failed(name, result))
+
+
+def _keep_connections(instance: dg.DagsterInstance) -> None:
+    """Let the event log reuse connections: Dagster opens two for every event otherwise."""
+    instance.optimize_for_webserver(statement_timeout=600_000, pool_recycle=3600, max_overflow=8)
 
 
 def _what_failed(name: str, result: dg.ExecuteInProcessResult) -> str:

@@ -1,7 +1,10 @@
 """Schedules: yesterday's partition every morning, training once a week. Both stopped until switched on."""
 
+from typing import Any
+
 import dagster as dg
 
+from ris_assets.jobs import Job
 from ris_assets.settings import get_settings
 
 DAILY_HOUR = 4
@@ -9,8 +12,8 @@ TRAINING_CRON = "0 6 * * 1"
 
 
 def schedules(
-    daily: dg.UnresolvedAssetJobDefinition, training: dg.UnresolvedAssetJobDefinition
-) -> list[dg.ScheduleDefinition | dg.UnresolvedPartitionedAssetScheduleDefinition]:
+    daily: Job, training: Job
+) -> list[Any]:
     """The daily and the weekly schedule, in the studio's time zone."""
     return [
         dg.build_schedule_from_partitioned_job(

@@ -137,7 +137,7 @@ def _signature(candidate: Candidate) -> Any:
     schema = model_input(candidate).schema
     inputs = [ColSpec(kind(dtype), name, required=False) for name, dtype in schema.items()]
     outputs = [ColSpec(DataType.double, name) for name in candidate.outputs]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+    return ModelSignature(inputs=Schema([*inputs]), outputs=Schema([*outputs]))
 
 
 def _log_bytes(name: str, content: bytes) -> None:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-FIRST_SUNDAY = date(2023, 1, 1)
+FIRST_SUNDAY = date(2025, 1, 5)
 GRACE = 30
 
 CATALOG = pl.DataFrame(
@@ -151,3 +151,10 @@ def _weeks(now: dict, person_weeks: list[dict]) -> None:
                 "matures_on": last + timedelta(days=GRACE),
             })  # fmt: skip
         monday += timedelta(days=7)
+
+
+def person_weeks(studio: FakeStudio) -> pl.DataFrame:
+    """Person-weeks beside the snapshot of the day before each, as training reads them."""
+    snapshot = studio.snapshot.drop("hp_id", "spell_id")
+    seen = snapshot.with_columns((pl.col("as_of_date") + pl.duration(days=1)).alias("week_start"))
+    return studio.weeks.join(seen, ["user_id", "week_start"], "left").sort("week_start", "spell_id")

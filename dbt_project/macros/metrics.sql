@@ -89,7 +89,7 @@ extractions as (
     order by entity, finished_at desc
 ),
 
-target_days as (
+target_days as materialized (
     select
         targets.user_id,
         targets.window_end,

@@ -28,9 +28,21 @@ from ris_assets.tracking import Candidate, Logged
 
 HORIZONS = (4, 8, 12, 26, 52)
 SURVIVAL_COLUMNS = ("spell_weeks", "pass_days", "is_already_renewed", "days_to_end", "pass_number")
-SHOWN = ("test_auc", "test_ceiling_auc", "test_share_of_ceiling", "test_log_loss",
-         "base_rate_log_loss", "test_calibration_in_the_large", "test_ece", "test_brier", "near_end_auc",
-         "near_end_share_of_ceiling", "near_end_calibration_in_the_large")  # fmt: skip
+SHOWN = (
+    "test_auc",
+    "test_ceiling_auc",
+    "test_share_of_ceiling",
+    "test_log_loss",
+    "base_rate_log_loss",
+    "test_ceiling_log_loss",
+    "test_calibration_in_the_large",
+    "test_ece",
+    "test_brier",
+    "near_end_auc",
+    "near_end_ceiling_auc",
+    "near_end_share_of_ceiling",
+    "near_end_calibration_in_the_large",
+)
 
 
 class TrainingConfig(dg.Config):
@@ -107,6 +119,12 @@ def survival_model(
         logged: Logged = tracking.log_candidate(candidate)
         version = tracking.register(candidate, logged, verdict)
     return dg.MaterializeResult(metadata=survival_metadata(model, metrics, verdict, version))
+
+
+def training_run_config(as_of: date, always_promote: bool = False) -> dict[str, Any]:
+    """Run configuration of the training job that learns only what was known at the end of a day."""
+    config = {"config": {"as_of": as_of.isoformat(), "always_promote": always_promote}}
+    return {"ops": {"renewal_models": config, "survival_model": config}}
 
 
 def training_day(asked: str | None, horizon: date) -> date:

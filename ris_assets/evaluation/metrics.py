@@ -49,7 +49,7 @@ def expected_calibration_error(outcome: Array, predicted: Array, weight: Array) 
     """Mean distance of predicted and observed over the bins of `reliability`."""
     bins = reliability(outcome, predicted, weight)
     gap = (bins["predicted_share"] - bins["observed_share"]).abs()
-    return float((gap * bins["passes"]).sum() / bins["passes"].sum())
+    return float(np.average(gap.to_numpy(), weights=bins["passes"].to_numpy()))
 
 
 def reliability(outcome: Array, predicted: Array, weight: Array, bins: int = BINS) -> pl.DataFrame:

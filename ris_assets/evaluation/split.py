@@ -88,6 +88,6 @@ def refuse_too_little(windows: Windows, target: str = "renewed_30d", unit: str =
             raise RisError(
                 f"too little data to train as of {windows.cuts.as_of}: the {name} window holds "
                 f"{units.height} {UNITS[unit]} with a known outcome ({seen} {OUTCOMES[target]}), at"
-                f" least {MIN_PASSES[name]} with {MIN_OF_EACH_OUTCOME[name]} of each outcome are needed; "
-                "load a longer history or train as of a later day"
+                f" least {MIN_PASSES[name]} with {MIN_OF_EACH_OUTCOME[name]} of each are needed;"
+                " load a longer history or train as of a later day"
             )

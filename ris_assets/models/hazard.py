@@ -19,12 +19,14 @@ from ris_assets.models.protocol import Array
 MAX_WEEKS = 52
 """Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
 PENALTY = 20.0
+CLOCK_PENALTY = 0.05
 PRIOR_EVENTS = 10.0
 CLOCK_FEATURES = ("days_to_end", "spell_weeks", "is_frozen")
 """Snapshot features that the week itself says better; they are not read from the snapshot."""
 CLOCK = ("ends_this_week", "log_week", "is_first_pass_end", "has_no_snapshot")
 MAX_LOG_HAZARD = 3.0
 FILE = "hazard.json"
+ARRAYS = ("centre", "scale", "weights", "ahead")
 
 
 @dataclass
@@ -33,7 +35,10 @@ class HazardModel:
 
     Attributes:
         centre, scale: per matrix column; a missing value stands at the centre.
-        weights: intercept, clock columns, matrix columns, missing-indicators.
+        weights: intercept, clock columns, matrix columns, missing-indicators; for a week at whose start
+            it is known who has renewed already.
+        ahead: the same for weeks further ahead: who will have renewed by their start is not known, so
+            whoever renews early counts among those at risk.
     """
 
     family: ClassVar[str] = "hazard"
@@ -42,6 +47,7 @@ class HazardModel:
     centre: Array = field(default_factory=lambda: np.empty(0))
     scale: Array = field(default_factory=lambda: np.empty(0))
     weights: Array = field(default_factory=lambda: np.empty(0))
+    ahead: Array = field(default_factory=lambda: np.empty(0))
 
     def fit(self, training: pl.DataFrame, validation: pl.DataFrame) -> "HazardModel":
         """Fit on `training` person-weeks; scale the hazard so that `validation` sees its events."""
@@ -49,17 +55,26 @@ class HazardModel:
         self.centre = np.nan_to_num(np.nanmean(matrix, axis=0, dtype=float))
         spread = np.nan_to_num(np.nanstd(matrix, axis=0, dtype=float))
         self.scale = np.where(spread > 1e-9, spread, 1.0)
-        design = self._design(matrix, clock_of_weeks(training))
-        event = training["event"].cast(pl.Float64).to_numpy()
-        self.weights = _fit_cloglog(design, event, _offset(training), self.penalty)
-        expected = self.predict_hazard(validation).sum() + PRIOR_EVENTS
-        self.weights[0] += np.log((float(validation["event"].sum()) + PRIOR_EVENTS) / expected)
+        self.weights = self._fit_weights(training, matrix, validation)
+        self.ahead = self._fit_weights(blind(training), matrix, blind(validation))
         return self
+
+    def _fit_weights(self, training: pl.DataFrame, matrix: Array, validation: pl.DataFrame) -> Array:
+        """Weights from training weeks, the intercept moved to the number of validation events."""
+        event = training["event"].cast(pl.Float64).to_numpy()
+        design = self._design(matrix, clock_of_weeks(training))
+        weights = _fit_cloglog(design, event, _offset(training), self.penalty)
+        expected = self._hazard(validation, weights).sum() + PRIOR_EVENTS
+        weights[0] += np.log((float(validation["event"].sum()) + PRIOR_EVENTS) / expected)
+        return weights
 
     def predict_hazard(self, weeks: pl.DataFrame) -> Array:
         """P(the spell ends in the week) of person-weeks as `interval_hp` has them."""
+        return self._hazard(weeks, self.weights)
+
+    def _hazard(self, weeks: pl.DataFrame, weights: Array) -> Array:
         design = self._design(self.features.encode(weeks), clock_of_weeks(weeks))
-        return _probability(design @ self.weights + _offset(weeks))
+        return _probability(design @ weights + _offset(weeks))
 
     def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
         """P(still in the spell h weeks after the snapshot), (rows, len(horizons)).
@@ -68,14 +83,14 @@ class HazardModel:
         out, and after each renewal one of the same length follows.
         """
         fixed = self._design(self.features.encode(frame), np.zeros((frame.height, len(CLOCK))))
-        ageing = self._weight_of("tenure_days") * 7
-        base = fixed @ self.weights
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
-        clock_weights = self.weights[1 : 1 + len(CLOCK)]
         alive, curve = np.ones(frame.height), []
         for step, (ends, first) in enumerate(_pass_ends(frame, max(horizons))):
+            weights = self.ahead if step else self.weights
+            ageing = self._weight_of("tenure_days", weights) * 7 * step
             clock = _clock(ends, start + step, ends & first, np.zeros(frame.height))
-            alive = alive * (1 - _probability(base + ageing * step + clock @ clock_weights))
+            score = fixed @ weights + ageing + clock @ weights[1 : 1 + len(CLOCK)]
+            alive = alive * (1 - _probability(score))
             curve.append(alive)
         return np.column_stack([curve[week - 1] for week in horizons])
 
@@ -93,7 +108,7 @@ class HazardModel:
     def save(self, folder: Path) -> None:
         """Write one JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {name: getattr(self, name).tolist() for name in ("centre", "scale", "weights")}
+        arrays = {name: getattr(self, name).tolist() for name in ARRAYS}
         data = {"features": self.features.to_json(), "penalty": self.penalty, **arrays}
         (folder / FILE).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -101,7 +116,7 @@ class HazardModel:
     def load(cls, folder: Path) -> "HazardModel":
         """Read what `save` wrote."""
         data: Mapping = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        arrays = (np.array(data[name]) for name in ("centre", "scale", "weights"))
+        arrays = (np.array(data[name]) for name in ARRAYS)
         return cls(FeatureSet.from_json(data["features"]), data["penalty"], *arrays)
 
     def _design(self, matrix: Array, clock: Array) -> Array:
@@ -110,13 +125,18 @@ class HazardModel:
         scaled = np.where(missing, 0.0, (matrix - self.centre) / self.scale)
         return np.hstack([np.ones((len(matrix), 1)), clock, scaled, missing])
 
-    def _weight_of(self, column: str) -> float:
+    def _weight_of(self, column: str, weights: Array) -> float:
         """Change of the log hazard when a matrix column rises by one unit; 0 if it is not read."""
         names = self.features.names
         if column not in names:
             return 0.0
         place = names.index(column)
-        return float(self.weights[1 + len(CLOCK) + place] / self.scale[place])
+        return float(weights[1 + len(CLOCK) + place] / self.scale[place])
+
+
+def blind(weeks: pl.DataFrame) -> pl.DataFrame:
+    """Person-weeks as if it were not known who has renewed already."""
+    return weeks.with_columns(pl.lit(False).alias("is_already_renewed"))
 
 
 def clock_of_weeks(weeks: pl.DataFrame) -> Array:
@@ -131,7 +151,7 @@ def ends_in_week(weeks: pl.DataFrame) -> Array:
     """Whether, as known at its start, the pass runs out in the week and none follows."""
     left = weeks["days_to_end_at_start"].to_numpy()
     renewed = weeks["is_already_renewed"].fill_null(False).to_numpy()
-    return (left <= 7) & ~renewed
+    return (left >= 1) & (left <= 7) & ~renewed
 
 
 def _clock(ends: Array, week: Array, first_end: Array, silent: Array) -> Array:
@@ -165,11 +185,15 @@ def _probability(log_hazard: Array) -> Array:
 
 
 def _fit_cloglog(design: Array, event: Array, offset: Array, penalty: float) -> Array:
-    """Ridge maximum likelihood of the complementary log-log model; the intercept is free."""
+    """Ridge maximum likelihood of the complementary log-log model; the intercept is free.
+
+    The clock is held by next to nothing: almost all of the hazard lies in the last week of a pass, and a
+    ridge on that contrast would spread it over weeks in which nobody leaves.
+    """
     from scipy.optimize import minimize
 
     ridge = np.full(design.shape[1], penalty)
-    ridge[0] = 0.0
+    ridge[0], ridge[1 : 1 + len(CLOCK)] = 0.0, CLOCK_PENALTY
     start = np.zeros(design.shape[1])
     start[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
 

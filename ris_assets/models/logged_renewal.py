@@ -5,11 +5,12 @@ from typing import Any
 
 import mlflow
 import polars as pl
+from mlflow.pyfunc import PythonModel
 
 from ris_assets.models.renewal import RenewalModel
 
 
-class LoggedRenewal(mlflow.pyfunc.PythonModel):
+class LoggedRenewal(PythonModel):
     """A plain frame of snapshot columns in, P(renew) within 30, 60 and 90 days out."""
 
     def load_context(self, context: Any) -> None:

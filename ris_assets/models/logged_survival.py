@@ -5,13 +5,14 @@ from typing import Any
 
 import mlflow
 import polars as pl
+from mlflow.pyfunc import PythonModel
 
 from ris_assets.models.hazard import HazardModel
 
 HORIZONS = (4, 8, 12, 26, 52)
 
 
-class LoggedSurvival(mlflow.pyfunc.PythonModel):
+class LoggedSurvival(PythonModel):
     """A plain frame of snapshot columns in, survival by weeks ahead and expected weeks left out."""
 
     def load_context(self, context: Any) -> None:

@@ -30,7 +30,7 @@ from ris_assets.models.logistic import LogisticRenewal
 from ris_assets.models.protocol import RENEWAL_HORIZONS, Array, Fold, RenewalEstimator
 from ris_assets.models.xgboost_renewal import XgboostRenewal
 
-ESTIMATORS: dict[str, type] = {
+ESTIMATORS: dict[str, type[LogisticRenewal] | type[XgboostRenewal]] = {
     LogisticRenewal.family: LogisticRenewal,
     XgboostRenewal.family: XgboostRenewal,
 }
@@ -77,7 +77,9 @@ class RenewalModel:
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """(p_renew_30d, p_renew_60d, p_renew_90d), rows of `frame`, rising along a row."""
-        probability = self.calibrator.apply(self.estimator.predict(self.features.encode(frame)))
+        matrix = self.features.encode(frame)
+        raw = self.estimator.predict(matrix) if len(matrix) else np.empty(0)
+        probability = self.calibrator.apply(raw)
         columns = {PROBABILITIES[0]: probability}
         score = probability
         for name, late in zip(PROBABILITIES[1:], self.late, strict=True):

@@ -14,9 +14,11 @@ from ris_assets.features.training_rows import LABELS
 from ris_assets.resources.postgres import PostgresResource
 
 CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_direction",
-                   "label_en", "label_ru", "reason_en", "reason_ru", "value_format", "is_active")  # fmt: skip
+                   "label_en", "label_ru", "reason_en", "reason_ru", "value_format",
+                   "is_active")  # fmt: skip
 KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed", "currency",
-               "price", "pass_days", "pass_number", "days_to_end", "spell_weeks", "tenure_days")  # fmt: skip
+               "price", "pass_days", "pass_number", "days_to_end", "spell_weeks",
+               "tenure_days")  # fmt: skip
 WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event",
                 "days_to_end_at_start", "matures_on")  # fmt: skip
 SUNDAY = 7
@@ -76,7 +78,7 @@ class Snapshots:
         source = (
             "ris.interval_hp i left join ris.member_snapshot s"
             " on s.user_id = i.user_id and s.as_of_date = i.week_start - 1"
-            f" where i.matures_on <= '{as_of}'"
+            f" where i.matures_on <= '{as_of}' and i.event is not null"
         )
         thinned = self._thinned(source, "i.spell_id", max_rows)
         snapshot = self._select(without=("spell_id",))

@@ -115,7 +115,7 @@ def _class_days(rng: np.random.Generator, scene: Scene) -> tuple[Ints, Ints]:
     wish = scene.traits.wanted[:, None] * np.exp(0.55 * scene.level)
     wish = wish * np.where(scene.motivation.is_setback[:, : scene.weeks], 0.35, 1.0)
     wish = np.minimum(wish, 6.3) * is_open.sum(axis=2) / 7
-    number = np.rint(wish + rng.normal(0, 0.55, wish.shape)).astype(np.int64)
+    number = np.rint(wish + rng.normal(0, 0.45, wish.shape)).astype(np.int64)
     number[scene.traits.is_silent] = 0
     liking = rng.normal(0, 1.2, (len(wish), 1, 7)) + rng.normal(size=is_open.shape)
     liking[:, :, 6] -= 1.5
@@ -245,11 +245,16 @@ class Moments:
         return len(self.member)
 
 
+def habit(rng: np.random.Generator, rate: Floats) -> Ints:
+    """Counts of something done by habit: mean about `rate`, spread less than chance alone."""
+    level = rate * np.exp(rng.normal(0, 0.2, rate.shape))
+    return np.floor(level + rng.random(rate.shape)).astype(np.int64)
+
+
 def draw_moments(
-    rng: np.random.Generator, scene: Scene, rate: Floats, first_hour: int = 7
+    rng: np.random.Generator, scene: Scene, number: Ints, first_hour: int = 7
 ) -> Moments:
-    """Poisson numbers a member and week with mean `rate` (members, weeks), at waking hours."""
-    number = rng.poisson(rate)
+    """`number` (members, weeks) of moments, on any day of the week at waking hours."""
     member, week = np.nonzero(number)
     repeats = number[member, week]
     member, week = np.repeat(member, repeats), np.repeat(week, repeats)
@@ -272,7 +277,7 @@ def app_rate(scene: Scene) -> Floats:
     """Mean number of visits to the app, (members, weeks)."""
     level = 0.5 * scene.level + 0.10 * scene.traits.sociability[:, None]
     quiet = np.where(scene.traits.is_silent, 0.25, 1.0)[:, None]
-    return 2.9 * np.exp(level) * quiet * weekly_cover(scene, 0.04)
+    return 2.6 * np.exp(level) * quiet * weekly_cover(scene, 0.04)
 
 
 def event_rate(scene: Scene) -> Floats:

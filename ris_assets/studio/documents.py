@@ -389,7 +389,7 @@ def _called_off_freezes(rng: np.random.Generator, chunk: Chunk) -> _Freezes:
     requested = _daytime(rng, chunk.scene, first - 3)
     kept = chunk.is_past(first - 2) & (first < passes.cancelled[row])
     row, first, requested = row[kept], first[kept], requested[kept]
-    called_off = requested + rng.integers(1, 11 * 60, len(row)) * MINUTE_MS
+    called_off = _daytime(rng, chunk.scene, first - 2)
     return _Freezes(row, first, rng.integers(4, 15, len(row)), requested, called_off)
 
 
@@ -515,7 +515,7 @@ def fitness_tests(chunk: Chunk, booked: Bookings) -> Fields:
 def app_sessions(chunk: Chunk) -> Fields:
     """Visits to the app, with what was opened; old versions do not tell."""
     rng = chunk.rng("app sessions")
-    opened = facts.draw_moments(rng, chunk.scene, facts.app_rate(chunk.scene))
+    opened = facts.draw_moments(rng, chunk.scene, facts.habit(rng, facts.app_rate(chunk.scene)))
     sociable = chunk.scene.traits.sociability[opened.member]
     seconds = 60 * np.exp(1.5 + 0.32 * opened.level + rng.normal(0, 0.5, opened.count))
     version = rng.integers(0, len(VERSION_WORDS), opened.count)
@@ -555,7 +555,7 @@ def daily_steps(chunk: Chunk) -> Fields:
 def feed_actions(chunk: Chunk) -> Fields:
     """Posts, likes, comments, friends added, clans joined and left."""
     rng = chunk.rng("feed")
-    said = facts.draw_moments(rng, chunk.scene, facts.social_rate(chunk.scene))
+    said = facts.draw_moments(rng, chunk.scene, rng.poisson(facts.social_rate(chunk.scene)))
     kind = pick(rng, np.array([0.12, 0.6, 0.28]), said.count)
     someone = rng.integers(0, len(chunk.user_ids), said.count)
     ties = [_tie_rows(rng, chunk, *rows) for rows in _ties(chunk)]
@@ -593,7 +593,8 @@ def _tie_rows(
 def support_tickets(chunk: Chunk) -> Fields:
     """Contacts with support; the tone follows the mood, the rating is rarely given."""
     rng = chunk.rng("tickets")
-    asked = facts.draw_moments(rng, chunk.scene, facts.ticket_rate(chunk.scene), first_hour=9)
+    number = rng.poisson(facts.ticket_rate(chunk.scene))
+    asked = facts.draw_moments(rng, chunk.scene, number, first_hour=9)
     tone = np.tanh(-0.1 + 0.35 * asked.level + rng.normal(0, 0.45, asked.count))
     rating = np.clip(np.rint(3.4 + 1.6 * tone + rng.normal(0, 0.6, asked.count)), 1, 5)
     is_unrated = rng.random(asked.count) < 0.55
@@ -637,7 +638,7 @@ def payments(chunk: Chunk) -> Fields:
 def app_events(chunk: Chunk) -> Fields:
     """Product events with metadata of their own by type."""
     rng = chunk.rng("app events")
-    sent = facts.draw_moments(rng, chunk.scene, facts.event_rate(chunk.scene))
+    sent = facts.draw_moments(rng, chunk.scene, rng.poisson(facts.event_rate(chunk.scene)))
     kind = pick(rng, np.array([0.55, 0.2, 0.12, 0.06, 0.07]), sent.count)
     return {
         "_id": ids(chunk.new_ids("appEvents", sent.at)),

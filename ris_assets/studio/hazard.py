@@ -21,11 +21,11 @@ import numpy as np
 
 from ris_assets.studio.arrays import Flags, Floats, Ints, sigmoid
 
-INTERCEPT = 1.12
+INTERCEPT = 1.25
 ON_MOTIVATION = 1.75
 ON_DROP = 0.6
-ON_DISCIPLINE = 0.25
-ON_WANTED = 2.6
+ON_DISCIPLINE = 0.2
+ON_WANTED = 2.0
 ON_PASS_NUMBER = 0.08
 ON_PRICE = -2.0
 ON_PRODUCT = np.array([-0.4, 0.0, 0.1, 0.15, 0.2])
@@ -34,7 +34,7 @@ FAILED = 0.012
 CANCELLED = 0.012
 LATE_60 = 0.18
 LATE_90 = 0.14
-RETURN = 0.08
+RETURN = 0.10
 RETURN_CAP = 0.2
 
 _EARLY = dict(zip(range(-10, 0), (1, 1, 2, 3, 3, 4, 4, 5, 6, 7), strict=True))

@@ -21,7 +21,7 @@ from ris_assets.studio.traits import Traits
 from ris_assets.studio.world import World
 
 RHO = 0.96
-SIGMA = 0.24
+SIGMA = 0.22
 NORM = 0.10
 SETBACK = -1.9
 """A week whose draw lies below this is a week of illness or travel."""

@@ -8,7 +8,7 @@ from ris_assets.studio import world as studio
 from ris_assets.studio.arrays import Flags, Floats, Ints, pick
 from ris_assets.studio.clock import Clock
 
-FOUNDER_SHARE = 0.68
+FOUNDER_SHARE = 0.72
 FOUNDING_DAYS = 30
 """Founders buy their first pass within these first days; everybody else joins over the rest."""
 SILENT_SHARE = 0.03
@@ -69,9 +69,9 @@ def draw_traits(rng: np.random.Generator, clock: Clock, count: int) -> Traits:
     return Traits(
         discipline=discipline,
         sociability=rng.normal(size=count),
-        wanted=np.clip(np.exp(rng.normal(0.90 + 0.10 * discipline, 0.18)), 0.8, 6.0),
+        wanted=np.clip(np.exp(rng.normal(0.90 + 0.08 * discipline, 0.14)), 0.8, 6.0),
         price_sensitivity=np.exp(rng.normal(-0.1, 0.45, count)),
-        motivation_mean=rng.normal(0.15 * discipline + 0.1 * is_founder, 0.55),
+        motivation_mean=rng.normal(0.15 * discipline + 0.1 * is_founder, 0.65),
         is_founder=is_founder,
         is_silent=rng.random(count) < SILENT_SHARE,
         is_lead=rng.random(count) < LEAD_SHARE,

@@ -4,8 +4,13 @@ with versions as (
     select * from {{ ref('stg_hero_passes__versions') }}
 ),
 
+ranged as (
+    {{ known_ranges('versions') }}
+),
+
+-- Of several versions of one day only the last is ever the one that is known.
 final as (
-    select * from versions
+    select * from ranged
     where known_from_on < known_until_on
 )
 

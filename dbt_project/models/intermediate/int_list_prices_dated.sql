@@ -1,16 +1,12 @@
-{{ config(indexes=[{'columns': ['product']}]) }}
-
 with versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
 ),
 
 purchases as (
     select distinct on (hp_id)
-        club_id,
-        product,
-        currency,
+        {{ price_key('versions') }} as price_key,
         purchased_on,
-        price / nullif(1 - coalesce(discount_share, 0), 0) as list_price
+        {{ list_price('versions') }} as list_price
     from versions
     where product is not null and price > 0
     order by hp_id, known_from_on
@@ -18,23 +14,29 @@ purchases as (
 
 price_days as (
     select
-        club_id,
-        product,
-        currency,
+        price_key,
         purchased_on as from_on,
-        percentile_disc(0.5) within group (order by list_price) as list_price
+        round(percentile_disc(0.5) within group (order by list_price)) as list_price
     from purchases
     where list_price is not null
-    group by club_id, product, currency, purchased_on
+    group by price_key, purchased_on
+),
+
+price_steps as (
+    select
+        *,
+        lag(list_price) over (partition by price_key order by from_on) as list_price_before
+    from price_days
 ),
 
 final as (
     select
-        *,
-        lead(from_on, 1, date '9999-12-31') over (
-            partition by club_id, product, currency order by from_on
-        ) as until_on
-    from price_days
+        price_key,
+        from_on,
+        lead(from_on, 1, date '9999-12-31') over (partition by price_key order by from_on) as until_on,
+        list_price
+    from price_steps
+    where list_price is distinct from list_price_before
 )
 
 select * from final

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['known_on']}, {'columns': ['user_id', 'activity_date']}],
-        pre_hook="{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
+        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
         post_hook=[
             "create index if not exists int_user_days_measured_visits on {{ this }} (user_id, activity_date) where visit_count <> 0",
             "{{ analyzed() }}",
@@ -17,7 +17,7 @@
 {%- set until_instant = start_of_day('(' ~ window_end() ~ ' + 1)') %}
 
 with bookings as (
-    select * from {{ source('ris_raw', 'bookings') }}
+    select * from {{ ref('stg_bookings__versions') }}
 ),
 
 station_results as (
@@ -62,11 +62,11 @@ booking_outcomes as (
     select
         user_id,
         status,
-        {{ studio_day('starts_at') }} as activity_date,
+        class_on as activity_date,
         greatest(
             known_from_on,
-            {{ studio_day('starts_at') }},
-            case when status in ('cancelled', 'late_cancelled') then {{ studio_day('cancelled_at') }} end
+            class_on,
+            case when status in ('cancelled', 'late_cancelled') then cancelled_on end
         ) as known_on,
         known_until_on
     from booking_versions
@@ -107,6 +107,10 @@ lifted as (
 first_lifts as (
     select distinct on (user_id, station) user_id, station, weight_kg
     from lifted
+    where user_id in (
+        select user_id from lifted
+        where performed_at >= {{ from_instant }} and performed_at < {{ until_instant }}
+    )
     order by user_id, station, performed_at, weight_kg
 ),
 

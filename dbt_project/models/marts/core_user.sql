@@ -1,7 +1,7 @@
 {{ config(indexes=[{'columns': ['user_id'], 'unique': true}]) }}
 
 with users as (
-    select * from {{ ref('stg_users') }}
+    select * from {{ ref('int_users_versioned') }}
 ),
 
 passes as (
@@ -10,7 +10,7 @@ passes as (
 ),
 
 as_of_users as (
-    select {{ horizon() }} as as_of_date, user_id
+    select distinct {{ horizon() }} as as_of_date, user_id
     from users
 ),
 

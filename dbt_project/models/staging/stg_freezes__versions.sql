@@ -1,15 +1,12 @@
-{{ config(materialized='ephemeral') }}
-
 with source as (
     select * from {{ source('ris_raw', 'freezes') }}
 ),
 
-ranged as (
-    {{ known_ranges('source') }}
-),
-
 final as (
     select
+        source_id,
+        event_at,
+        known_at,
         freeze_id,
         hp_id,
         requested_at,
@@ -20,10 +17,8 @@ final as (
         {{ last_studio_day('ends_at') }} as ends_on,
         cancelled_at,
         {{ studio_day('cancelled_at') }} as called_off_on,
-        {{ last_studio_day('cancelled_at') }} as called_off_end_on,
-        known_from_on,
-        known_until_on
-    from ranged
+        {{ last_studio_day('cancelled_at') }} as called_off_end_on
+    from source
 )
 
 select * from final

@@ -1,15 +1,12 @@
-{{ config(materialized='ephemeral') }}
-
 with source as (
     select * from {{ source('ris_raw', 'hero_passes') }}
 ),
 
-ranged as (
-    {{ known_ranges('source') }}
-),
-
 final as (
     select
+        source_id,
+        event_at,
+        known_at,
         hp_id,
         user_id,
         club_id,
@@ -27,10 +24,8 @@ final as (
         cancelled_at,
         {{ studio_day('cancelled_at') }} as cancelled_on,
         cancel_reason,
-        payment_status,
-        known_from_on,
-        known_until_on
-    from ranged
+        payment_status
+    from source
 )
 
 select * from final

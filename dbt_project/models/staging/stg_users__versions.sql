@@ -1,15 +1,12 @@
-{{ config(materialized='ephemeral') }}
-
 with source as (
     select * from {{ source('ris_raw', 'users') }}
 ),
 
-ranged as (
-    {{ known_ranges('source') }}
-),
-
 final as (
     select
+        source_id,
+        event_at,
+        known_at,
         user_id,
         registered_at,
         {{ studio_day('registered_at') }} as registered_on,
@@ -27,10 +24,8 @@ final as (
         onboarding,
         has_trial,
         clan_id,
-        friend_ids,
-        known_from_on,
-        known_until_on
-    from ranged
+        friend_ids
+    from source
 )
 
 select * from final

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['as_of_date', 'user_id'], 'unique': true}, {'columns': ['hp_id']}],
-        pre_hook="{{ delete_where('as_of_date between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
+        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('as_of_date between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
         post_hook=[
             "{{ prune_snapshots() }}",
             "{{ describe_metrics([('', ' (trailing seven days)')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
@@ -146,8 +146,7 @@ final as (
         attendance.attendance_index as season_attendance_index,
         case when exists (select 1 from holidays) then holiday_weeks.as_of_date is not null end
             as is_holiday_week,
-        list_prices.list_price > 1.01 * versions.price / nullif(1 - coalesce(versions.discount_share, 0), 0)
-            as is_price_increase_seen
+        list_prices.list_price > 1.01 * {{ list_price('versions') }} as is_price_increase_seen
         {%- for metric in active_metrics() %},
         {{ metric_with_norms(metric.feature) }}
         {%- endfor %}
@@ -165,9 +164,7 @@ final as (
     left join attendance on active.as_of_date = attendance.calendar_date
     left join holiday_weeks on active.as_of_date = holiday_weeks.as_of_date
     left join list_prices
-        on versions.product = list_prices.product
-        and versions.club_id is not distinct from list_prices.club_id
-        and versions.currency is not distinct from list_prices.currency
+        on {{ price_key('versions') }} = list_prices.price_key
         and list_prices.from_on <= active.as_of_date
         and active.as_of_date < list_prices.until_on
 )

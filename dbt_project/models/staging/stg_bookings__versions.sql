@@ -2,12 +2,11 @@ with source as (
     select * from {{ source('ris_raw', 'bookings') }}
 ),
 
-ranged as (
-    {{ known_ranges('source') }}
-),
-
 final as (
     select
+        source_id,
+        event_at,
+        known_at,
         booking_id,
         user_id,
         club_id,
@@ -22,8 +21,7 @@ final as (
         {{ studio_day('cancelled_at') }} as cancelled_on,
         stations_done,
         stations_planned
-    from ranged
-    where {{ is_known('ranged', horizon()) }}
+    from source
 )
 
 select * from final

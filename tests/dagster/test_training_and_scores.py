@@ -1,0 +1,167 @@
+"""Training and scoring as Dagster runs them, on a small fake studio in a real database."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+import polars as pl
+import psycopg
+import pytest
+
+from ris_assets.assets import scores, training
+from ris_assets.errors import RisError
+from ris_assets.resources.mlflow import MlflowResource
+from ris_assets.resources.postgres import PostgresResource, copy_frame
+from ris_assets.settings import get_settings
+from tests.fakes import CATALOG, FakeStudio, fake_studio
+
+TRAINING = [training.renewal_models, training.survival_model]
+SCORING = [scores.model_scores_daily, scores.dq_feature_stats]
+TYPES = {pl.String: "text", pl.Float64: "float8", pl.Int64: "int8", pl.Boolean: "bool", pl.Date: "date"}
+
+
+@pytest.fixture(scope="module")
+def studio() -> FakeStudio:
+    return fake_studio(members=700)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RIS_HOME", str(tmp_path_factory.mktemp("home")))
+        get_settings.cache_clear()
+        yield
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def database(embedded_postgres, studio) -> str:
+    with psycopg.connect(embedded_postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("create database training_and_scores")
+    url = embedded_postgres.url("training_and_scores")
+    words = ("source_entity", "unit", "label_en", "label_ru")
+    catalog = CATALOG.with_columns(pl.lit("").alias(name) for name in words)
+    tables = {
+        "ris.member_snapshot": studio.snapshot,
+        "ris.label_hp": studio.labels,
+        "ris.interval_hp": studio.weeks,
+        "ris.meta_feature_catalog": catalog,
+        "ris_raw.extraction_log": pl.DataFrame({"through_day": [studio.horizon]}),
+    }
+    with psycopg.connect(url) as connection:
+        connection.execute("create schema ris; create schema ris_raw")
+        for name, frame in tables.items():
+            columns = ", ".join(f'"{c}" {TYPES[type(t)]}' for c, t in frame.schema.items())
+            connection.execute(f"create table {name} ({columns})")
+            copy_frame(connection, name, frame)
+    return url
+
+
+@pytest.fixture(scope="module")
+def resources(home, database, tmp_path_factory) -> dict:
+    folder = tmp_path_factory.mktemp("mlflow")
+    return {
+        "postgres": PostgresResource(url=database),
+        "mlflow": MlflowResource(
+            tracking_uri=f"sqlite:///{folder}/mlflow.db", artifact_root=folder.as_uri()
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(resources) -> dg.ExecuteInProcessResult:
+    return dg.materialize(TRAINING, resources=resources)
+
+
+def score(resources: dict, day: date, hindsight: bool = False) -> dg.ExecuteInProcessResult:
+    config = {"ops": {"model_scores_daily": {"config": {"allow_hindsight": hindsight}}}}
+    key = day.isoformat()
+    return dg.materialize(SCORING, resources=resources, partition_key=key, run_config=config)
+
+
+def rows(database: str, query: str) -> list[tuple]:
+    with psycopg.connect(database) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_scoring_before_training_says_what_to_do(resources, studio):
+    with pytest.raises(RisError, match="ris train"):
+        score(resources, studio.horizon)
+
+
+def test_the_better_family_becomes_champion_and_its_provenance_is_told(trained, resources):
+    mlflow = resources["mlflow"].activate()
+    client = mlflow.MlflowClient()
+    renewal = client.get_model_version_by_alias("ris_renewal", "champion")
+    survival = client.get_model_version_by_alias("ris_survival", "champion")
+    for found in (renewal, survival):
+        assert {"fitted_through", "trained_through", "snapshot_hash", "code_version", "gate"} <= set(
+            found.tags
+        )
+    runs = mlflow.search_runs(experiment_names=["ris"], output_format="list")
+    losses = {r.data.tags["mlflow.runName"]: r.data.metrics.get("test_log_loss") for r in runs}
+    assert renewal.tags["family"] == min(("logistic", "xgboost"), key=lambda name: losses[name])
+
+
+def test_the_logged_model_predicts_probabilities_from_a_plain_frame(trained, resources, studio):
+    mlflow = resources["mlflow"].activate()
+    model = mlflow.pyfunc.load_model("models:/ris_renewal@champion")
+    names = model.metadata.get_input_schema().input_names()
+    floats = [name for name in names if name != "city"]
+    frame = studio.snapshot.tail(50).select(pl.col(floats).cast(pl.Float64), "city")
+    predicted = model.predict(frame.to_pandas())
+    assert list(predicted) == ["p_renew_30d", "p_renew_60d", "p_renew_90d"]
+    assert predicted.to_numpy().min() > 0
+    assert predicted.to_numpy().max() < 1
+
+
+def test_what_is_known_of_the_version_is_written(trained, database):
+    assert rows(database, "select sum(importance)::float4 from ris.model_importance") == [(1.0,)]
+    bands = rows(database, "select risk_band from ris.model_bands order by from_score")
+    assert [band for (band,) in bands] == ["low", "medium", "high", "critical"]
+    assert rows(database, "select count(*) from ris.model_calibration where horizon_days = 30") > [(3,)]
+
+
+def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(
+    trained, resources, database, studio
+):
+    day, other = studio.horizon, studio.horizon - timedelta(days=7)
+    everything = "select * from ris.model_scores_daily order by score_date, user_id"
+    score(resources, other)
+    score(resources, day)
+    first = rows(database, everything)
+    score(resources, day)
+    assert rows(database, everything) == first
+    active = studio.snapshot.filter(pl.col("as_of_date").is_in([day, other]))
+    assert len(first) == active.height
+    lengths = rows(database, "select distinct jsonb_array_length(reasons) from ris.model_scores_daily")
+    assert lengths == [(3,)]
+    stats = rows(database, "select count(distinct as_of_date) from ris.dq_feature_stats")
+    assert stats == [(2,)]
+
+
+def test_a_day_without_a_snapshot_has_no_scores(trained, resources, studio):
+    result = score(resources, studio.horizon - timedelta(days=3))
+    metadata = result.asset_materializations_for_node("model_scores_daily")[0].metadata
+    assert metadata["dagster/row_count"].value == 0
+
+
+def test_a_day_that_the_champion_was_fitted_on_is_refused(trained, resources):
+    with pytest.raises(RisError, match="was fitted on what was known"):
+        score(resources, date(2026, 1, 11))
+    assert score(resources, date(2026, 1, 11), hindsight=True).success
+
+
+def test_training_as_of_an_earlier_day_keeps_a_champion_that_knows_more(trained, resources, studio):
+    earlier = studio.horizon - timedelta(days=28)
+    config = training.training_run_config(earlier)
+    result = dg.materialize(TRAINING, resources=resources, run_config=config)
+    metadata = result.asset_materializations_for_node("renewal_models")[0].metadata
+    assert metadata["is_champion"].value is False
+    assert "later data" in str(metadata["gate"].value)
+
+
+@pytest.mark.parametrize(("as_of", "sentence"), [("soon", "not a date"), ("2030-01-01", "up to")])
+def test_a_day_that_cannot_be_trained_on_is_refused(as_of, sentence):
+    with pytest.raises(RisError, match=sentence):
+        training.training_day(as_of, date(2024, 6, 30))

@@ -1,0 +1,180 @@
+"""Splits, metrics, calibration, bands, gate and drift."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ris_assets.errors import RisError
+from ris_assets.evaluation.bands import band_limits, band_of, band_table, wilson
+from ris_assets.evaluation.calibration import (
+    Isotonic,
+    Platt,
+    calibrator_from_json,
+    fit_calibrator,
+    fit_platt,
+    sigmoid,
+)
+from ris_assets.evaluation.drift import feature_stats, reference_of
+from ris_assets.evaluation.gate import best, judge
+from ris_assets.evaluation.metrics import binary_metrics, reliability, share_of_ceiling
+from ris_assets.evaluation.split import Cuts, cuts_for, refuse_too_little, split_by_time
+from ris_assets.features.matrix import choose_features
+from tests.fakes import CATALOG
+
+AS_OF = date(2024, 6, 30)
+
+
+def test_a_long_history_is_cut_105_and_168_days_back():
+    assert cuts_for(AS_OF, date(2022, 1, 1)) == Cuts(
+        AS_OF - timedelta(days=168), AS_OF - timedelta(days=105), AS_OF
+    )
+
+
+def test_a_short_history_is_cut_in_proportion():
+    assert cuts_for(AS_OF, AS_OF - timedelta(days=210)) == Cuts(
+        AS_OF - timedelta(days=84), AS_OF - timedelta(days=52), AS_OF
+    )
+
+
+def row(seen: date, known: date, renewed: bool | None = True) -> dict:
+    return {"hp_id": f"{seen}", "as_of_date": seen, "matures_30d_on": known, "renewed_30d": renewed}
+
+
+def test_a_row_enters_a_window_by_the_day_its_label_must_be_known():
+    cuts = Cuts(date(2024, 1, 1), date(2024, 3, 1), AS_OF)
+    rows = pl.DataFrame(
+        [
+            row(date(2023, 9, 1), cuts.train),
+            row(date(2023, 12, 30), date(2024, 2, 1)),  # straddles: seen before, known after
+            row(date(2024, 1, 2), cuts.fit),
+            row(date(2024, 3, 2), AS_OF),
+            row(date(2024, 6, 1), AS_OF + timedelta(days=1)),  # renewed early: known, not mature
+        ]
+    )
+    windows = split_by_time(rows, cuts)
+    seen = [part["as_of_date"].to_list() for part in windows.parts.values()]
+    assert seen == [[date(2023, 9, 1)], [date(2024, 1, 2)], [date(2024, 3, 2)]]
+
+
+def test_too_little_data_is_said_in_one_sentence():
+    windows = split_by_time(pl.DataFrame([row(date(2023, 9, 1), date(2023, 10, 1))]), cuts_for(
+        AS_OF, date(2022, 1, 1)
+    ))  # fmt: skip
+    with pytest.raises(RisError, match="training window holds 1 passes"):
+        refuse_too_little(windows)
+
+
+def test_metrics_of_a_small_case_by_hand():
+    found = binary_metrics(np.array([1, 0, 1]), np.array([0.8, 0.4, 0.3]), np.array([1.0, 2.0, 1.0]))
+    assert found["auc"] == pytest.approx(0.5)
+    assert found["brier"] == pytest.approx((0.04 + 2 * 0.16 + 0.49) / 4)
+    assert found["log_loss"] == pytest.approx(-(np.log(0.8) + 2 * np.log(0.6) + np.log(0.3)) / 4)
+    assert found["calibration_in_the_large"] == pytest.approx(1.9 / 4 - 0.5)
+
+
+def test_reliability_bins_hold_equal_weight_and_equal_predictions_stay_together():
+    predicted = np.repeat([0.1, 0.5, 0.9], [50, 25, 25])
+    bins = reliability(predicted > 0.4, predicted, np.ones(100), bins=4)
+    assert bins["passes"].sum() == 100
+    assert bins["predicted_share"].to_list() == pytest.approx([0.1, 0.5, 0.9])
+    assert bins["observed_share"].to_list() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("ceiling", "share"), [(0.8, 0.5), (0.5, np.nan)])
+def test_the_share_of_the_ceiling_is_counted_from_a_coin(ceiling, share):
+    assert share_of_ceiling(0.65, ceiling) == pytest.approx(share, nan_ok=True)
+
+
+@pytest.mark.parametrize(("passes", "kind"), [(4000, Isotonic), (400, Platt)])
+def test_calibration_mends_what_is_said_too_boldly(passes, kind):
+    rng = np.random.default_rng(1)
+    score = rng.normal(0.5, 1, passes)
+    outcome = (rng.random(passes) < sigmoid(score)).astype(float)
+    bold = sigmoid(3 * score + 1)
+    calibrator = fit_calibrator(outcome, bold, np.ones(passes))
+    assert isinstance(calibrator, kind)
+    assert np.abs(calibrator.apply(bold) - sigmoid(score)).mean() < 0.04
+    assert calibrator_from_json(calibrator.to_json()) == calibrator
+    assert np.all(np.diff(calibrator.apply(np.linspace(0, 1, 50))) >= 0)
+
+
+def test_few_passes_leave_a_model_almost_as_it_is():
+    line = fit_platt(np.array([1.0, 1.0]), np.array([0.6, 0.5]), np.ones(2))
+    assert line.slope == pytest.approx(1, abs=0.1)
+    assert 0 < line.intercept < 0.5
+
+
+def test_band_limits_rise_and_bands_cover_every_score():
+    risk = np.round(np.random.default_rng(2).beta(1, 3, 500) * 100, 1)
+    limits = band_limits(risk, np.ones(500))
+    assert list(limits.values()) == sorted(set(limits.values()))
+    scores = pl.DataFrame({"risk": [0.0, *limits.values(), 100.0]})
+    bands = scores.select(band_of(pl.col("risk"), limits))["literal"].to_list()
+    assert bands == ["low", "low", "medium", "high", "critical", "critical"]
+
+
+def test_bands_of_one_equal_score_still_rise():
+    limits = band_limits(np.full(10, 40.0), np.ones(10))
+    assert limits == {"low": 0.0, "medium": 40.0, "high": 40.1, "critical": 40.2}
+
+
+def test_an_empty_band_says_nothing():
+    table = band_table({"low": 0.0, "critical": 90.0}, np.array([10.0]), np.array([0.9]),
+                       np.array([1.0]), np.array([1.0]))  # fmt: skip
+    empty = table.filter(risk_band="critical").row(0, named=True)
+    assert empty["passes"] == 0
+    assert empty["observed_share"] is None
+
+
+def test_wilson_interval_of_nine_in_ten():
+    assert wilson(0.9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "champion", "has_champion", "promoted"),
+    [
+        (0.50, None, False, True),
+        (0.65, None, False, True),
+        (0.65, 0.70, True, False),
+        (0.50, 0.55, True, True),
+        (0.50, 0.50, True, True),
+        (0.55, 0.50, True, False),
+        (0.50, None, True, False),
+    ],
+)
+def test_the_gate(candidate, champion, has_champion, promoted):
+    verdict = judge(candidate, 0.60, champion, has_champion)
+    assert verdict.is_promoted is promoted
+    assert "log loss" in verdict.reason
+
+
+def test_the_lowest_log_loss_wins_and_ties_go_by_name():
+    assert best({"xgboost": 0.5, "logistic": 0.5, "other": 0.6}) == "logistic"
+
+
+def drift_frame(shift: float, rows: int = 2000) -> pl.DataFrame:
+    rng = np.random.default_rng(4)
+    return pl.DataFrame(
+        {
+            "price": rng.normal(shift, 1, rows),
+            "city": rng.choice(["Almaty", "Astana"], rows),
+            "visits": pl.Series([None] * rows, dtype=pl.Float64),
+        }
+    )
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, "ok"), (0.4, "shifting"), (1.0, "drifted")])
+def test_drift_is_told_by_the_stability_index(shift, status):
+    training = drift_frame(0.0)
+    reference = reference_of(training, choose_features(training, CATALOG))
+    stats = feature_stats(drift_frame(shift), ["price", "city", "visits"], reference)
+    told = dict(stats.select("feature", "status").iter_rows())
+    assert told == {"price": status, "city": "ok", "visits": "empty"}
+
+
+def test_a_column_that_training_never_saw_has_no_reference():
+    stats = feature_stats(drift_frame(0.0), ["price"], {})
+    assert stats["status"].to_list() == ["no_reference"]
+    assert stats["psi"].to_list() == [None]

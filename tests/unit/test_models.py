@@ -1,0 +1,196 @@
+"""Every renewal family, the hazard model, and what they promise."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ris_assets.evaluation import contest
+from ris_assets.evaluation.renewal_report import report_on
+from ris_assets.evaluation.survival import concordance, outcomes_after
+from ris_assets.features.matrix import choose_features
+from ris_assets.features.score_rows import Scorers, score_rows
+from ris_assets.features.training_rows import renewal_rows
+from ris_assets.models.hazard import CLOCK_FEATURES, HazardModel, ends_in_week
+from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel
+from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
+
+FAMILIES = list(ESTIMATORS)
+
+
+@pytest.fixture(scope="module")
+def studio() -> FakeStudio:
+    return fake_studio(members=700)
+
+
+@pytest.fixture(scope="module")
+def windows(studio):
+    return contest.renewal_windows(studio.labelled, studio.horizon)
+
+
+@pytest.fixture(scope="module")
+def contenders(studio, windows):
+    return contest.fit_contenders(windows, CATALOG, studio.truth)
+
+
+@pytest.fixture(scope="module")
+def hazard(studio):
+    weeks = person_weeks(studio)
+    found = contest.survival_windows(weeks, studio.horizon)
+    return contest.fit_survival(weeks, found, CATALOG), found
+
+
+def test_rows_that_have_renewed_are_no_training_rows_and_weights_ignore_the_outcome(studio):
+    rows = renewal_rows(studio.labelled)
+    assert not rows["is_already_renewed"].any()
+    assert rows.select((pl.col("weight") * pl.col("pass_days") - 7).abs().max()).item() < 1e-9
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_comes_near_the_ceiling_out_of_time(contenders, family):
+    metrics = contenders[family].report.metrics
+    assert metrics["test_share_of_ceiling"] > 0.85
+    assert metrics["test_log_loss"] < metrics["base_rate_log_loss"]
+    assert abs(metrics["test_calibration_in_the_large"]) < 0.08
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_horizons_rise_and_stay_probabilities(contenders, windows, family):
+    values = contenders[family].model.predict(windows.test).to_numpy()
+    assert np.all(np.diff(values, axis=1) >= 0)
+    assert values.min() > 0
+    assert values.max() < 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_stored_model_predicts_the_same(contenders, windows, family, tmp_path):
+    model = contenders[family].model
+    model.save(tmp_path)
+    back = RenewalModel.load(tmp_path)
+    assert back.predict(windows.test).equals(model.predict(windows.test))
+    assert (back.bands, back.reference) == (model.bands, model.reference)
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".pkl", ".pickle")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_refit_gives_the_same_model(contenders, windows, family):
+    features = choose_features(windows.training, CATALOG)
+    again = RenewalModel(features, ESTIMATORS[family]()).fit(windows)
+    assert again.predict(windows.test).equals(contenders[family].model.predict(windows.test))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prediction_does_not_depend_on_the_other_rows(contenders, windows, family):
+    model = contenders[family].model
+    whole = model.predict(windows.test)
+    assert model.predict(windows.test[5:6]).equals(whole[5:6])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_importance_finds_what_matters(contenders, family):
+    importance = contenders[family].model.importance()
+    assert next(iter(importance)) == "visits"
+    assert sum(importance.values()) == pytest.approx(1)
+
+
+def test_the_test_window_does_not_touch_the_model(contenders, windows):
+    flipped = windows.test.with_columns(~pl.col("renewed_30d"))
+    other = contest.Windows(windows.cuts, windows.training, windows.validation, flipped)
+    features = choose_features(windows.training, CATALOG)
+    again = RenewalModel(features, ESTIMATORS["logistic"]()).fit(other)
+    assert again.predict(windows.test).equals(contenders["logistic"].model.predict(windows.test))
+
+
+def test_the_truth_is_the_ceiling_of_its_own_report(contenders, windows, studio):
+    perfect = studio.truth.with_columns(p_renew_30d=pl.lit(0.5))
+    metrics = report_on(contenders["logistic"].model, windows, perfect).metrics
+    assert "test_share_of_ceiling" not in {k for k, v in metrics.items() if np.isfinite(v)}
+
+
+def test_a_hazard_model_beats_the_base_rate_and_orders_members(hazard):
+    (_, metrics), _ = hazard
+    assert metrics["person_week_log_loss"] < metrics["person_week_base_rate_log_loss"]
+    assert metrics["brier_4w"] < metrics["brier_4w_base_rate"]
+    assert metrics["concordance"] > 0.6
+    assert abs(metrics["person_week_calibration_in_the_large"]) < 0.01
+
+
+def test_survival_falls_and_expected_weeks_are_its_sum(hazard, studio):
+    (model, _), _ = hazard
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    curve = model.predict_survival(day, tuple(range(1, 53)))
+    assert np.all(np.diff(curve, axis=1) <= 0)
+    assert curve.max() <= 1
+    assert model.expected_weeks(day) == pytest.approx(curve.sum(axis=1))
+
+
+def test_nothing_is_lost_before_the_pass_ends(hazard, studio):
+    (model, _), _ = hazard
+    far = studio.snapshot.filter((pl.col("days_to_end") > 28) & ~pl.col("is_already_renewed"))
+    assert model.predict_survival(far, (4,)).min() > 0.9
+
+
+def test_who_has_renewed_is_at_risk_only_at_the_next_end(hazard, studio):
+    (model, _), _ = hazard
+    near = studio.snapshot.filter(pl.col("days_to_end") < 7)
+    bought = near.with_columns(pl.lit(True).alias("is_already_renewed"))
+    open_ = near.with_columns(pl.lit(False).alias("is_already_renewed"))
+    assert model.predict_survival(bought, (2,)).min() > 0.9
+    assert model.predict_survival(open_, (2,)).mean() < model.predict_survival(bought, (2,)).mean()
+
+
+def test_partial_exposure_lowers_the_chance_only_before_the_last_week(hazard):
+    (model, _), windows = hazard
+    weeks = windows.test.with_columns(pl.lit(1.0).alias("exposure"))
+    halved = weeks.with_columns(pl.lit(0.5).alias("exposure"))
+    whole, half = model.predict_hazard(weeks), model.predict_hazard(halved)
+    ends = ends_in_week(weeks)
+    assert half[ends] == pytest.approx(whole[ends])
+    assert np.log1p(-half[~ends]) == pytest.approx(np.log1p(-whole[~ends]) / 2)
+
+
+def test_a_stored_hazard_predicts_the_same(hazard, tmp_path):
+    (model, _), windows = hazard
+    model.save(tmp_path)
+    back = HazardModel.load(tmp_path)
+    assert np.array_equal(back.predict_hazard(windows.test), model.predict_hazard(windows.test))
+    assert not set(back.features.columns) & set(CLOCK_FEATURES)
+
+
+def test_first_weeks_without_a_snapshot_are_kept(hazard):
+    _, windows = hazard
+    silent = windows.training.filter(pl.col("as_of_date").is_null())
+    assert silent.height
+    assert silent["week_number"].min() == 0
+
+
+def test_outcomes_are_counted_in_weeks_from_the_snapshot(studio):
+    origin = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].min()).head(1)
+    sunday, spell = origin["as_of_date"][0], origin["spell_id"][0]
+    weeks = pl.DataFrame(
+        {"spell_id": [spell] * 3, "event": [False, False, True],
+         "week_start": [sunday + timedelta(days=1 + 7 * n) for n in range(3)]}
+    )  # fmt: skip
+    assert outcomes_after(origin, weeks).row(0) == (3, 3)
+    assert outcomes_after(origin, weeks[:2]).row(0) == (None, 2)
+
+
+def test_concordance_of_a_perfect_order_is_one():
+    outcomes = pl.DataFrame({"event_week": [1, 3, None], "last_week": [1, 3, 5]})
+    assert concordance(np.array([1.0, 2.0, 9.0]), outcomes) == 1.0
+
+
+def test_scores_are_one_a_member_and_the_same_twice(contenders, hazard, studio):
+    (survival, _), _ = hazard
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    scorers = Scorers(contenders["xgboost"].model, survival, "ris_renewal", 3, 4)
+    scores = score_rows(day, CATALOG, scorers)
+    assert scores["user_id"].to_list() == day["user_id"].to_list()
+    assert scores.equals(score_rows(day, CATALOG, scorers))
+    renewed = scores.filter(pl.col("is_already_renewed"))
+    assert renewed.height
+    assert set(renewed["basis"]) == {"renewed"}
+    assert renewed.select(PROBABILITIES).to_numpy().min() == 1
+    assert renewed["value_at_risk"].to_list() == [0] * renewed.height
+    assert set(renewed["risk_band"]) == {"low"}
