@@ -67,3 +67,6 @@ def url(database: str) -> None:
 
 for verb in (demo, run, train):
     main.add_command(verb)
+
+if __name__ == "__main__":
+    main()

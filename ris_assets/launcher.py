@@ -1,5 +1,6 @@
 """Getting ready to run, and keeping the two user interfaces running: what `ris up` and every run need."""
 
+import logging
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,8 @@ def prepare() -> Settings:
             **mlflow_environment(),
         }
     )
+    warnings.simplefilter("ignore")  # beta notices of Dagster and MLflow; the child processes' too
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     databases(settings)
     return settings
 

@@ -23,6 +23,9 @@ _FEWER_EVENTS = {
 }
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The console shows progress; the log is kept with the run."""
+
 
 def run_job(
     name: str,
@@ -44,7 +47,11 @@ def run_job(
     with dg.DagsterInstance.get() as instance, _watched(instance, run_id, job, progress):
         _keep_connections(instance)
         result = job.execute_in_process(
-            instance=instance, tags=tags, run_id=run_id, run_config=run_config, raise_on_error=False
+            instance=instance,
+            tags=tags,
+            run_id=run_id,
+            run_config={**_QUIET, **(run_config or {})},
+            raise_on_error=False,
         )
     if not result.success:
         raise RisError(_what_failed(name, result))

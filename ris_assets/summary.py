@@ -26,6 +26,11 @@ METRICS = {
     "base_rate_log_loss": "log loss of the base rate",
     "test_calibration_in_the_large": "mean predicted minus observed",
     "test_ece": "expected calibration error",
+    "concordance": "concordance, out of time",
+    "person_week_log_loss": "log loss a person-week",
+    "person_week_base_rate_log_loss": "log loss of the base rate",
+    "brier_8w": "Brier score at 8 weeks",
+    "brier_8w_base_rate": "Brier score of the base rate",
 }
 TOP = 10
 
@@ -56,7 +61,7 @@ def print_models(console: Console) -> None:
     table.add_column("value", justify="right")
     for name in (tracking.RENEWAL, tracking.SURVIVAL):
         version, metrics = _champion_metrics(mlflow, name)
-        shown = {METRICS[key]: metrics[key] for key in METRICS if key in metrics} or metrics
+        shown = {METRICS[key]: metrics[key] for key in METRICS if key in metrics}
         for row, (metric, value) in enumerate(shown.items()):
             table.add_row(f"{name} v{version}" if row == 0 else "", metric, f"{value:.4f}")
     console.print(table)

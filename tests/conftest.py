@@ -1,4 +1,4 @@
-"""Fixtures of every tier: one embedded PostgreSQL for the whole session, started when first asked for."""
+"""Fixtures of every tier: one embedded PostgreSQL a session, started when first asked for."""
 
 import tempfile
 from collections.abc import Iterator

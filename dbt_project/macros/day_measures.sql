@@ -4,18 +4,18 @@
 #}
 {% macro day_measures() %}
     {{ return([
-        {'name': 'visit_count', 'type': 'int'},
-        {'name': 'closed_booking_count', 'type': 'int'},
-        {'name': 'cancelled_count', 'type': 'int'},
-        {'name': 'no_show_count', 'type': 'int'},
-        {'name': 'weight_set_count', 'type': 'int'},
-        {'name': 'weight_progress_sum', 'type': 'numeric'},
-        {'name': 'app_session_count', 'type': 'int'},
-        {'name': 'app_minutes', 'type': 'numeric'},
-        {'name': 'steps', 'type': 'int'},
-        {'name': 'step_day_count', 'type': 'int'},
-        {'name': 'social_action_count', 'type': 'int'},
-        {'name': 'ticket_count', 'type': 'int'},
+        {'name': 'visit_count', 'type': 'int', 'entity': 'bookings'},
+        {'name': 'closed_booking_count', 'type': 'int', 'entity': 'bookings'},
+        {'name': 'cancelled_count', 'type': 'int', 'entity': 'bookings'},
+        {'name': 'no_show_count', 'type': 'int', 'entity': 'bookings'},
+        {'name': 'weight_set_count', 'type': 'int', 'entity': 'station_results'},
+        {'name': 'weight_progress_sum', 'type': 'numeric', 'entity': 'station_results'},
+        {'name': 'app_session_count', 'type': 'int', 'entity': 'app_sessions'},
+        {'name': 'app_minutes', 'type': 'numeric', 'entity': 'app_sessions'},
+        {'name': 'steps', 'type': 'int', 'entity': 'daily_steps'},
+        {'name': 'step_day_count', 'type': 'int', 'entity': 'daily_steps'},
+        {'name': 'social_action_count', 'type': 'int', 'entity': 'social_actions'},
+        {'name': 'ticket_count', 'type': 'int', 'entity': 'support_tickets'},
     ]) }}
 {% endmacro %}
 

@@ -44,13 +44,15 @@
     {{ return(expressions[metric]) }}
 {% endmacro %}
 
-{# The catalogue's active weekly metrics: dicts of feature, source_entity and label_en; empty while parsing. #}
+{#
+    The catalogue's active weekly metrics: dicts of feature, source_entity, label_en and unit; empty while
+    parsing. Read by name, not by ref: a unit test would put its own rows in the catalogue's place. A model that
+    calls this names the catalogue in a depends_on comment.
+#}
 {% macro active_metrics() %}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}
-    {%- set catalog = graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed')
-        | selectattr('name', 'equalto', 'meta_feature_catalog') | first -%}
     {%- set rows = run_query(
-        "select feature, source_entity, label_en, unit from " ~ catalog.relation_name
+        "select feature, source_entity, label_en, unit from " ~ target.schema ~ ".meta_feature_catalog"
         ~ " where feature_group = 'external' and is_active order by feature"
     ) -%}
     {%- set metrics = [] -%}
@@ -63,7 +65,16 @@
     {{ return(metrics) }}
 {% endmacro %}
 
-{# Whether the source has an entity, from the CTE extractions of window_metrics. #}
+{# Emits the CTE extractions: whether the source has each entity, by its latest extraction. #}
+{% macro latest_extractions() %}
+extractions as (
+    select distinct on (entity) entity, is_mapped
+    from {{ source('ris_raw', 'extraction_log') }}
+    order by entity, finished_at desc
+)
+{%- endmacro %}
+
+{# Whether the source has an entity, from the CTE extractions. #}
 {% macro has_entity(entity) -%}
     exists (select 1 from extractions where entity = '{{ entity }}' and is_mapped)
 {%- endmacro %}
@@ -83,11 +94,7 @@ user_days as (
         and (select max(window_end) from {{ targets }})
 ),
 
-extractions as (
-    select distinct on (entity) entity, is_mapped
-    from {{ source('ris_raw', 'extraction_log') }}
-    order by entity, finished_at desc
-),
+{{ latest_extractions() }},
 
 target_days as materialized (
     select

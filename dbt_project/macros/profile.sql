@@ -54,7 +54,7 @@ profiles as (
         has_trial,
         clan_id,
         case when has_clans then clan_id is not null end as is_in_clan,
-        cardinality(friend_ids) as friend_count,
+        friend_count,
         as_of_date - registered_on as tenure_days
     from known_profiles
 )

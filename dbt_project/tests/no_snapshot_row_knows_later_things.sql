@@ -7,7 +7,6 @@ with snapshots as (
 
 passes as (
     select * from {{ ref('core_hp_period') }}
-    where has_coverage
 ),
 
 purchases as (

@@ -15,8 +15,8 @@ from ris_assets.partitions import daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
 
-_WEEKLY = "path:models/weekly"
-_OUTCOMES = "path:models/outcomes"
+_WEEKLY = "fqn:ris.weekly"
+_OUTCOMES = "fqn:ris.outcomes"
 
 
 def dbt_variables(context: dg.AssetExecutionContext) -> dict[str, Any]:

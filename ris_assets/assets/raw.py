@@ -177,4 +177,11 @@ def holidays(postgres: PostgresResource) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(metadata={"dagster/row_count": frame.height})
 
 
-raw_assets: list[dg.AssetsDefinition] = [*map(_entity_asset, ENTITIES.values()), holidays]
+extraction_log = dg.AssetSpec(
+    ["ris_raw", "extraction_log"],
+    group_name=GROUP,
+    deps=[["ris_raw", name] for name in ENTITIES],
+    description="One row an extraction, written by every raw asset in the transaction of its rows",
+)
+
+raw_assets = [*map(_entity_asset, ENTITIES.values()), holidays, extraction_log]

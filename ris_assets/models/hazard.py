@@ -35,10 +35,10 @@ class HazardModel:
 
     Attributes:
         centre, scale: per matrix column; a missing value stands at the centre.
-        weights: intercept, clock columns, matrix columns, missing-indicators; for a week at whose start
-            it is known who has renewed already.
-        ahead: the same for weeks further ahead: who will have renewed by their start is not known, so
-            whoever renews early counts among those at risk.
+        weights: intercept, clock columns, matrix columns, missing-indicators; for a week at whose
+            start it is known who has renewed already.
+        ahead: the same for weeks further ahead: who will have renewed by their start is not known,
+            so whoever renews early counts among those at risk.
     """
 
     family: ClassVar[str] = "hazard"
@@ -59,7 +59,9 @@ class HazardModel:
         self.ahead = self._fit_weights(blind(training), matrix, blind(validation))
         return self
 
-    def _fit_weights(self, training: pl.DataFrame, matrix: Array, validation: pl.DataFrame) -> Array:
+    def _fit_weights(
+        self, training: pl.DataFrame, matrix: Array, validation: pl.DataFrame
+    ) -> Array:
         """Weights from training weeks, the intercept moved to the number of validation events."""
         event = training["event"].cast(pl.Float64).to_numpy()
         design = self._design(matrix, clock_of_weeks(training))
@@ -187,8 +189,8 @@ def _probability(log_hazard: Array) -> Array:
 def _fit_cloglog(design: Array, event: Array, offset: Array, penalty: float) -> Array:
     """Ridge maximum likelihood of the complementary log-log model; the intercept is free.
 
-    The clock is held by next to nothing: almost all of the hazard lies in the last week of a pass, and a
-    ridge on that contrast would spread it over weeks in which nobody leaves.
+    The clock is held by next to nothing: almost all of the hazard lies in the last week of a pass,
+    and a ridge on that contrast would spread it over weeks in which nobody leaves.
     """
     from scipy.optimize import minimize
 

@@ -51,7 +51,7 @@ class LogisticRenewal:
         return self._fitted.predict_proba(_doubled(matrix))[:, 1]
 
     def importance(self) -> Array:
-        """Absolute coefficients of scaled columns, both readings and the missing-indicator added."""
+        """Absolute coefficients of scaled columns, both readings and missing-indicators added."""
         imputer, model = self._fitted[0], self._fitted[-1]
         weights = np.abs(model.coef_[0])
         read = imputer.n_features_in_

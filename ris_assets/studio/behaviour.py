@@ -135,11 +135,9 @@ def _class_minutes(rng: np.random.Generator, scene: Scene, member: Ints) -> Ints
 def _booked_at(rng: np.random.Generator, scene: Scene, pass_row: Ints, starts_at: Ints) -> Ints:
     """Hours to days ahead, but not before the pass was bought."""
     ahead = (rng.gamma(1.3, 22.0, len(starts_at)) + 1) * HOUR_MS
-    ahead = np.minimum(ahead, 6.5 * DAY_MS).astype(np.int64)
+    wanted: Ints = starts_at - np.minimum(ahead, 6.5 * DAY_MS).astype(np.int64)
     bought = scene.clock.midnight(scene.passes.bought[pass_row] + 1) - HOUR_MS
-    wanted = starts_at - ahead
-    result: Ints = np.maximum(wanted, np.minimum(bought, starts_at - HOUR_MS))
-    return result
+    return np.maximum(wanted, np.minimum(bought, starts_at - HOUR_MS))
 
 
 def _outcomes(
@@ -187,8 +185,9 @@ def _coaches(rng: np.random.Generator, scene: Scene, member: Ints, day: Ints) ->
 def _stations(rng: np.random.Generator, count: int) -> Ints:
     """Different stations of each circuit."""
     start = rng.integers(0, len(studio.STATION_WORDS), count)[:, None]
-    stride = rng.choice([1, 3], size=count)[:, None]
-    return (start + stride * np.arange(STATIONS_A_CLASS)) % len(studio.STATION_WORDS)
+    stride = 1 + 2 * rng.integers(0, 2, count)[:, None]
+    codes: Ints = (start + stride * np.arange(STATIONS_A_CLASS)) % len(studio.STATION_WORDS)
+    return codes
 
 
 def _lifts(

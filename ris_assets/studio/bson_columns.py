@@ -61,7 +61,8 @@ def _restrict(variant: Variant, keep: Flags) -> Variant:
 
 def _fixed(tag: int, values: np.ndarray) -> Column:
     count = len(values)
-    body = np.ascontiguousarray(values).view(np.uint8).reshape(count, -1)
+    width = values[:1].nbytes if count else 0
+    body = np.ascontiguousarray(values).view(np.uint8).reshape(count, width)
     return Column(count, (Variant(np.arange(count), tag, body),))
 
 
@@ -119,7 +120,7 @@ def texts(values: np.ndarray) -> Column:
     count = len(values)
     body = np.zeros((count, values.dtype.itemsize + 5), np.uint8)
     body[:, :4] = length
-    body[:, 4:-1] = np.ascontiguousarray(values).view(np.uint8).reshape(count, -1)
+    body[:, 4:-1] = np.ascontiguousarray(values).view(np.uint8).reshape(count, body.shape[1] - 5)
     return Column(count, (Variant(np.arange(count), TEXT, body),))
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def simulate(config: StudioConfig, out: Path, progress: Progress | None = None) 
         RisError: `out` holds something that is not a demo studio.
     """
     began = time.monotonic()
+    config = replace(config, end_date=config.last_day)
     tick = clock(config)
     world = build_world(tick, config.seed)
     sizes = _chunk_sizes(config.members)

@@ -17,7 +17,13 @@ from tests.fakes import CATALOG, FakeStudio, fake_studio
 
 TRAINING = [training.renewal_models, training.survival_model]
 SCORING = [scores.model_scores_daily, scores.dq_feature_stats]
-TYPES = {pl.String: "text", pl.Float64: "float8", pl.Int64: "int8", pl.Boolean: "bool", pl.Date: "date"}
+TYPES = {
+    pl.String: "text",
+    pl.Float64: "float8",
+    pl.Int64: "int8",
+    pl.Boolean: "bool",
+    pl.Date: "date",
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +101,13 @@ def test_the_better_family_becomes_champion_and_its_provenance_is_told(trained, 
     renewal = client.get_model_version_by_alias("ris_renewal", "champion")
     survival = client.get_model_version_by_alias("ris_survival", "champion")
     for found in (renewal, survival):
-        assert {"fitted_through", "trained_through", "snapshot_hash", "code_version", "gate"} <= set(
-            found.tags
-        )
+        assert {
+            "fitted_through",
+            "trained_through",
+            "snapshot_hash",
+            "code_version",
+            "gate",
+        } <= set(found.tags)
     runs = mlflow.search_runs(experiment_names=["ris"], output_format="list")
     losses = {r.data.tags["mlflow.runName"]: r.data.metrics.get("test_log_loss") for r in runs}
     assert renewal.tags["family"] == min(("logistic", "xgboost"), key=lambda name: losses[name])
@@ -119,7 +129,9 @@ def test_what_is_known_of_the_version_is_written(trained, database):
     assert rows(database, "select sum(importance)::float4 from ris.model_importance") == [(1.0,)]
     bands = rows(database, "select risk_band from ris.model_bands order by from_score")
     assert [band for (band,) in bands] == ["low", "medium", "high", "critical"]
-    assert rows(database, "select count(*) from ris.model_calibration where horizon_days = 30") > [(3,)]
+    assert rows(database, "select count(*) from ris.model_calibration where horizon_days = 30") > [
+        (3,)
+    ]
 
 
 def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(
@@ -134,7 +146,9 @@ def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(
     assert rows(database, everything) == first
     active = studio.snapshot.filter(pl.col("as_of_date").is_in([day, other]))
     assert len(first) == active.height
-    lengths = rows(database, "select distinct jsonb_array_length(reasons) from ris.model_scores_daily")
+    lengths = rows(
+        database, "select distinct jsonb_array_length(reasons) from ris.model_scores_daily"
+    )
     assert lengths == [(3,)]
     stats = rows(database, "select count(distinct as_of_date) from ris.dq_feature_stats")
     assert stats == [(2,)]

@@ -1,4 +1,4 @@
-"""Builds the marts as a run of RIS does: dbt, then norms, then dbt again. One parse for all runs."""
+"""Builds the marts as a run of RIS does: dbt, norms, dbt again. One parse for all runs."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from ris_assets.resources.postgres import PostgresResource
 
 FACTS = ("--exclude", "path:models/weekly", "path:models/outcomes")
 WEEKLY = ("--select", "path:models/weekly")
+EVER = ("1900-01-01", "2100-01-01")
 SCHEMAS = ("ris_raw", "ris_stg", "ris_int", "ris")
 
 
@@ -55,12 +56,20 @@ class Marts:
             for schema in SCHEMAS:
                 connection.execute(f"drop schema if exists {schema} cascade")
 
-    def build(self, from_date: str = "1900-01-01", to_date: str = "2100-01-01", **extra: Any) -> None:
-        """Everything but outcomes, tests included, for the window of a run."""
+    def build(self, from_date: str = EVER[0], to_date: str = EVER[1], **extra: Any) -> None:
+        """Everything but outcomes, for the window of a run, and the project's tests of the data."""
+        self._build("build", from_date, to_date, extra)
+
+    def run(self, from_date: str, to_date: str, **extra: Any) -> None:
+        """The same without the tests, and the seed as it is."""
+        self._build("run", from_date, to_date, extra)
+
+    def _build(self, verb: str, from_date: str, to_date: str, extra: Mapping[str, Any]) -> None:
         variables = {"from_date": from_date, "to_date": to_date, **extra}
-        self.succeed("build", *FACTS, *NO_UNIT_TESTS, variables=variables)
+        no_unit_tests = ("--exclude-resource-type", "unit_test") if verb == "build" else ()
+        self.succeed(verb, *FACTS, *no_unit_tests, variables=variables)
         self.write_norms()
-        self.succeed("build", *WEEKLY, *NO_UNIT_TESTS, variables=variables)
+        self.succeed(verb, *WEEKLY, *no_unit_tests, variables=variables)
 
     def succeed(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> None:
         """A dbt command that must not fail."""
@@ -76,6 +85,11 @@ class Marts:
         postgres.ensure_table(table)
         postgres.replace(table, week_norms(weeks, metrics).select(table.column_names), "true")
 
+    def execute(self, statement: str) -> None:
+        """A statement that changes something."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement)
+
     def read(self, query: str) -> pl.DataFrame:
         """The result of a query."""
         return PostgresResource(url=self.url).read(query)
@@ -89,7 +103,8 @@ class Marts:
     def snapshot(self, user_id: str, day: str) -> dict[str, Any] | None:
         """A member's snapshot row, None if there is none."""
         frame = self.read(
-            f"select * from ris.member_snapshot where user_id = '{user_id}' and as_of_date = '{day}'"
+            "select * from ris.member_snapshot"
+            f" where user_id = '{user_id}' and as_of_date = '{day}'"
         )
         return frame.row(0, named=True) if frame.height else None
 
@@ -97,11 +112,9 @@ class Marts:
         """A member's week."""
         assert date.fromisoformat(monday).weekday() == 0
         return self.row(
-            f"select * from ris.fact_user_week where user_id = '{user_id}' and week_start = '{monday}'"
+            "select * from ris.fact_user_week"
+            f" where user_id = '{user_id}' and week_start = '{monday}'"
         )
-
-
-NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 
 def failures(result: dbtRunnerResult) -> str:

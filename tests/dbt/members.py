@@ -97,7 +97,7 @@ def farid(raw: RawRows) -> None:
     """Frozen since 6 May, no end in sight: 21 of 30 days used."""
     raw.member("farid")
     raw.hero_pass("farid-1", "2024-04-14 10:00", "2024-04-15", "2024-05-14")
-    raw.freeze("farid-1", "2024-05-05 10:00", "2024-05-06", None)
+    raw.freeze("farid-1", "2024-05-05 10:00", "2024-05-06", None, freeze_id="farid-open")
 
 
 def galina(raw: RawRows) -> None:

@@ -80,7 +80,9 @@ class RawRows:
             ends_at=ends_at, **fields,
         )  # fmt: skip
 
-    def booking(self, user_id: str, starts_at: Any, status: str = "attended", **fields: Any) -> None:
+    def booking(
+        self, user_id: str, starts_at: Any, status: str = "attended", **fields: Any
+    ) -> None:
         """A booking made the day before its class; known from then, as history is."""
         begins = self.at(starts_at) if isinstance(starts_at, str) else starts_at
         values = {"booked_at": begins - timedelta(days=1)}
@@ -111,9 +113,7 @@ class RawRows:
             cursor.executemany(statement, [[row.get(name) for name in names] for row in rows])
 
 
-def _log(
-    connection: psycopg.Connection, entity: Entity, through_day: str, is_mapped: bool
-) -> None:
+def _log(connection: psycopg.Connection, entity: Entity, through_day: str, is_mapped: bool) -> None:
     day = through_day if entity.keeping is Keeping.EVENTS else None
     connection.execute(
         "insert into ris_raw.extraction_log values (%s, %s, %s, 0, 0, 0, %s, now())",

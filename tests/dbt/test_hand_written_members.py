@@ -100,7 +100,7 @@ def test_days_to_the_end_are_those_known_on_the_eve_of_the_week(members: Marts):
         "select week_start::text, days_to_end_at_start from ris.interval_hp where user_id = 'boris'"
     )
     known = dict(weeks.iter_rows())
-    # Before the freeze was asked for the pass was to end on 1 March; first week: from its own start.
+    # Before the freeze was asked for, the pass was to end on 1 March. First week: from its start.
     assert known["2024-01-29"] == 29
     assert known["2024-02-05"] == 26
     # On 11 February the freeze is known and the end is 8 March.
@@ -194,7 +194,13 @@ def test_the_snapshot_says_who_the_member_is_and_how_the_pass_stands(members: Ma
 def test_what_was_not_known_is_null(members: Marts):
     row = members.snapshot("hasan", HORIZON)
     assert row is not None
-    unknown = ("age_years", "friend_count", "city", "season_attendance_index", "last_renewal_lead_days")
+    unknown = (
+        "age_years",
+        "friend_count",
+        "city",
+        "season_attendance_index",
+        "last_renewal_lead_days",
+    )
     assert [row[name] for name in unknown] == [None] * 5
     assert row["is_in_clan"] is False  # the source knows clans: not being in one is a fact
 
@@ -209,7 +215,10 @@ def test_a_frozen_member_is_active_and_the_end_moves_along(members: Marts):
 
 
 def test_a_snapshot_knows_a_freeze_until_it_is_called_off(members: Marts):
-    asked, called_off = members.snapshot("galina", "2024-04-07"), members.snapshot("galina", "2024-04-14")
+    asked, called_off = (
+        members.snapshot("galina", "2024-04-07"),
+        members.snapshot("galina", "2024-04-14"),
+    )
     assert asked is not None
     assert called_off is not None
     assert (asked["days_to_end"], called_off["days_to_end"]) == (34, 16)

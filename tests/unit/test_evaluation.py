@@ -67,7 +67,9 @@ def test_too_little_data_is_said_in_one_sentence():
 
 
 def test_metrics_of_a_small_case_by_hand():
-    found = binary_metrics(np.array([1, 0, 1]), np.array([0.8, 0.4, 0.3]), np.array([1.0, 2.0, 1.0]))
+    found = binary_metrics(
+        np.array([1, 0, 1]), np.array([0.8, 0.4, 0.3]), np.array([1.0, 2.0, 1.0])
+    )
     assert found["auc"] == pytest.approx(0.5)
     assert found["brier"] == pytest.approx((0.04 + 2 * 0.16 + 0.49) / 4)
     assert found["log_loss"] == pytest.approx(-(np.log(0.8) + 2 * np.log(0.6) + np.log(0.3)) / 4)

@@ -47,8 +47,14 @@ def test_numbers_are_printed_as_each_language_writes_them():
 
 
 def test_reasons_are_ordered_by_strength_times_importance():
-    assert [r["feature"] for r in told(visits=2.0, app_minutes=5.0)][:2] == ["app_minutes", "visits"]
-    assert [r["feature"] for r in told(visits=0.0, app_minutes=30.0)][:2] == ["visits", "app_minutes"]
+    assert [r["feature"] for r in told(visits=2.0, app_minutes=5.0)][:2] == [
+        "app_minutes",
+        "visits",
+    ]
+    assert [r["feature"] for r in told(visits=0.0, app_minutes=30.0)][:2] == [
+        "visits",
+        "app_minutes",
+    ]
 
 
 def test_a_change_for_the_better_is_no_reason():

@@ -179,7 +179,7 @@ final as (
         activity_date,
         known_on,
         {%- for measure in day_measures() %}
-        sum({{ measure.name }})::{{ measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
+        coalesce(sum({{ measure.name }}), 0)::{{ measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from all_days
     group by user_id, activity_date, known_on

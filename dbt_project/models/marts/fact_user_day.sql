@@ -13,6 +13,8 @@ with measured as (
     select * from {{ ref('int_user_days_measured') }}
 ),
 
+{{ latest_extractions() }},
+
 -- A day outside the window changes too when something about it became known within.
 touched_days as (
     select distinct activity_date
@@ -25,7 +27,8 @@ final as (
         user_id,
         activity_date,
         {%- for measure in day_measures() %}
-        sum({{ measure.name }})::{{ 'float8' if measure.type == 'numeric' else measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
+        case when {{ has_entity(measure.entity) }} then sum({{ measure.name }}) end
+            ::{{ 'float8' if measure.type == 'numeric' else measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from measured
     where activity_date in (select activity_date from touched_days) and known_on <= {{ horizon() }}

@@ -1,0 +1,72 @@
+"""The dbt project itself: its own unit tests, poor sources, the catalogue, descriptions."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.dbt.marts import Marts, failures
+from tests.dbt.members import HORIZON, hand_written
+from tests.dbt.raw_rows import RawRows
+
+ALMATY = ZoneInfo("Asia/Almaty")
+
+
+@pytest.fixture(scope="module")
+def poor(marts: Marts) -> Marts:
+    """The marts of a studio that has only users and passes."""
+    marts.timezone = str(ALMATY)
+    marts.reset()
+    hand_written(ALMATY).write(marts.url, HORIZON, entities=("users", "hero_passes"))
+    marts.build()
+    return marts
+
+
+def test_everything_builds_from_nothing(marts: Marts):
+    marts.timezone = str(ALMATY)
+    marts.reset()
+    RawRows(ALMATY).write(marts.url, HORIZON)
+    marts.build()
+    assert marts.read("select * from ris.member_snapshot").is_empty()
+
+
+def test_only_users_and_passes_are_needed(poor: Marts):
+    row = poor.snapshot("anna", HORIZON)
+    assert row is not None
+    absent = ("visits", "attended_share", "days_since_last_visit", "app_minutes", "steps",
+              "visits_ewma", "tickets_delta", "is_frozen", "freeze_days_used",
+              "season_attendance_index", "is_holiday_week")  # fmt: skip
+    assert {name: row[name] for name in absent} == dict.fromkeys(absent)
+    assert (row["days_to_end"], row["pass_number"]) == (14, 5)
+
+
+def test_the_unit_tests_of_the_project_pass(poor: Marts):
+    result = poor.dbt("test", "--select", "test_type:unit")
+    assert result.success, failures(result)
+    assert len(result.result.results) >= 8
+
+
+def test_a_metric_without_an_expression_is_named(poor: Marts):
+    poor.execute(
+        "insert into ris.meta_feature_catalog (feature, feature_group, source_entity, is_active)"
+        " values ('laughter', 'external', 'bookings', true)"
+    )
+    result = poor.dbt("run", "--select", "user_week_metrics")
+    poor.execute("delete from ris.meta_feature_catalog where feature = 'laughter'")
+    assert not result.success
+    assert "laughter" in failures(result)
+    assert "metrics.sql" in failures(result)
+
+
+def test_every_column_in_the_database_says_what_it_is(poor: Marts):
+    silent = poor.read(
+        """
+        select c.relname || '.' || a.attname as name
+        from pg_attribute a
+        join pg_class c on c.oid = a.attrelid
+        join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('ris', 'ris_int', 'ris_stg') and c.relkind in ('r', 'v')
+          and a.attnum > 0 and not a.attisdropped
+          and col_description(c.oid, a.attnum) is null
+        """
+    )
+    assert silent["name"].to_list() == []

@@ -1,0 +1,75 @@
+"""Windows of a run: what is replaced, what stays, and that their order does not matter."""
+
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+from tests.dbt.marts import EVER, Marts
+from tests.dbt.members import HORIZON, hand_written
+
+GROWING = {
+    "fact_user_day": "activity_date, user_id",
+    "user_week_metrics": "week_start, user_id",
+    "fact_user_week": "week_start, user_id",
+    "member_snapshot": "as_of_date, user_id",
+}
+BEFORE_LAST, LAST = "2024-05-11", "2024-05-12"
+
+
+@pytest.fixture(scope="module")
+def whole(marts: Marts) -> dict[str, pl.DataFrame]:
+    """The tables that grow, built at once."""
+    marts.timezone = "Asia/Almaty"
+    marts.reset()
+    hand_written(ZoneInfo(marts.timezone)).write(marts.url, HORIZON)
+    marts.build()
+    return tables(marts)
+
+
+def tables(marts: Marts) -> dict[str, pl.DataFrame]:
+    """The tables that grow, in order."""
+    return {
+        name: marts.read(f"select * from ris.{name} order by {order}")
+        for name, order in GROWING.items()
+    }
+
+
+def test_days_rerun_in_any_order_give_the_same_tables(marts: Marts, whole):
+    for day in (LAST, BEFORE_LAST):
+        marts.run(day, day)
+    for name, frame in tables(marts).items():
+        assert frame.rows() == whole[name].rows(), name
+
+
+def test_a_window_replaces_exactly_its_rows(marts: Marts, whole):
+    marts.execute("update ris.member_snapshot set city = 'marked'")
+    marts.execute("update ris.fact_user_day set ticket_count = 99")
+    marts.run(LAST, LAST)
+    marked = marts.read("select distinct as_of_date from ris.member_snapshot where city = 'marked'")
+    every = marts.read("select distinct as_of_date from ris.member_snapshot")
+    fresh = set(every["as_of_date"]) - set(marked["as_of_date"])
+    assert {str(day) for day in fresh} == {LAST}
+    days = marts.read(
+        "select distinct activity_date from ris.fact_user_day where ticket_count <> 99"
+    )
+    assert [str(day) for day in days["activity_date"]] == [LAST]
+    marts.run(*EVER)
+
+
+def test_days_older_than_five_weeks_keep_their_sundays(marts: Marts, whole):
+    marts.run("2024-03-06", "2024-03-06", snapshot_keep_days=7)
+    kept = marts.read(
+        "select distinct as_of_date from ris.member_snapshot"
+        " where extract(isodow from as_of_date) <> 7 order by 1"
+    )
+    # The window's own day, and the week before the newest day.
+    expected = ["2024-03-06", *(f"2024-05-{day:02}" for day in range(6, 12))]
+    assert [str(day) for day in kept["as_of_date"]] == expected
+    marts.run(*EVER)
+
+
+def test_the_first_partition_carries_all_history(marts: Marts, whole):
+    marts.execute("truncate ris.fact_user_day; truncate ris_int.int_user_days_measured")
+    marts.run(LAST, LAST, history_start=LAST)
+    assert tables(marts)["fact_user_day"].rows() == whole["fact_user_day"].rows()

@@ -1,0 +1,181 @@
+"""The main job as a user runs it: `ris demo` on a small studio, then days run again, on real servers."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+KEYS = {
+    "core_user": ("user_id",),
+    "core_hp_period": ("hp_id",),
+    "fact_user_day": ("user_id", "activity_date"),
+    "fact_user_week": ("user_id", "week_start"),
+    "label_hp": ("hp_id",),
+    "interval_hp": ("spell_id", "week_start"),
+    "ref_calendar": ("calendar_date",),
+    "meta_feature_catalog": ("feature",),
+    "member_snapshot": ("as_of_date", "user_id"),
+    "user_week_norm": ("user_id", "week_start"),
+    "model_scores_daily": ("score_date", "user_id"),
+    "model_outcomes": ("score_date", "user_id"),
+    "model_importance": ("model_version", "feature"),
+    "model_bands": ("model_version", "risk_band"),
+    "dq_feature_stats": ("as_of_date", "feature"),
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """One RIS_HOME that a demo was run in."""
+
+    folder: Path
+
+    def ris(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("RIS_")}
+        return subprocess.run(
+            [sys.executable, "-m", "ris_assets.cli", *arguments],
+            env={**ours, "RIS_HOME": str(self.folder), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+        )
+
+    def rows(self, query: str, database: str = "postgres") -> list[tuple]:
+        with psycopg.connect(self.ris("url", database).stdout.strip()) as connection:
+            return connection.execute(query).fetchall()
+
+    @property
+    def last_day(self) -> date:
+        return date.fromisoformat(json.loads((self.folder / "demo/demo.json").read_text())["last_day"])
+
+    def fingerprints(self) -> dict[str, str]:
+        """A hash of the content of every table."""
+        selects = [
+            f"select '{table}', md5(coalesce(string_agg(t::text, '|' order by t::text), ''))"
+            f" from ris.{table} t"
+            for table in KEYS
+        ]
+        return dict(self.rows(" union all ".join(selects)))
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory(prefix="ris demo ") as folder:
+        ran = Home(Path(folder))
+        done = ran.ris("demo", "--members", "400", "--weeks", "60")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (ran.folder / "demo.out").write_text(done.stdout)
+        yield ran
+        ran.ris("down")
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_every_table_is_there_with_its_key_unique(home, table):
+    key = ", ".join(KEYS[table])
+    rows, keys = home.rows(f"select count(*), count(distinct ({key})) from ris.{table}")[0]
+    assert rows > 0
+    assert rows == keys
+
+
+def test_every_active_member_is_scored_once_and_nobody_else(home):
+    active, scored, both = home.rows(
+        f"""
+        with active as (
+            select distinct p.user_id from ris.core_hp_period p
+            where '{home.last_day}' between p.starts_on and p.hp_end_corrected
+        ), scored as (
+            select user_id from ris.model_scores_daily where score_date = '{home.last_day}'
+        )
+        select (select count(*) from active), (select count(*) from scored),
+               (select count(*) from active join scored using (user_id))
+        """
+    )[0]
+    assert active == scored == both > 100
+
+
+def test_probabilities_are_monotone_and_each_score_has_three_reasons(home):
+    wrong = home.rows(
+        """
+        select count(*) from ris.model_scores_daily
+        where not (p_renew_30d between 0 and p_renew_60d and p_renew_60d <= p_renew_90d
+                   and p_renew_90d <= 1 and risk_score between 0 and 100
+                   and jsonb_array_length(reasons) = 3)
+        """
+    )
+    assert wrong == [(0,)]
+
+
+def test_past_scores_are_near_what_happened(home):
+    predicted, observed, rows = home.rows(
+        "select avg(p_renew_30d), avg(renewed_30d::int)::float8, count(*) from ris.model_outcomes"
+        " where renewed_30d is not null"
+    )[0]
+    assert rows > 200
+    assert abs(predicted - observed) < 0.1
+
+
+def test_members_who_never_came_stay_in_every_table(home):
+    silent, in_weeks, in_snapshots = home.rows(
+        """
+        with silent as (
+            select user_id from ris.core_hp_period p where starts_on <= hp_end_corrected
+            except select user_id from ris_raw.bookings where status = 'attended'
+        )
+        select count(distinct s.user_id), count(distinct w.user_id), count(distinct m.user_id)
+        from silent s left join ris.fact_user_week w using (user_id)
+        left join ris.member_snapshot m using (user_id)
+        """
+    )[0]
+    assert silent > 0
+    assert in_weeks >= 0.8 * silent  # passes bought today have not begun a week yet
+    assert in_snapshots > 0
+
+
+def test_three_days_run_twice_change_nothing(home):
+    before = home.fingerprints()
+    first = home.last_day - timedelta(days=2)
+    for _ in range(2):
+        done = home.ris("run", "--from", str(first), "--to", str(home.last_day))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert home.fingerprints() == before
+
+
+def test_the_summary_names_sizes_models_members_and_the_next_command(home):
+    text = (home.folder / "demo.out").read_text()
+    for words in ("400 members", "AUC of the simulator's truth", "Most at risk", "ris up"):
+        assert words in text
+
+
+def test_no_password_reaches_dagster(home):
+    password = json.loads((home.folder / "postgres.json").read_text())["password"]
+    url = home.ris("url", "postgres").stdout.strip()
+    with psycopg.connect(url.removesuffix("/ris") + "/ris_dagster") as connection:
+        for table, column in (("event_logs", "event"), ("runs", "run_body")):
+            found = connection.execute(
+                f"select count(*) from {table} where {column}::text like %s", [f"%{password}%"]
+            ).fetchone()
+            assert found == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--from", "2020-01-01", "--to", "2020-01-02"), "before the first partition"),
+        (("run", "--from", "2999-01-01", "--to", "2999-01-02"), "is not over yet"),
+        (("demo", "--members", "7"), "of another size"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence(home, arguments, words):
+    done = home.ris(*arguments)
+    assert done.returncode == 1
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
