@@ -50,8 +50,8 @@ def _run(console: Console, title: str, job: str, **arguments: Any) -> None:
 @click.option("--seed", default=7, show_default=True, help="Seed of the simulation.")
 def demo(members: int, weeks: int, seed: int) -> None:
     """Simulate a studio and run everything on it: documents to scores."""
-    from ris_assets.launcher import prepare
     from ris_assets.demo import prepare_demo
+    from ris_assets.launcher import prepare
     from ris_assets.settings import get_settings
     from ris_assets.studio.config import StudioConfig
     from ris_assets.summary import print_summary

@@ -147,7 +147,9 @@ def _await(service: Service) -> None:
         if service.answers():
             return
         time.sleep(0.5)
-    raise RisError(f"{service.name} does not answer after {READY_SECONDS:.0f} s; see {service.log}.")
+    raise RisError(
+        f"{service.name} does not answer after {READY_SECONDS:.0f} s; see {service.log}."
+    )
 
 
 def _require_free(service: Service) -> None:

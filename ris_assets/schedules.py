@@ -11,9 +11,7 @@ DAILY_HOUR = 4
 TRAINING_CRON = "0 6 * * 1"
 
 
-def schedules(
-    daily: Job, training: Job
-) -> list[Any]:
+def schedules(daily: Job, training: Job) -> list[Any]:
     """The daily and the weekly schedule, in the studio's time zone."""
     return [
         dg.build_schedule_from_partitioned_job(

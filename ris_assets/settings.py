@@ -23,7 +23,9 @@ REMEMBERED = "settings.env"
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"unknown time zone {name!r}; write a tz database name such as Asia/Almaty")
+        raise ValueError(
+            f"unknown time zone {name!r}; write a tz database name such as Asia/Almaty"
+        )
     return name
 
 

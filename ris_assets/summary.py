@@ -55,7 +55,9 @@ def print_sizes(console: Console, postgres: PostgresResource) -> None:
 def print_models(console: Console) -> None:
     """Metrics of the champions, beside the ceiling where the simulator's truth is known."""
     mlflow = MlflowResource().activate()
-    table = Table(title="Models, on weeks after everything they were fitted on", title_justify="left")
+    table = Table(
+        title="Models, on weeks after everything they were fitted on", title_justify="left"
+    )
     table.add_column("model")
     table.add_column("metric")
     table.add_column("value", justify="right")

@@ -1,8 +1,10 @@
 -- A row is a snapshot that knows what had not happened by the end of its day: a pass bought later, a renewal
 -- bought later, a freeze of days to come, a visit of tomorrow. Models would learn from the future.
+-- Looks at the days of the run.
 
 with snapshots as (
     select * from {{ ref('member_snapshot') }}
+    where as_of_date between {{ window_start() }} and {{ window_end() }}
 ),
 
 passes as (

@@ -6,11 +6,10 @@ Facts of a day are partitioned by studio day; entities that change are read whol
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import bson
 import dagster as dg
 import holidays as holiday_calendar
 import polars as pl
@@ -184,4 +183,8 @@ extraction_log = dg.AssetSpec(
     description="One row an extraction, written by every raw asset in the transaction of its rows",
 )
 
-raw_assets = [*map(_entity_asset, ENTITIES.values()), holidays, extraction_log]
+raw_assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+    *map(_entity_asset, ENTITIES.values()),
+    holidays,
+    extraction_log,
+]

@@ -33,7 +33,7 @@ def _bindings() -> Any:
     return pymongoarrow
 
 
-class NotArrow(Exception):
+class NotArrowError(Exception):
     """These documents do not have the one type per path that Arrow needs."""
 
 
@@ -41,7 +41,7 @@ def decode_with_arrow(raw: bytes, plan: PathPlan, schema: dict[str, Any]) -> Dec
     """Decode a batch with a schema from `arrow_schema`.
 
     Raises:
-        NotArrow: a value has another type than the schema says.
+        NotArrowError: a value has another type than the schema says.
     """
     bindings = _bindings()
     try:
@@ -51,15 +51,21 @@ def decode_with_arrow(raw: bytes, plan: PathPlan, schema: dict[str, Any]) -> Dec
         context.process_bson_stream(raw)
         table = context.finish()
         return Decoded(_flatten(_plain(table), plan), [], table.num_rows)
-    except (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError) as e:
-        raise NotArrow(str(e)) from e
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+    ) as e:
+        raise NotArrowError(str(e)) from e
 
 
 def arrow_schema(plan: PathPlan, documents: list[dict[str, Any]]) -> dict[str, Any]:
     """One Arrow type a path; the types of ids are learnt from the first documents.
 
     Raises:
-        NotArrow: a path has no single Arrow type.
+        NotArrowError: a path has no single Arrow type.
     """
     tree: dict[str, Any] = {}
     for path, kind in plan.paths.items():
@@ -79,14 +85,14 @@ def _require_array(tree: dict[str, Any], explode: str) -> None:
     for part in explode.split("."):
         node = node.get(part) if isinstance(node, dict) else None
     if not (isinstance(node, dict) and "[]" in node):
-        raise NotArrow("no path of the exploded array is read")
+        raise NotArrowError("no path of the exploded array is read")
 
 
 def _grow(tree: dict[str, Any], parts: list[str], leaf: Any) -> None:
     for part in parts[:-1]:
         below = tree.setdefault(part, {})
         if not isinstance(below, dict):
-            raise NotArrow(f"{part} is both a value and a document")
+            raise NotArrowError(f"{part} is both a value and a document")
         tree = below
     tree[parts[-1]] = leaf
 
@@ -114,7 +120,7 @@ def _leaf_type(kind: SqlType, sample: list[Any]) -> Any:
     if kind == "text":
         return _text_type(sample)
     if kind not in _ARROW:
-        raise NotArrow(f"{kind} has no Arrow type here")
+        raise NotArrowError(f"{kind} has no Arrow type here")
     return _ARROW[kind]
 
 
@@ -126,7 +132,7 @@ def _text_type(sample: list[Any]) -> Any:
         return _bindings().types.ObjectIdType()
     if kinds <= {int, bson.Int64}:
         return pa.int64()
-    raise NotArrow(f"texts or ids of several types: {sorted(k.__name__ for k in kinds)}")
+    raise NotArrowError(f"texts or ids of several types: {sorted(k.__name__ for k in kinds)}")
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -6,7 +6,7 @@ which converts what converts and reports the rest. Nothing becomes null on the q
 
 from typing import Any
 
-from ris_assets.extract.arrow import NotArrow, arrow_schema, decode_with_arrow
+from ris_assets.extract.arrow import NotArrowError, arrow_schema, decode_with_arrow
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.exact import decode_exactly, documents_of
 from ris_assets.extract.plan import Decoded, PathPlan
@@ -28,7 +28,7 @@ class BatchDecoder:
             if self._schema is None:
                 self._schema = arrow_schema(self._plan, _first_documents(raw))
             return decode_with_arrow(raw, self._plan, self._schema)
-        except NotArrow:
+        except NotArrowError:
             return decode_exactly(raw, self._plan)
 
 

@@ -17,7 +17,9 @@ class DumpDirectory:
     def __init__(self, root: Path) -> None:
         """Look for collections beneath `root`; it may hold one database folder or the files."""
         if not root.is_dir():
-            raise RisError(f"Dump folder {root} does not exist: set RIS_MONGO_URL to file:<folder>.")
+            raise RisError(
+                f"Dump folder {root} does not exist: set RIS_MONGO_URL to file:<folder>."
+            )
         self._files = {_collection_name(path): path for path in sorted(root.rglob("*.bson*"))}
         if not self._files:
             raise RisError(f"Dump folder {root} holds no .bson file: is it a mongodump directory?")
@@ -29,9 +31,8 @@ class DumpDirectory:
     def batches(self, collection: str) -> Iterator[bytes]:
         """Raw BSON documents, back to back, in batches of about 16 MB cut between documents."""
         path = self._files[collection]
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with cast(BinaryIO, opened) as stream:
-            yield from _whole_documents(stream, path)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            yield from _whole_documents(cast(BinaryIO, stream), path)
 
 
 def _collection_name(path: Path) -> str:

@@ -106,7 +106,7 @@ def _texts(value: Any, zone: ZoneInfo) -> list[str]:
 def _number(value: Any, _zone: ZoneInfo) -> float | None:
     if isinstance(value, Decimal128):
         value = value.to_decimal()
-    if isinstance(value, bool) or isinstance(value, str):
+    if isinstance(value, bool | str):
         raise TypeError(f"{type(value).__name__} is not a number")
     number = float(value)
     if math.isinf(number):

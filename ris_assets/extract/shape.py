@@ -82,7 +82,9 @@ class EntityShape:
             spec = self.source.fields.get(column.name)
             if spec and spec.values:
                 misfits.append(self._untranslated(frame, named, column, spec))
-        rejects = pl.concat(misfits).unique(["source_id", "field"], keep="first", maintain_order=True)
+        rejects = pl.concat(misfits).unique(
+            ["source_id", "field"], keep="first", maintain_order=True
+        )
         return Shaped(self._landing(named, rejects), rejects)
 
     def _filtered(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -169,7 +171,10 @@ class EntityShape:
             "source_id",
             pl.col(self.entity.event_field).alias("event_at"),
             "changed_at",
-            *(_landed(expr, column, self.zone) for expr, column in zip(nulled, self.entity.fields)),
+            *(
+                _landed(expr, column, self.zone)
+                for expr, column in zip(nulled, self.entity.fields, strict=True)
+            ),
         )
 
 

@@ -39,7 +39,9 @@ def databases(settings: Settings) -> Databases:
     if settings.postgres_url is None:
         server = EmbeddedPostgres(settings.home)
         server.start()
-        found = Databases(*(server.url(name) for name in (MARTS, f"{MARTS}_dagster", f"{MARTS}_mlflow")))
+        found = Databases(
+            *(server.url(name) for name in (MARTS, f"{MARTS}_dagster", f"{MARTS}_mlflow"))
+        )
         _create_missing(server.url("postgres"), found)
         return found
     found = Databases(
@@ -71,7 +73,9 @@ def _create_missing(entry: str, found: Databases) -> None:
             for url in (found.marts, found.dagster, found.mlflow):
                 name = conninfo_to_dict(url)["dbname"]
                 if name not in present and _same_server(url, entry):
-                    connection.execute(sql.SQL("create database {}").format(sql.Identifier(str(name))))
+                    connection.execute(
+                        sql.SQL("create database {}").format(sql.Identifier(str(name)))
+                    )
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[0]
         raise RisError(f"PostgreSQL cannot be reached: {reason}. Check RIS_POSTGRES_URL.") from None

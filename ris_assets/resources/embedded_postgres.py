@@ -108,7 +108,9 @@ class EmbeddedPostgres:
         """Stop the server if it is running; open transactions are rolled back."""
         with self._locked():
             if self._state.exists() and self._is_up():
-                self._place().run("pg_ctl", "-D", str(self._place().data), "-m", "fast", "-w", "stop")
+                self._place().run(
+                    "pg_ctl", "-D", str(self._place().data), "-m", "fast", "-w", "stop"
+                )
 
     def is_running(self) -> bool:
         """Whether the server answers."""
@@ -240,7 +242,9 @@ def _service_user() -> pwd.struct_passwd:
 def _reachable(path: Path, user: pwd.struct_passwd) -> bool:
     """Whether the user may pass every folder on the way to `path`."""
     resolved = path.resolve()
-    return all(_may_pass(folder, user) for folder in (resolved, *resolved.parents) if folder.exists())
+    return all(
+        _may_pass(folder, user) for folder in (resolved, *resolved.parents) if folder.exists()
+    )
 
 
 def _may_pass(folder: Path, user: pwd.struct_passwd) -> bool:

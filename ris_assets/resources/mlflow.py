@@ -1,6 +1,7 @@
 """MLflow: where runs, models and artifacts live. Imported late, for it takes seconds."""
 
 import os
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,10 @@ class MlflowResource(dg.ConfigurableResource[Any]):
         """The mlflow module, pointed at this store, with telemetry off."""
         os.environ.update(mlflow_environment())
         import mlflow
+        from mlflow.utils.logging_utils import disable_logging
 
+        disable_logging()  # its notes on every model would bury the progress bars
+        warnings.filterwarnings("ignore", module="mlflow")
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return mlflow

@@ -108,9 +108,11 @@ def _server(url: str) -> Iterator[ServerSource]:
     import pymongo
     from pymongo.errors import ConfigurationError, PyMongoError
 
-    patience = {} if "serverselectiontimeoutms" in url.lower() else {_PATIENCE: SERVER_TIMEOUT_MS}
+    own_patience = "serverselectiontimeoutms" in url.lower()
+    options: dict[str, Any] = {} if own_patience else {_PATIENCE: SERVER_TIMEOUT_MS}
     try:
-        with pymongo.MongoClient(url, **patience) as client:
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url, **options)
+        with client:
             yield ServerSource(client.get_default_database())
     except ConfigurationError as error:
         raise RisError(f"RIS_MONGO_URL: {error}. Write mongodb://host:port/<database>.") from error

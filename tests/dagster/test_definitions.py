@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+
 import pytest
 
 GRAPH = """
@@ -71,7 +72,9 @@ def test_each_stage_stands_in_its_group(graph, key, group):
 
 def test_streams_marts_and_scores_are_daily_in_the_studios_zone(graph):
     assert graph["zones"] == ["America/New_York"]
-    assert {"ris_raw/app_sessions", "ris/fact_user_week", "model_scores_daily"} <= set(graph["daily"])
+    assert {"ris_raw/app_sessions", "ris/fact_user_week", "model_scores_daily"} <= set(
+        graph["daily"]
+    )
     assert not {"ris_raw/users", "renewal_models"} & set(graph["daily"])
 
 

@@ -55,7 +55,9 @@ class Home:
 
     @property
     def last_day(self) -> date:
-        return date.fromisoformat(json.loads((self.folder / "demo/demo.json").read_text())["last_day"])
+        return date.fromisoformat(
+            json.loads((self.folder / "demo/demo.json").read_text())["last_day"]
+        )
 
     def fingerprints(self) -> dict[str, str]:
         """A hash of the content of every table."""

@@ -10,7 +10,7 @@ from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 
 from ris_assets.contracts.entities import ENTITIES
-from ris_assets.extract.arrow import NotArrow, arrow_schema, decode_with_arrow
+from ris_assets.extract.arrow import NotArrowError, arrow_schema, decode_with_arrow
 from ris_assets.extract.decode import BatchDecoder
 from ris_assets.extract.exact import decode_exactly
 from ris_assets.extract.shape import EntityShape, Shaped
@@ -103,7 +103,10 @@ def test_array_elements_become_rows_and_documents_outside_the_filter_none():
         "userId": B,
         "startsAt": NOON,
         "status": "done",
-        "stations": [{"code": "row", "weightKg": 10, "reps": 5}, {"code": "ski", "hr": {"max": 170}}],
+        "stations": [
+            {"code": "row", "weightKg": 10, "reps": 5},
+            {"code": "ski", "hr": {"max": 170}},
+        ],
     }
     other = done | {"_id": C, "status": "booked"}
     rows = shaped("station_results", [done, other, {**done, "_id": B, "stations": []}]).rows
@@ -137,7 +140,13 @@ def test_an_optional_misfit_keeps_the_row_and_is_noted(profile, field):
 
 
 def test_numbers_that_are_not_whole_are_no_counts():
-    booking = {"_id": A, "userId": B, "startsAt": NOON, "status": "done", "stations": [{"reps": 2.5}]}
+    booking = {
+        "_id": A,
+        "userId": B,
+        "startsAt": NOON,
+        "status": "done",
+        "stations": [{"reps": 2.5}],
+    }
     result = shaped("station_results", [booking])
     assert result.rows["reps"].to_list() == [None]
     assert result.rejects["reason"].to_list() == ["not a whole number"]
@@ -147,7 +156,11 @@ def test_ids_of_several_types_and_texts_for_dates_go_the_exact_way():
     users = [
         {"_id": A, "createdAt": NOON},
         {"_id": 7, "createdAt": "2024-01-01T17:00:00"},
-        {"_id": "x", "createdAt": "2024-01-01T12:00:00+00:00", "profile": {"weightGrams": Decimal128("70500")}},
+        {
+            "_id": "x",
+            "createdAt": "2024-01-01T12:00:00+00:00",
+            "profile": {"weightGrams": Decimal128("70500")},
+        },
     ]
     rows = shaped("users", users).rows
     assert rows["user_id"].to_list() == [str(A), "7", "x"]
@@ -172,7 +185,7 @@ def test_both_ways_of_decoding_agree():
 def test_the_fast_way_refuses_a_surprise_rather_than_guess():
     plan = shape_of("users").plan
     schema = arrow_schema(plan, [{"_id": A, "createdAt": NOON}])
-    with pytest.raises(NotArrow):
+    with pytest.raises(NotArrowError):
         decode_with_arrow(bson.encode({"_id": "text", "createdAt": NOON}), plan, schema)
 
 

@@ -11,7 +11,9 @@ from ris_assets.extract import dump
 from ris_assets.extract.dump import DumpDirectory, document_offsets
 from ris_assets.extract.source_map import load_source_map
 
-PASSES = "{collection: p, fields: {hp_id: a, user_id: b, purchased_at: c, starts_at: d, ends_at: e}}"
+PASSES = (
+    "{collection: p, fields: {hp_id: a, user_id: b, purchased_at: c, starts_at: d, ends_at: e}}"
+)
 USERS = "{collection: u, fields: {user_id: _id, registered_at: createdAt}}"
 
 
@@ -22,14 +24,20 @@ def write(path: Path, text: str) -> Path:
 
 def test_the_smallest_map_has_users_and_passes(tmp_path):
     text = f"entities: {{users: {USERS}, hero_passes: {PASSES}}}"
-    assert set(load_source_map(write(tmp_path / "m.yaml", text)).entities) == {"users", "hero_passes"}
+    assert set(load_source_map(write(tmp_path / "m.yaml", text)).entities) == {
+        "users",
+        "hero_passes",
+    }
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (f"entities: {{users: {USERS}}}", "mandatory entities are not mapped: hero_passes"),
-        (f"entities: {{users: {USERS}, hero_passes: {PASSES}, pets: {USERS}}}", "unknown entity `pets`"),
+        (
+            f"entities: {{users: {USERS}, hero_passes: {PASSES}, pets: {USERS}}}",
+            "unknown entity `pets`",
+        ),
         ("entities: {users: {collection: u, fields: {user_id: _id}}}", "needs registered_at"),
         ("entities: {users: {collection: u, fields: {shoe_size: s}}}", "has no field shoe_size"),
         ("entities: {users: {fields: {}}}", "entities.users.collection"),
@@ -42,7 +50,7 @@ def test_a_wrong_map_ends_in_one_sentence_that_names_the_place(tmp_path, text, w
 
 
 def test_an_unreadable_map_names_its_path(tmp_path):
-    with pytest.raises(RisError, match="absent.yaml cannot be read"):
+    with pytest.raises(RisError, match=r"absent\.yaml cannot be read"):
         load_source_map(tmp_path / "absent.yaml")
 
 
@@ -71,7 +79,7 @@ def test_a_truncated_dump_is_said_so(tmp_path):
 
 
 def test_a_folder_without_bson_is_no_dump(tmp_path):
-    with pytest.raises(RisError, match="no .bson file"):
+    with pytest.raises(RisError, match=r"no \.bson file"):
         DumpDirectory(tmp_path)
 
 

@@ -45,7 +45,12 @@ def test_imports_go_only_downwards(path):
     mine = room(path)
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] != "ris_assets" or len(parts) < 2 or parts[1] not in LAYERS or mine == "__init__":
+        if (
+            parts[0] != "ris_assets"
+            or len(parts) < 2
+            or parts[1] not in LAYERS
+            or mine == "__init__"
+        ):
             continue
         assert LAYERS[parts[1]] <= LAYERS[mine], f"{path.name} imports {name}"
 

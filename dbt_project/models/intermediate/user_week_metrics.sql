@@ -6,7 +6,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id', 'week_start'], 'unique': true}, {'columns': ['week_start']}],
         pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
-        post_hook=["{{ describe_metrics([('', '')]) }}", "{{ analyzed() }}"],
+        post_hook="{{ describe_metrics([('', '')]) }}",
     )
 }}
 

@@ -2,7 +2,6 @@
     config(
         pre_hook="{{ only_hash_joins() }}",
         indexes=[{'columns': ['spell_id', 'week_start'], 'unique': true}, {'columns': ['user_id', 'week_start']}],
-        post_hook="{{ analyzed() }}",
     )
 }}
 

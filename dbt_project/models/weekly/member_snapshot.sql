@@ -8,7 +8,6 @@
         post_hook=[
             "{{ prune_snapshots() }}",
             "{{ describe_metrics([('', ' (trailing seven days)')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
-            "{{ analyzed() }}",
         ],
     )
 }}
