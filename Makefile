@@ -35,5 +35,5 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	-$(VENV)/bin/ris down
+	-$(VENV)/bin/ris down --delete
 	rm -rf $(VENV) .ris

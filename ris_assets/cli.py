@@ -45,13 +45,15 @@ def up(dagster_port: int, mlflow_port: int) -> None:
 
 
 @main.command()
-def down() -> None:
+@click.option("--delete", is_flag=True, help="Delete its databases, too: nothing brings them back.")
+def down(delete: bool) -> None:
     """Stop the embedded PostgreSQL."""
     from ris_assets.resources.embedded_postgres import EmbeddedPostgres
     from ris_assets.settings import get_settings
 
-    EmbeddedPostgres(get_settings().home).stop()
-    click.echo("The embedded PostgreSQL is stopped.")
+    server = EmbeddedPostgres(get_settings().home)
+    server.remove() if delete else server.stop()
+    click.echo(f"The embedded PostgreSQL is {'deleted' if delete else 'stopped'}.")
 
 
 @main.command()

@@ -2,7 +2,7 @@
 
 `DbtCliResource` spends eight seconds a step for a third of a second of SQL, so `dbtRunner` is called with
 a kept manifest. Its events are translated by dagster-dbt's own message class, whose translation is public
-and whose constructor is not promised: the lock pins the version and a test holds it against the CLI's events.
+and whose constructor is not promised: the lock pins the version, and the pipeline test counts what arrives.
 """
 
 import hashlib

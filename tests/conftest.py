@@ -1,12 +1,19 @@
 """Fixtures of every tier: one embedded PostgreSQL a session, started when first asked for."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ris_assets.resources.embedded_postgres import EmbeddedPostgres
+# Whatever the user has set or a demo has remembered is not what the tests are about. Settings are read
+# when asset modules are imported, hence before any of them is.
+for _name in [name for name in os.environ if name.startswith("RIS_")]:
+    del os.environ[_name]
+os.environ["RIS_HOME"] = tempfile.mkdtemp(prefix="ris_unused_")
+
+from ris_assets.resources.embedded_postgres import EmbeddedPostgres  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +26,7 @@ def embedded_postgres() -> Iterator[EmbeddedPostgres]:
         server = EmbeddedPostgres(Path(home))
         server.start()
         yield server
-        server.stop()
+        server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -88,8 +88,9 @@ def dq_feature_stats(
     mlflow.activate()
     champion = tracking.load_champion(tracking.RENEWAL)
     snapshots = Snapshots(postgres)
-    columns = list(catalog_columns(snapshots.catalog()))
-    stats = daily_stats(snapshots.on_days(first, last), columns, champion)
+    snapshot = snapshots.on_days(first, last)
+    columns = [name for name in catalog_columns(snapshots.catalog()) if name in snapshot.columns]
+    stats = daily_stats(snapshot, columns, champion)
     postgres.ensure_table(DQ_FEATURE_STATS)
     rows = stats.select(DQ_FEATURE_STATS.column_names)
     between = "as_of_date between %s and %s"
@@ -152,7 +153,7 @@ def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> d
         return metadata | {"note": "no snapshot of these days: no active member, or not built yet"}
     last = scores.filter(pl.col("score_date") == pl.col("score_date").max())
     top = last.sort("risk_score", "user_id", descending=[True, False]).head(MOST_AT_RISK)
-    shown = top.select("user_id", "p_renew_30d", "risk_band", "days_to_end", "value_at_risk",
+    shown = top.select("p_renew_30d", "risk_band", "days_to_end", "value_at_risk",
                        first_reason=pl.col("reasons").str.json_path_match("$[0].en"))  # fmt: skip
     return metadata | {
         "bands": dg.MetadataValue.md(as_table(band_counts(last, champion.model.bands))),

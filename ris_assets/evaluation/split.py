@@ -44,17 +44,18 @@ def cuts_for(as_of: date, first_day: date) -> Cuts:
 
 @dataclass(frozen=True)
 class Windows:
-    """The three parts of a training set, with the cuts that made them."""
+    """The three parts of a training set, with the cuts that made them.
+
+    Attributes:
+        fitting: all rows whose label is mature by the fitting cut: training, validation, and the
+            rows that straddle the cut between these.
+    """
 
     cuts: Cuts
     training: pl.DataFrame
     validation: pl.DataFrame
     test: pl.DataFrame
-
-    @property
-    def fitting(self) -> pl.DataFrame:
-        """Training and validation rows together."""
-        return pl.concat([self.training, self.validation])
+    fitting: pl.DataFrame
 
     @property
     def parts(self) -> dict[str, pl.DataFrame]:
@@ -67,7 +68,7 @@ def split_by_time(
 ) -> Windows:
     """Part rows by when they were seen (`start`) and when their label must be known (`matures`).
 
-    A row that straddles a cut belongs to no window: seen before it, known only after it.
+    A row that straddles a cut, seen before it and known only after it, belongs to no part.
     """
     seen, known = pl.col(start), pl.col(matures)
     return Windows(
@@ -75,6 +76,7 @@ def split_by_time(
         rows.filter(known <= cuts.train),
         rows.filter((seen > cuts.train) & (known <= cuts.fit)),
         rows.filter((seen > cuts.fit) & (known <= cuts.as_of)),
+        rows.filter(known <= cuts.fit),
     )
 
 

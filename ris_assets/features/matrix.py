@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import polars as pl
 
-EXTERNAL_SUFFIXES = ("", "_ewma", "_delta")
+EXTERNAL_SUFFIXES = ("", "_ewma", "_delta", "_recent")
 MAX_LEVELS = 20
 
 
@@ -89,7 +89,7 @@ class FeatureSet:
 def catalog_columns(catalog: pl.DataFrame) -> dict[str, str]:
     """Snapshot columns that models may read -> their catalogue feature, active features only.
 
-    An external feature f is read as f, f_ewma and f_delta; an internal one as itself.
+    An external feature f is read as f, f_ewma, f_delta and f_recent; an internal one as itself.
     """
     columns: dict[str, str] = {}
     for row in catalog.filter(pl.col("is_active")).sort("feature").iter_rows(named=True):

@@ -15,7 +15,8 @@ SPAN_WEEKS = 26
 HALF_LIFE_WEEKS = 6.0
 MIN_OBSERVED_WEEKS = 4
 QUARTILES = {"p25": 0.25, "p50": 0.50, "p75": 0.75}
-NORM_SUFFIXES = ("ewma", *QUARTILES)
+RECENT_WEEKS = 4
+NORM_SUFFIXES = ("ewma", *QUARTILES, "recent")
 
 
 def norm_columns(metrics: Sequence[str]) -> list[str]:
@@ -41,9 +42,11 @@ def week_norms(
         min_observed: with fewer observed weeks in the window every norm is null.
 
     Returns:
-        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75 for each metric m), float64, rows and
-        order of `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks, w_k = 2 ** (-(k -
-        1) / half_life) for the k-th week back; quartiles interpolate linearly.
+        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m), float64, rows
+        and order of `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks with
+        w_k = 2 ** (-(k - 1) / half_life) for the k-th week back; quartiles interpolate linearly.
+        m_recent, the mean of the last four weeks, is what the member did lately rather than what is
+        usual: it needs one observed week only.
 
     Raises:
         ValueError: a week that is not a Monday, or the same member and week twice.
@@ -102,7 +105,7 @@ def _flat_norms(
             quantile, interpolation="linear", window_size=span, min_samples=min_observed
         )
         norms[suffix] = rolled.shift(1)
-    return norms
+    return norms | {"recent": _ewma(flat, RECENT_WEEKS, np.inf, 1)}
 
 
 def _ewma(flat: np.ndarray, span: int, half_life: float, min_observed: int) -> pl.Series:

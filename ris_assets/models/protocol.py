@@ -26,8 +26,8 @@ class RenewalEstimator(Protocol):
 
     family: ClassVar[str]
 
-    def fit(self, training: Fold, validation: Fold) -> Self:
-        """Fit on `training`; `validation` may only decide when to stop."""
+    def fit(self, training: Fold) -> Self:
+        """Fit anew; the same rows give the same model."""
 
     def predict(self, matrix: Array) -> Array:
         """Probabilities, one a row."""

@@ -26,13 +26,13 @@ from ris_assets.evaluation.calibration import (
 from ris_assets.evaluation.drift import reference_of
 from ris_assets.evaluation.split import Windows
 from ris_assets.features.matrix import FeatureSet
+from ris_assets.models.blend import BlendRenewal
 from ris_assets.models.logistic import LogisticRenewal
 from ris_assets.models.protocol import RENEWAL_HORIZONS, Array, Fold, RenewalEstimator
 from ris_assets.models.xgboost_renewal import XgboostRenewal
 
-ESTIMATORS: dict[str, type[LogisticRenewal] | type[XgboostRenewal]] = {
-    LogisticRenewal.family: LogisticRenewal,
-    XgboostRenewal.family: XgboostRenewal,
+ESTIMATORS: dict[str, type[LogisticRenewal] | type[XgboostRenewal] | type[BlendRenewal]] = {
+    family.family: family for family in (LogisticRenewal, XgboostRenewal, BlendRenewal)
 }
 PROBABILITIES = tuple(f"p_renew_{days}d" for days in RENEWAL_HORIZONS)
 LATE_PRIOR_PASSES = 10.0
@@ -64,15 +64,19 @@ class RenewalModel:
         return self.estimator.family
 
     def fit(self, windows: Windows) -> "RenewalModel":
-        """Fit on the training window, calibrate on validation; the test window is not read."""
+        """Fit and calibrate on everything known by the fitting cut; the test window is not read.
+
+        The calibration is learned by a model of the training window on the validation window; then
+        the estimator is fitted again on both, for the newest weeks are the ones most like the next.
+        """
         validation = self.fold(windows.validation)
-        self.estimator.fit(self.fold(windows.training), validation)
+        self.estimator.fit(self.fold(windows.training))
         raw = self.estimator.predict(validation.matrix)
         self.calibrator = fit_calibrator(validation.target, raw, validation.weight)
+        self.bands = band_limits(risk_scores(self.calibrator.apply(raw)), validation.weight)
+        self.estimator.fit(self.fold(windows.fitting))
         self.late = self._fit_late(windows)
-        risk = risk_scores(self.calibrator.apply(raw))
-        self.bands = band_limits(risk, validation.weight)
-        self.reference = reference_of(windows.training, self.features)
+        self.reference = reference_of(windows.fitting, self.features)
         return self
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""XGBoost for renewal: native missing values, stopped by the validation window."""
+"""XGBoost for renewal: shallow trees, native missing values, a fixed number of rounds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import xgboost
 
 FILE = "xgboost.ubj"
-ROUNDS = 600
-PATIENCE = 40
+ROUNDS = 200
+"""Stopping by a validation window of a few hundred passes stops by chance: it cost 1.5 points of the way to
+the demo studio's ceiling against this number, which is flat between 100 and 300."""
 PARAMS: dict[str, float | int | str] = {
     "objective": "binary:logistic",
     "eval_metric": "logloss",
@@ -38,19 +39,12 @@ class XgboostRenewal:
         """An unfitted model, or one around a booster that was read back."""
         self.booster = booster
 
-    def fit(self, training: Fold, validation: Fold) -> Self:
-        """Boost until the validation log loss has not fallen for `PATIENCE` rounds."""
+    def fit(self, training: Fold) -> Self:
+        """Boost."""
         import xgboost
 
-        booster = xgboost.train(
-            PARAMS,
-            _matrix(training),
-            num_boost_round=ROUNDS,
-            evals=[(_matrix(validation), "validation")],
-            early_stopping_rounds=PATIENCE,
-            verbose_eval=False,
-        )
-        self.booster = booster[: booster.best_iteration + 1]
+        rows = xgboost.DMatrix(training.matrix, label=training.target, weight=training.weight)
+        self.booster = xgboost.train(PARAMS, rows, num_boost_round=ROUNDS)
         return self
 
     def predict(self, matrix: Array) -> Array:
@@ -82,10 +76,3 @@ class XgboostRenewal:
         if self.booster is None:
             raise ValueError("the XGBoost model is not fitted yet")
         return self.booster
-
-
-def _matrix(fold: Fold) -> "xgboost.DMatrix":
-    """A fold as XGBoost takes it."""
-    import xgboost
-
-    return xgboost.DMatrix(fold.matrix, label=fold.target, weight=fold.weight)

@@ -19,6 +19,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ SUPERUSER = "ris"
 SYSTEM_STATE = Path("/var/lib/ris")
 _SERVICE_USERS = ("postgres", "nobody")
 _START_SECONDS = "60"
+_START_TRIES = 15
+_REMNANTS = ("shared memory", "postmaster.pid")
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -112,6 +115,16 @@ class EmbeddedPostgres:
                     "pg_ctl", "-D", str(self._place().data), "-m", "fast", "-w", "stop"
                 )
 
+    def remove(self) -> None:
+        """Stop the server and delete its cluster, wherever that lies."""
+        self.stop()
+        place = self._place()
+        apart = place.data.is_relative_to(SYSTEM_STATE)
+        shutil.rmtree(place.data.parents[1] if apart else place.data.parent, ignore_errors=True)
+        if apart:
+            (self._home / "postgres").unlink(missing_ok=True)
+        self._state.unlink(missing_ok=True)
+
     def is_running(self) -> bool:
         """Whether the server answers."""
         return self._state.exists() and self._is_up()
@@ -134,14 +147,21 @@ class EmbeddedPostgres:
 
     def _launch(self, place: _Place, port: int) -> None:
         log = place.data.parent / "start.log"
-        started = place.run(
-            *("pg_ctl", "-D", str(place.data), "-l", str(log), "-o", f"-p {port}"),
-            *("-w", "-t", _START_SECONDS, "start"),
-        )
-        if started.returncode != 0:
-            words = log.read_text(errors="replace").strip() if log.exists() else started.stderr
-            last = words.splitlines()[-1] if words else "no reason given"
-            raise RisError(f"The embedded PostgreSQL does not start: {last} (log: {log})")
+        for _ in range(_START_TRIES):
+            log.unlink(missing_ok=True)
+            started = place.run(
+                *("pg_ctl", "-D", str(place.data), "-l", str(log), "-o", f"-p {port}"),
+                *("-w", "-t", _START_SECONDS, "start"),
+            )
+            if started.returncode == 0:
+                return
+            words = _log_words(place) + started.stderr
+            if not any(remnant in words for remnant in _REMNANTS):
+                break
+            time.sleep(1)  # what a killed server leaves behind takes a moment to go
+        fatal = [line for line in words.splitlines() if "FATAL" in line]
+        last = fatal[-1] if fatal else words.strip() or "no reason given"
+        raise RisError(f"The embedded PostgreSQL does not start: {last} (log: {log})")
 
     def _create(self) -> None:
         place = self._place()
@@ -205,6 +225,12 @@ class EmbeddedPostgres:
         if not pointer.exists():
             pointer.symlink_to(root / "cluster")
         return _Place(root / "cluster" / "data", copy / "bin", user.pw_uid, user.pw_gid)
+
+
+def _log_words(place: _Place) -> str:
+    """The end of what the server last wrote, in its own log or before it had opened one."""
+    logs = [place.data.parent / "start.log", *sorted(place.data.glob("log/*.log"))]
+    return "".join(file.read_text(errors="replace")[-2000:] for file in logs if file.exists())
 
 
 def make_home(home: Path) -> None:

@@ -5,15 +5,16 @@ nor doubles anything.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 import psycopg
 
 from ris_assets.contracts.columns import Column, Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
-from ris_assets.partitions import Window
+from ris_assets.partitions import Window, start_of_day
 from ris_assets.resources.postgres import PostgresResource, copy_frame
+from ris_assets.settings import get_settings
 
 EXTRACTION_LOG = Table(
     RAW_SCHEMA,
@@ -145,10 +146,17 @@ class Landing:
         return done.rowcount
 
     def _add_versions(self) -> int:
-        """Add a version of every document that is new or differs from its latest version."""
+        """Add a version of every document that is new or differs from its latest version.
+
+        A change without a time of its own counts as known at the end of the last whole studio day: the
+        night's extraction belongs to the day before it.
+        """
         table = self._entity.table.qualified
-        known_at = "coalesce(i.changed_at, now())"
-        done = self._connection.execute(f"""
+        zone = get_settings().zone
+        last_night = start_of_day(datetime.now(zone).date(), zone) - timedelta(microseconds=1)
+        known_at = "coalesce(i.changed_at, %s)"
+        done = self._connection.execute(
+            f"""
             with fresh as materialized ({self._select(known_at)}),
             latest as (
                 select distinct on (source_id) source_id, known_at, content_hash
@@ -160,7 +168,9 @@ class Landing:
                    {", ".join(f'f."{n}"' for n in ("content_hash", *self._fields))}
             from fresh f left join latest l using (source_id)
             where l.content_hash is distinct from f.content_hash
-            """)
+            """,
+            [last_night],
+        )
         return done.rowcount
 
 

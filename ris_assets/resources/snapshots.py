@@ -103,11 +103,12 @@ class Snapshots:
                 " where table_schema = 'ris' and table_name = 'member_snapshot'"
             ).iter_rows()
         )
-        wanted = dict.fromkeys([*KEY_COLUMNS, *catalog_columns(self.catalog())])
-        missing = [name for name in wanted if name not in kinds]
+        columns = catalog_columns(self.catalog())
+        wanted = dict.fromkeys([*KEY_COLUMNS, *(name for name in columns if name in kinds)])
+        missing = [name for name in {*KEY_COLUMNS, *columns.values()} if name not in kinds]
         if missing:
             raise RisError(
-                f"ris.member_snapshot lacks {', '.join(missing)}: build the marts first, `ris run`"
+                f"ris.member_snapshot lacks {', '.join(sorted(missing))}: build the marts first, `ris run`"
             )
         return ", ".join(
             f's."{name}"::float8 as "{name}"' if kinds[name] == "numeric" else f's."{name}"'

@@ -50,7 +50,10 @@ class Home:
         )
 
     def rows(self, query: str, database: str = "postgres") -> list[tuple]:
-        with psycopg.connect(self.ris("url", database).stdout.strip()) as connection:
+        url = self.ris("url", "postgres").stdout.strip()
+        if database != "postgres":
+            url += f"_{database}"
+        with psycopg.connect(url) as connection:
             return connection.execute(query).fetchall()
 
     @property
@@ -77,7 +80,7 @@ def home() -> Iterator[Home]:
         assert done.returncode == 0, done.stdout + done.stderr
         (ran.folder / "demo.out").write_text(done.stdout)
         yield ran
-        ran.ris("down")
+        ran.ris("down", "--delete")
 
 
 @pytest.mark.parametrize("table", KEYS)
@@ -157,15 +160,29 @@ def test_the_summary_names_sizes_models_members_and_the_next_command(home):
         assert words in text
 
 
-def test_no_password_reaches_dagster(home):
+def test_no_password_and_no_member_reaches_dagster(home):
     password = json.loads((home.folder / "postgres.json").read_text())["password"]
-    url = home.ris("url", "postgres").stdout.strip()
-    with psycopg.connect(url.removesuffix("/ris") + "/ris_dagster") as connection:
+    member = home.rows("select user_id from ris.model_scores_daily order by risk_score desc limit 1")
+    for secret in (password, member[0][0]):
         for table, column in (("event_logs", "event"), ("runs", "run_body")):
-            found = connection.execute(
-                f"select count(*) from {table} where {column}::text like %s", [f"%{password}%"]
-            ).fetchone()
-            assert found == (0,)
+            query = f"select count(*) from {table} where position('{secret}' in {column}) > 0"
+            assert home.rows(query, "dagster") == [(0,)], f"{secret} is in {table}"
+
+
+def test_dbt_reports_every_model_and_test_to_dagster(home):
+    models = home.rows(
+        "select distinct asset_key from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
+        """ and asset_key like '["ris", %'""",
+        "dagster",
+    )
+    checks = home.rows(
+        "select execution_status, count(distinct check_name) from asset_check_executions"
+        " where execution_status <> 'PLANNED' group by 1 order by 1",
+        "dagster",
+    )
+    assert len(models) > 25
+    assert [status for status, _ in checks] == ["SUCCEEDED"]
+    assert checks[0][1] > 30
 
 
 @pytest.mark.parametrize(

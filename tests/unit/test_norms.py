@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from ris_assets.features.norms import norm_columns, week_norms
+from ris_assets.features.norms import QUARTILES, norm_columns, week_norms
 
 MONDAY = date(2024, 1, 1)
 
@@ -40,12 +40,18 @@ def test_the_norm_of_a_week_is_the_weighted_mean_and_quartiles_of_the_weeks_befo
 
 def test_fewer_than_four_observed_weeks_have_no_norm():
     norm = norm_at({0: 1, 1: None, 2: 3, 3: float("nan"), 4: 5, 5: 7}, 5)
-    assert all(norm[column] is None for column in norm_columns(["visits"]))
+    assert all(norm[f"visits_{name}"] is None for name in ("ewma", *QUARTILES))
 
 
 def test_zero_is_observed_and_null_is_not():
     assert norm_at({0: 0, 1: 0, 2: 0, 3: 0, 4: 1}, 4)["visits_ewma"] == 0
     assert norm_at({0: 0, 1: 0, 2: None, 3: 0, 4: 1}, 4)["visits_ewma"] is None
+
+
+def test_what_was_done_lately_is_the_mean_of_four_weeks_and_needs_only_one():
+    assert norm_at({0: 50, 1: 1, 2: 2, 3: None, 4: 3, 5: 9}, 5)["visits_recent"] == 2
+    assert norm_at({0: 3, 1: 9}, 1)["visits_recent"] == 3
+    assert norm_at({0: 3, 5: 9}, 5)["visits_recent"] is None
 
 
 def test_a_gap_counts_by_calendar_and_weights_are_renormalised():
@@ -131,5 +137,6 @@ def reference(weeks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
             norms[f"{metric}_ewma"] = np.average(seen, weights=weights) if known else np.nan
             for name, q in {"p25": 25, "p50": 50, "p75": 75}.items():
                 norms[f"{metric}_{name}"] = np.percentile(seen, q) if known else np.nan
+            norms[f"{metric}_recent"] = past[age[past.index] <= 4][metric].mean()
         out.append(norms)
     return pd.DataFrame(out)
