@@ -38,6 +38,8 @@ SHOWN = (
     "test_calibration_in_the_large",
     "test_ece",
     "test_brier",
+    "per_pass_auc",
+    "per_pass_share_of_ceiling",
     "near_end_auc",
     "near_end_ceiling_auc",
     "near_end_share_of_ceiling",

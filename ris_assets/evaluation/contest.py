@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.gate import Verdict, best, judge
@@ -73,7 +74,7 @@ def judge_renewal(
     if has_champion and champion and fitted_through and fitted_through <= windows.cuts.fit:
         predicted = champion.predict(windows.test)["p_renew_30d"].to_numpy()
         outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
-        lost = log_loss(outcome, predicted, windows.test["weight"].to_numpy())
+        lost = log_loss(outcome, predicted, np.ones(len(outcome)))
     base_rate = winner.report.metrics["base_rate_log_loss"]
     return judge(winner.log_loss, base_rate, lost, has_champion)
 
@@ -83,7 +84,7 @@ def fit_survival(
 ) -> tuple[HazardModel, dict[str, float]]:
     """A hazard model of person-weeks and what it did out of time."""
     features = choose_features(windows.training, catalog, exclude=CLOCK_FEATURES)
-    model = HazardModel(features=features).fit(windows.training, windows.validation)
+    model = HazardModel(features=features).fit(windows.fitting, windows.validation)
     return model, survival_metrics(model, windows, weeks)
 
 

@@ -20,7 +20,9 @@ class RenewalReport:
     """What a model did on its out-of-time window.
 
     Attributes:
-        metrics: flat, ready for MLflow: test_auc, near_end_auc, test_60d_log_loss, ...
+        metrics: flat, ready for MLflow: test_auc, near_end_auc, test_60d_log_loss, ... `test`
+            counts every Sunday's score once, as the outcome ledger does; `per_pass` weighs a pass
+            as one; `near_end` takes the last Sunday of each pass.
         reliability: horizon -> bins.
         bands: what happened in each band.
     """
@@ -35,12 +37,14 @@ def report_on(
 ) -> RenewalReport:
     """Judge a fitted model on the test window; `truth` is the simulator's, where there is one."""
     scored = windows.test.hstack(model.predict(windows.test))
-    metrics = _named("test", scored, 30) | _named("near_end", near_end(scored), 30)
+    metrics: dict[str, float] = {}
+    for name, rows in slices(scored).items():
+        metrics |= _named(name, rows, 30)
     bins = {}
     for days in RENEWAL_HORIZONS:
         mature = scored.filter(pl.col(f"matures_{days}d_on") <= windows.cuts.as_of)
         if days != RENEWAL_HORIZONS[0]:
-            metrics |= _named(f"test_{days}d", mature, days)
+            metrics |= _named(f"test_{days}d", once_each(mature), days)
         bins[days] = reliability(*_columns(mature, days))
     metrics["base_rate_log_loss"] = base_rate_log_loss(windows)
     if truth is not None:
@@ -49,20 +53,27 @@ def report_on(
     return RenewalReport(metrics, bins, band_table(model.bands, risk_scores(p), p, y, w))
 
 
-def near_end(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the last Sunday before the pass ends, as its end was known then."""
-    return rows.filter(pl.col("days_to_end") <= NEAR_END_DAYS)
+def slices(scored: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The ways in which test rows are counted: see `RenewalReport.metrics`."""
+    last = pl.col("days_to_end") <= NEAR_END_DAYS
+    return {
+        "test": once_each(scored),
+        "per_pass": scored,
+        "near_end": once_each(scored.filter(last)),
+    }
+
+
+def once_each(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with weight 1."""
+    return rows.with_columns(pl.lit(1.0).alias("weight"))
 
 
 def base_rate_log_loss(windows: Windows) -> float:
     """Log loss on the test window of saying what share renewed before to everyone."""
-    y, w = (
-        windows.fitting["renewed_30d"].cast(pl.Float64).to_numpy(),
-        windows.fitting["weight"].to_numpy(),
-    )
+    before = windows.fitting["renewed_30d"].cast(pl.Float64).to_numpy()
     outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
-    rate = np.full(len(outcome), np.average(y, weights=w))
-    return log_loss(outcome, rate, windows.test["weight"].to_numpy())
+    rate = np.full(len(outcome), before.mean())
+    return log_loss(outcome, rate, np.ones(len(outcome)))
 
 
 def ceiling_metrics(scored: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
@@ -71,7 +82,7 @@ def ceiling_metrics(scored: pl.DataFrame, truth: pl.DataFrame) -> dict[str, floa
         truth.select(*TRUTH_KEYS, pl.col("p_renew_30d").alias("p_true")), TRUTH_KEYS, "inner"
     )
     metrics: dict[str, float] = {"ceiling_rows_share": known.height / max(scored.height, 1)}
-    for name, rows in {"test": known, "near_end": near_end(known)}.items():
+    for name, rows in slices(known).items():
         if not rows.height:
             continue
         y, p, w = _columns(rows, 30)

@@ -10,6 +10,8 @@ from ris_assets.features.reasons import reasons_of
 from ris_assets.models.hazard import HazardModel
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel, risk_scores
 
+PROBABILITY_DECIMALS = 6
+"""Rounded, so that a day scored alone and the same day scored within a range agree to the last digit."""
 WEEK_DECIMALS = 2
 MONEY_DECIMALS = 2
 
@@ -32,7 +34,8 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
     """
     renewed = snapshot["is_already_renewed"].fill_null(False)
     probability = scorers.renewal.predict(snapshot).with_columns(
-        pl.when(renewed).then(1.0).otherwise(pl.col(name)).alias(name) for name in PROBABILITIES
+        pl.when(renewed).then(1.0).otherwise(pl.col(name).round(PROBABILITY_DECIMALS)).alias(name)
+        for name in PROBABILITIES
     )
     model = scorers.renewal
     scored = snapshot.hstack(probability).with_columns(

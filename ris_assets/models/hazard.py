@@ -18,13 +18,14 @@ from ris_assets.models.protocol import Array
 
 MAX_WEEKS = 52
 """Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
-PENALTY = 20.0
+PENALTY = 50.0
 CLOCK_PENALTY = 0.05
 PRIOR_EVENTS = 10.0
 CLOCK_FEATURES = ("days_to_end", "spell_weeks", "is_frozen")
 """Snapshot features that the week itself says better; they are not read from the snapshot."""
 CLOCK = ("ends_this_week", "log_week", "is_first_pass_end", "has_no_snapshot")
 MAX_LOG_HAZARD = 3.0
+MAX_STEPS, CONVERGED, TINY = 40, 1e-4, 1e-300
 FILE = "hazard.json"
 ARRAYS = ("centre", "scale", "weights", "ahead")
 
@@ -51,7 +52,7 @@ class HazardModel:
 
     def fit(self, training: pl.DataFrame, validation: pl.DataFrame) -> "HazardModel":
         """Fit on `training` person-weeks; scale the hazard so that `validation` sees its events."""
-        matrix = self.features.encode(training)
+        matrix = self._matrix(training)
         self.centre = np.nan_to_num(np.nanmean(matrix, axis=0, dtype=float))
         spread = np.nan_to_num(np.nanstd(matrix, axis=0, dtype=float))
         self.scale = np.where(spread > 1e-9, spread, 1.0)
@@ -75,7 +76,7 @@ class HazardModel:
         return self._hazard(weeks, self.weights)
 
     def _hazard(self, weeks: pl.DataFrame, weights: Array) -> Array:
-        design = self._design(self.features.encode(weeks), clock_of_weeks(weeks))
+        design = self._design(self._matrix(weeks), clock_of_weeks(weeks))
         return _probability(design @ weights + _offset(weeks))
 
     def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
@@ -84,12 +85,14 @@ class HazardModel:
         The member's state is held as it is, the clock goes on: spell and tenure age, the pass runs
         out, and after each renewal one of the same length follows.
         """
-        fixed = self._design(self.features.encode(frame), np.zeros((frame.height, len(CLOCK))))
+        fixed = self._design(self._matrix(frame), np.zeros((frame.height, len(CLOCK))))
+        tenure = frame["tenure_days"].cast(pl.Float64).fill_null(0.0).to_numpy()
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
         alive, curve = np.ones(frame.height), []
         for step, (ends, first) in enumerate(_pass_ends(frame, max(horizons))):
             weights = self.ahead if step else self.weights
-            ageing = self._weight_of("tenure_days", weights) * 7 * step
+            grown = np.log1p(tenure + 7 * step) - np.log1p(tenure)
+            ageing = self._weight_of("tenure_days", weights) * grown
             clock = _clock(ends, start + step, ends & first, np.zeros(frame.height))
             score = fixed @ weights + ageing + clock @ weights[1 : 1 + len(CLOCK)]
             alive = alive * (1 - _probability(score))
@@ -121,6 +124,11 @@ class HazardModel:
         arrays = (np.array(data[name]) for name in ARRAYS)
         return cls(FeatureSet.from_json(data["features"]), data["penalty"], *arrays)
 
+    def _matrix(self, frame: pl.DataFrame) -> Array:
+        """The encoded snapshot on a signed logarithmic scale: of counts and money the ratio tells."""
+        matrix = self.features.encode(frame)
+        return np.sign(matrix) * np.log1p(np.abs(matrix))
+
     def _design(self, matrix: Array, clock: Array) -> Array:
         """(rows, 1 + clock + 2 * columns): intercept, clock, scaled matrix, missing-indicators."""
         missing = np.isnan(matrix)
@@ -128,7 +136,7 @@ class HazardModel:
         return np.hstack([np.ones((len(matrix), 1)), clock, scaled, missing])
 
     def _weight_of(self, column: str, weights: Array) -> float:
-        """Change of the log hazard when a matrix column rises by one unit; 0 if it is not read."""
+        """Change of the log hazard when a matrix column rises by one; 0 if it is not read."""
         names = self.features.names
         if column not in names:
             return 0.0
@@ -187,25 +195,51 @@ def _probability(log_hazard: Array) -> Array:
 
 
 def _fit_cloglog(design: Array, event: Array, offset: Array, penalty: float) -> Array:
-    """Ridge maximum likelihood of the complementary log-log model; the intercept is free.
+    """Ridge maximum likelihood of the complementary log-log model by Fisher scoring.
 
-    The clock is held by next to nothing: almost all of the hazard lies in the last week of a pass,
-    and a ridge on that contrast would spread it over weeks in which nobody leaves.
+    The intercept is free and the clock is held by next to nothing: almost all of the hazard lies in
+    the last week of a pass, and a ridge on that contrast would spread it over weeks in which nobody
+    leaves.
     """
-    from scipy.optimize import minimize
-
     ridge = np.full(design.shape[1], penalty)
-    ridge[0], ridge[1 : 1 + len(CLOCK)] = 0.0, CLOCK_PENALTY
-    start = np.zeros(design.shape[1])
-    start[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
+    ridge[0], ridge[1 : 1 + len(CLOCK)] = 1e-6, CLOCK_PENALTY
+    weights = np.zeros(design.shape[1])
+    weights[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
+    value = _loss(design, event, offset, ridge, weights)
+    for _ in range(MAX_STEPS):
+        hazard = np.exp(np.minimum(design @ weights + offset, MAX_LOG_HAZARD))
+        slope = hazard * (event / np.maximum(-np.expm1(-hazard), TINY) - 1)
+        information = hazard**2 / np.maximum(np.expm1(hazard), TINY)
+        gradient = slope @ design - ridge * weights
+        curvature = (design * information[:, None]).T @ design + np.diag(ridge)
+        step = np.linalg.solve(curvature, gradient)
+        weights, gained = _stepped(design, event, offset, ridge, weights, step, value)
+        value -= gained
+        if gained < CONVERGED:
+            break
+    return weights
 
-    def loss(weights: Array) -> tuple[float, Array]:
-        score = np.minimum(design @ weights + offset, MAX_LOG_HAZARD)
-        hazard = np.exp(score)
-        ended = np.maximum(-np.expm1(-hazard), 1e-300)
-        value = hazard @ (1 - event) - event @ np.log(ended)
-        slope = hazard * ((1 - event) - event * np.exp(-hazard) / ended)
-        gradient = slope @ design + ridge * weights
-        return float(value + 0.5 * (ridge * weights) @ weights), gradient
 
-    return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+def _stepped(
+    design: Array,
+    event: Array,
+    offset: Array,
+    ridge: Array,
+    weights: Array,
+    step: Array,
+    value: float,
+) -> tuple[Array, float]:
+    """The weights after the longest halved step that lowers the loss, and by how much it does."""
+    for halving in range(12):
+        moved = weights + step * 0.5**halving
+        gained = value - _loss(design, event, offset, ridge, moved)
+        if gained > 0:
+            return moved, gained
+    return weights, 0.0
+
+
+def _loss(design: Array, event: Array, offset: Array, ridge: Array, weights: Array) -> float:
+    """Penalised negative log likelihood."""
+    hazard = np.exp(np.minimum(design @ weights + offset, MAX_LOG_HAZARD))
+    ended = np.log(np.maximum(-np.expm1(-hazard), TINY))
+    return float(hazard @ (1 - event) - event @ ended + 0.5 * (ridge * weights) @ weights)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import polars as pl
 from mlflow.pyfunc import PythonModel
 
@@ -17,8 +18,9 @@ class LoggedRenewal(PythonModel):
         """Read the native files."""
         self.model = RenewalModel.load(Path(context.artifacts["model"]))
 
-    # MLflow takes any type hint here for a schema of its own and warns about it.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """p_renew_30d, p_renew_60d, p_renew_90d, rows of `model_input` (pandas)."""
         return self.model.predict(pl.from_pandas(model_input)).to_pandas()
 

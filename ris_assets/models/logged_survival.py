@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import polars as pl
 from mlflow.pyfunc import PythonModel
 
@@ -19,8 +20,9 @@ class LoggedSurvival(PythonModel):
         """Read the native files."""
         self.model = HazardModel.load(Path(context.artifacts["model"]))
 
-    # MLflow takes any type hint here for a schema of its own and warns about it.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """survived_4w .. survived_52w, expected_weeks_left, rows of `model_input` (pandas)."""
         frame = pl.from_pandas(model_input)
         curve = self.model.predict_survival(frame, HORIZONS)

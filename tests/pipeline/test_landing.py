@@ -77,7 +77,10 @@ def test_a_change_without_a_time_is_known_at_the_end_of_the_last_whole_day(postg
 
 def test_a_day_run_twice_replaces_its_rows_and_leaves_other_days(postgres, tmp_path):
     source = dump(tmp_path, users=[], passes=[], bookings=[booking(0), booking(1)])
-    for window in (Window(DAY, DAY, ALMATY), Window(DAY + timedelta(1), DAY + timedelta(1), ALMATY)):
+    for window in (
+        Window(DAY, DAY, ALMATY),
+        Window(DAY + timedelta(1), DAY + timedelta(1), ALMATY),
+    ):
         for _ in range(2):
             assert land(postgres, source, "station_results", window).written == 2
     assert postgres.read("select source_id from ris_raw.station_results").height == 4
@@ -85,7 +88,12 @@ def test_a_day_run_twice_replaces_its_rows_and_leaves_other_days(postgres, tmp_p
 
 def test_what_a_day_no_longer_holds_is_gone_after_its_rerun(postgres, tmp_path):
     window = Window(DAY, DAY, ALMATY)
-    land(postgres, dump(tmp_path, users=[], passes=[], bookings=[booking(0)]), "station_results", window)
+    land(
+        postgres,
+        dump(tmp_path, users=[], passes=[], bookings=[booking(0)]),
+        "station_results",
+        window,
+    )
     source = dump(tmp_path, bookings=[booking(1)])
     assert land(postgres, source, "station_results", window).written == 0
     assert postgres.read("select source_id from ris_raw.station_results").is_empty()

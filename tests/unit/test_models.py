@@ -195,3 +195,13 @@ def test_scores_are_one_a_member_and_the_same_twice(contenders, hazard, studio):
     assert renewed.select(PROBABILITIES).to_numpy().min() == 1
     assert renewed["value_at_risk"].to_list() == [0] * renewed.height
     assert set(renewed["risk_band"]) == {"low"}
+
+
+def test_a_day_scored_alone_and_within_a_range_agree(contenders, hazard, studio):
+    (survival, _), _ = hazard
+    days = studio.snapshot["as_of_date"].unique().sort()[-3:].to_list()
+    rows = studio.snapshot.filter(pl.col("as_of_date").is_in(days))
+    scorers = Scorers(contenders["blend"].model, survival, "ris_renewal", 3, 4)
+    within = score_rows(rows, CATALOG, scorers).filter(as_of_date=days[1])
+    alone = score_rows(rows.filter(as_of_date=days[1]), CATALOG, scorers)
+    assert alone.equals(within)

@@ -12,7 +12,11 @@ from ris_assets.settings import forget_settings, get_settings, parse_settings, r
         ("RIS_TIMEZONE", "Asia/Atlantis", "RIS_TIMEZONE: unknown time zone 'Asia/Atlantis'"),
         ("RIS_POSTGRES_URL", "mysql://x", "RIS_POSTGRES_URL: must start with postgresql://"),
         ("RIS_MONGO_URL", "/dump", "RIS_MONGO_URL: must start with mongodb://"),
-        ("RIS_SOURCE_MAP", "/nowhere.yaml", "RIS_SOURCE_MAP: the file /nowhere.yaml cannot be read"),
+        (
+            "RIS_SOURCE_MAP",
+            "/nowhere.yaml",
+            "RIS_SOURCE_MAP: the file /nowhere.yaml cannot be read",
+        ),
         ("RIS_START_DATE", "soon", "RIS_START_DATE: "),
         ("RIS_COUNTRY", "ATL", "RIS_COUNTRY: unknown country 'ATL'"),
     ],
@@ -25,7 +29,9 @@ def test_a_wrong_setting_ends_in_one_sentence_that_names_it(variable, value, wor
 
 def test_urls_never_show():
     secret = "postgresql://u:hunter2@h/d"
-    settings = parse_settings({"RIS_POSTGRES_URL": secret, "RIS_MONGO_URL": "mongodb://u:hunter2@h/d"})
+    settings = parse_settings(
+        {"RIS_POSTGRES_URL": secret, "RIS_MONGO_URL": "mongodb://u:hunter2@h/d"}
+    )
     assert "hunter2" not in repr(settings)
     assert settings.postgres_url == secret
 
