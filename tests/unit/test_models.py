@@ -10,7 +10,6 @@ import pytest
 from ris_assets.evaluation import contest
 from ris_assets.evaluation.renewal_report import report_on
 from ris_assets.evaluation.survival import concordance, outcomes_after
-from ris_assets.features.matrix import choose_features
 from ris_assets.features.score_rows import Scorers, score_rows
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.hazard import CLOCK_FEATURES, HazardModel, ends_in_week
@@ -76,7 +75,7 @@ def test_a_stored_model_predicts_the_same(contenders, windows, family, tmp_path)
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_refit_gives_the_same_model(contenders, windows, family):
-    features = choose_features(windows.training, CATALOG)
+    features = contest.renewal_features(windows.training, CATALOG)
     again = RenewalModel(features, ESTIMATORS[family]()).fit(windows)
     assert again.predict(windows.test).equals(contenders[family].model.predict(windows.test))
 
@@ -98,7 +97,7 @@ def test_importance_finds_what_matters(contenders, family):
 def test_the_test_window_does_not_touch_the_model(contenders, windows):
     flipped = windows.test.with_columns(~pl.col("renewed_30d"))
     other = replace(windows, test=flipped)
-    features = choose_features(windows.training, CATALOG)
+    features = contest.renewal_features(windows.training, CATALOG)
     again = RenewalModel(features, ESTIMATORS["logistic"]()).fit(other)
     assert again.predict(windows.test).equals(contenders["logistic"].model.predict(windows.test))
 
