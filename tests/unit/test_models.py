@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from ris_assets.evaluation import contest
 from ris_assets.evaluation.renewal_report import report_on
@@ -84,7 +85,8 @@ def test_a_refit_gives_the_same_model(contenders, windows, family):
 def test_prediction_does_not_depend_on_the_other_rows(contenders, windows, family):
     model = contenders[family].model
     whole = model.predict(windows.test)
-    assert model.predict(windows.test[5:6]).equals(whole[5:6])
+    # A matrix product may add in another order for one row: equal but for the last bits.
+    assert_frame_equal(model.predict(windows.test[5:6]), whole[5:6], abs_tol=1e-12)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
