@@ -5,30 +5,75 @@ import dagster as dg
 from ris_assets.contracts.entities import ENTITIES, Entity
 from ris_assets.resources.postgres import PostgresResource
 
-REJECTED_SHARE_LIMIT = 0.01
+DEFAULT_REJECT_LIMIT = 0.01
+_SHOWN = 30
 
 
 def _rejects_check(entity: Entity) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=dg.AssetKey(["ris_raw", entity.name]),
         name="rejected_share",
-        description="The share of rows refused by the last extraction is at most 1 %",
+        description="Rows refused by the last extraction are within the limit that the map allows",
         blocking=True,
     )
     def rejected_share(postgres: PostgresResource) -> dg.AssetCheckResult:
         latest = postgres.read(
-            "select rows_rejected::float8 as rejected, rows_read::float8 as read"
+            "select rows_rejected::float8 as rejected, coalesce(rows_considered, rows_read)::float8,"
+            f" coalesce(reject_limit, {DEFAULT_REJECT_LIMIT})::float8 as share_limit"
             f" from ris_raw.extraction_log where entity = '{entity.name}'"
             " order by finished_at desc limit 1"
         )
-        rejected, read = latest.row(0) if latest.height else (0.0, 0.0)
-        share = rejected / read if read else 0.0
+        rejected, rows, limit = latest.row(0) if latest.height else (0.0, 0.0, 0.0)
+        share = rejected / rows if rows else 0.0
         return dg.AssetCheckResult(
-            passed=share <= REJECTED_SHARE_LIMIT,
-            metadata={"rows_rejected": int(rejected), "rows_read": int(read), "share": share},
+            passed=share <= limit,
+            metadata={
+                "rows_rejected": int(rejected),
+                "rows_considered": int(rows),
+                "share": share,
+                "limit": limit,
+                "reasons": dg.MetadataValue.md(_reasons(postgres, entity)),
+            },
         )
 
     return rejected_share
+
+
+def _reasons(postgres: PostgresResource, entity: Entity) -> str:
+    """Why documents are refused, without any value of theirs."""
+    found = postgres.read(
+        "select field, reason, is_row_kept, count(*)::int8 as documents from ris_raw.rejects"
+        f" where entity = '{entity.name}' group by 1, 2, 3 order by 4 desc limit {_SHOWN}"
+    )
+    rows = [
+        f"| {field} | {reason} | {'null' if kept else 'row refused'} | {documents} |"
+        for field, reason, kept, documents in found.iter_rows()
+    ]
+    head = "| field | reason | what became of it | documents |\n|---|---|---|---:|"
+    return "\n".join([head, *rows]) if rows else "Nothing is refused."
+
+
+def _drift_check(entity: Entity) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["ris_raw", entity.name]),
+        name="schema_drift",
+        description="The source's documents look as they did: no field is new, gone or of another type",
+    )
+    def schema_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
+        changed = postgres.read(
+            "select part, path, status, change from ris_raw.field_profile"
+            f" where entity = '{entity.name}' and status <> 'same' order by status, part, path"
+        )
+        rows = [f"| {part} | `{path}` | {s} | {c} |" for part, path, s, c in changed.iter_rows()]
+        head = "| collection | field | status | change |\n|---|---|---|---|"
+        table = "\n".join([head, *rows[:_SHOWN]]) if rows else "Nothing has changed."
+        return dg.AssetCheckResult(
+            passed=not rows,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"fields_changed": len(rows), "changes": dg.MetadataValue.md(table)},
+        )
+
+    return schema_drift
 
 
 def scores_cover_active_members() -> dg.AssetChecksDefinition:
@@ -58,4 +103,8 @@ def scores_cover_active_members() -> dg.AssetChecksDefinition:
 
 def checks() -> list[dg.AssetChecksDefinition]:
     """All of RIS's own asset checks."""
-    return [*map(_rejects_check, ENTITIES.values()), scores_cover_active_members()]
+    return [
+        *map(_rejects_check, ENTITIES.values()),
+        *map(_drift_check, ENTITIES.values()),
+        scores_cover_active_members(),
+    ]

@@ -4,7 +4,10 @@ import sys
 
 import click
 
+from ris_assets.cli_check import check
+from ris_assets.cli_forget import forget
 from ris_assets.cli_runs import demo, run, train
+from ris_assets.cli_source import explore
 from ris_assets.errors import RisError
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -67,7 +70,7 @@ def url(database: str) -> None:
     click.echo(found.marts if database == "postgres" else found.mlflow)
 
 
-for verb in (demo, run, train):
+for verb in (demo, run, train, explore, check, forget):
     main.add_command(verb)
 
 if __name__ == "__main__":

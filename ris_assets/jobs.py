@@ -9,7 +9,9 @@ Job = Any
 
 TRAINING = dg.AssetSelection.groups("training")
 SCORES = dg.AssetSelection.groups("scores", "outcomes")
-MARTS = dg.AssetSelection.all() - TRAINING - SCORES
+SOURCE = dg.AssetSelection.groups("source")
+"""What is looked at by hand: the profile of the source."""
+MARTS = dg.AssetSelection.all() - TRAINING - SCORES - SOURCE
 
 
 def marts_job() -> Job:

@@ -71,6 +71,10 @@ class Settings(BaseModel):
     source_map: Annotated[Path | None, AfterValidator(_readable)] = None
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Almaty"
     country: Annotated[str, AfterValidator(_known_country)] = "KZ"
+    reconcile_days: int = Field(7, ge=0, description="How often deletions are looked for, days")
+    deleted_share: float = Field(
+        0.5, ge=0, le=1, description="Share of an entity's documents that may vanish at once"
+    )
     start_date: date = Field(date(2026, 1, 1), description="First daily partition")
 
     @property

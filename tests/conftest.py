@@ -9,7 +9,7 @@ import pytest
 
 # Whatever the user has set or a demo has remembered is not what the tests are about. Settings are read
 # when asset modules are imported, hence before any of them is.
-for _name in [name for name in os.environ if name.startswith("RIS_")]:
+for _name in {name for name in os.environ if name.startswith("RIS_")} - {"RIS_TEST_MONGO_URL"}:
     del os.environ[_name]
 os.environ["RIS_HOME"] = tempfile.mkdtemp(prefix="ris_unused_")
 

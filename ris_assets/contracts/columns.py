@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SqlType = Literal[
-    "text", "text[]", "float8", "int4", "int8", "bool", "timestamptz", "date", "jsonb"
+    "text", "text[]", "float8", "int4", "int8", "bool", "timestamptz", "date", "json", "jsonb"
 ]
 
 

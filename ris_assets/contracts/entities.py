@@ -48,7 +48,9 @@ BOOKKEEPING = (
     Column("source_id", "text", "Identity of the source document (and array element)", True),
     Column("event_at", "timestamptz", "When it happened: the entity's event field", True),
     Column("known_at", "timestamptz", "From when on this version could be known", True),
-    Column("content_hash", "text", "Hash of the mapped fields; equal hash means unchanged", True),
+    Column(
+        "is_deleted", "bool", "A tombstone: from `known_at` on the source no longer had it", True
+    ),
 )
 
 

@@ -1,7 +1,8 @@
 """What to read of every document, and what decoding gives back."""
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -12,58 +13,89 @@ ROW = "_row"
 """Index of the source document within its batch."""
 ELEMENT = "_element"
 """Index of the array element, where an array is exploded."""
+ID = "_id"
+"""The reading that every plan begins with: the document's own identity."""
 
-CANONICAL: dict[SqlType, Any] = {
+Kind = SqlType | Literal["id"]
+"""What a value is read as. `id` is the canonical text of any BSON type that can identify something."""
+TimeFormat = Literal["date", "iso", "epoch_s", "epoch_ms"]
+"""How a source writes instants. `date` takes BSON dates and timestamps, and ISO texts among them."""
+UuidOrder = Literal["standard", "java", "csharp"]
+"""Byte order of legacy UUIDs (binary subtype 3), as the driver that wrote them had it."""
+
+UTC = ZoneInfo("UTC")
+INSTANT = pl.Datetime("ms", "UTC")
+CANONICAL: dict[Kind, pl.DataType] = {
+    "id": pl.String(),
     "text": pl.String(),
     "text[]": pl.List(pl.String()),
     "float8": pl.Float64(),
     "int4": pl.Float64(),
     "int8": pl.Float64(),
     "bool": pl.Boolean(),
-    "timestamptz": pl.Datetime("ms", "UTC"),
-    "date": pl.Datetime("ms", "UTC"),
+    "timestamptz": INSTANT,
+    "date": INSTANT,
     "jsonb": pl.String(),
 }
-"""The polars type a path is decoded to, before mapping. Dates are instants until the zone is applied."""
+"""The polars type of a decoded column. A `date` is an instant until its zone is applied."""
 
 
 @dataclass(frozen=True)
-class PathPlan:
-    """Typed paths, and the array to explode, if any."""
+class Reading:
+    """One column to be read: its name, where it lies, and what it is to be."""
 
-    paths: dict[str, SqlType]
-    explode: str | None
-    zone: ZoneInfo
+    name: str
+    path: str
+    kind: Kind
+    time: TimeFormat = "date"
+    zone: ZoneInfo = UTC
+    """Assumed for texts that carry no zone."""
 
-    def element_path(self, path: str) -> str | None:
-        """The path within the exploded element, or None for a path of the document itself."""
-        prefix = f"{self.explode}."
-        return path.removeprefix(prefix) if self.explode and path.startswith(prefix) else None
+
+@dataclass(frozen=True)
+class ReadingPlan:
+    """The readings, the array to explode (if any), and how legacy UUIDs are written."""
+
+    readings: tuple[Reading, ...]
+    explode: str | None = None
+    uuid_order: UuidOrder = "standard"
+
+    def inside(self, path: str) -> tuple[str, ...] | None:
+        """The way within the exploded element, or None for a path of the document itself."""
+        if self.explode is None:
+            return None
+        array, way = path_parts(self.explode), path_parts(path)
+        return way[len(array) :] if way[: len(array)] == array and way != array else None
 
     @property
-    def frame_schema(self) -> dict[str, Any]:
+    def frame_schema(self) -> dict[str, pl.DataType]:
         """Columns of a decoded frame."""
-        head: dict[str, Any] = {ROW: pl.Int64()}
+        head: dict[str, pl.DataType] = {ROW: pl.Int64()}
         if self.explode:
             head[ELEMENT] = pl.Int64()
-        return head | {path: CANONICAL[kind] for path, kind in self.paths.items()}
+        return head | {reading.name: CANONICAL[reading.kind] for reading in self.readings}
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """A value that does not convert: which row, which path, and why."""
+    """A value that does not convert: which row, which reading, and why."""
 
     row: int
     element: int | None
-    path: str
+    name: str
     value: str
     reason: str
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Paths as columns (plus `_row`, `_element`), and what did not fit."""
+    """One column a reading (plus `_row`, `_element`), and what did not fit."""
 
     frame: pl.DataFrame
     misfits: list[Misfit]
     documents: int
+
+
+def path_parts(path: str) -> tuple[str, ...]:
+    r"""The keys of a dotted path; `\.` is a dot within a key."""
+    return tuple(part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", path))

@@ -1,20 +1,35 @@
 """From decoded paths to rows of a landing table: translate, scale, check, and set aside what does not fit.
 
 A misfit in a field that the entity cannot do without rejects the row. A misfit in an optional field
-keeps the row with that field null. Either way it is noted, with the whole document.
+keeps the row with that field null. Either way it is noted, and the whole document is kept with it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time
+from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from ris_assets.contracts.columns import Column
 from ris_assets.contracts.entities import Entity
-from ris_assets.extract.plan import CANONICAL, ELEMENT, ROW, Decoded, Misfit, PathPlan
-from ris_assets.extract.source_map import EntityMap, FieldSpec
+from ris_assets.extract.exact import id_text
+from ris_assets.extract.plan import (
+    CANONICAL,
+    ELEMENT,
+    ID,
+    INSTANT,
+    ROW,
+    Decoded,
+    Kind,
+    Misfit,
+    Reading,
+    ReadingPlan,
+    UuidOrder,
+)
+from ris_assets.extract.source_map import FieldSpec, ParentSpec, SourcePart
 
 REJECT_SCHEMA = {
     "source_id": pl.String(),
@@ -22,177 +37,370 @@ REJECT_SCHEMA = {
     "value": pl.String(),
     "reason": pl.String(),
     "is_row_kept": pl.Boolean(),
+    "is_waiting": pl.Boolean(),
+    "user_id": pl.String(),
     ROW: pl.Int64(),
 }
-_ID = "_id"
-_LANDING = {
+PERSONAL_SCHEMA = {
+    "source_id": pl.String(),
+    "user_id": pl.String(),
+    "field": pl.String(),
+    "value": pl.String(),
+}
+LANDING: dict[str, pl.DataType] = {
     "text": pl.String(),
     "text[]": pl.List(pl.String()),
     "float8": pl.Float64(),
     "int4": pl.Int32(),
     "int8": pl.Int64(),
     "bool": pl.Boolean(),
-    "timestamptz": pl.Datetime("ms", "UTC"),
+    "timestamptz": INSTANT,
     "date": pl.Date(),
     "jsonb": pl.String(),
 }
+"""The polars type that a landing column of each SQL type is written from."""
+_NOTED = [name for name in REJECT_SCHEMA if name != "user_id"]
+ParentLookup = Callable[[ParentSpec, pl.Series], pl.DataFrame]
+"""Parent rows by their keys: a frame of `key` (text) and `value`."""
+CHANGED = "_changed_at"
+_FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
 
 
 @dataclass(frozen=True)
 class Shaped:
-    """Rows for the landing table, and misfits (`REJECT_SCHEMA`; `_row` finds the document)."""
+    """Rows for the landing table, misfits (`_row` finds the document), and personal details."""
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
+    personal: pl.DataFrame
+    identities: pl.Series
+    """Source ids of all rows that count, fitting or not; null where a document has none."""
 
 
 @dataclass(frozen=True)
 class EntityShape:
-    """How one entity is cut from the documents of its collection."""
+    """How one entity is cut from the documents of one collection."""
 
     entity: Entity
-    source: EntityMap
+    part: SourcePart
     zone: ZoneInfo
+    """Zone of texts that carry none, and of instants that stand for calendar dates."""
+    prefix: str = ""
+    """Keeps the ids of several collections apart."""
+    uuid_order: UuidOrder = "standard"
+
+    @cached_property
+    def plan(self) -> ReadingPlan:
+        """The paths to read, typed by the entity's contract."""
+        readings = [Reading(ID, ID, "id")]
+        readings += [Reading(f"{_FILTER}{path}", path, "id") for path in self.part.filter]
+        if self.part.changed_at:
+            readings.append(self._reading(CHANGED, self.part.changed_at, "timestamptz"))
+        for name, spec in self.part.fields.items():
+            if spec.path is not None:
+                readings.append(self._reading(name, spec, self._kind(name, spec)))
+            elif spec.parent is not None:
+                readings.append(Reading(f"{_PARENT}{name}", spec.parent.key, "id"))
+        readings += [
+            Reading(f"{_PERSONAL}{n}", path, "id") for n, path in self.part.personal.items()
+        ]
+        return ReadingPlan(tuple(readings), self.part.explode, self.uuid_order)
 
     @property
-    def plan(self) -> PathPlan:
-        """The paths to read, typed by the entity's contract."""
-        paths = {_ID: "text"} | {
-            spec.path: "text" if spec.values else self.entity.field(name).type
-            for name, spec in self.source.fields.items()
-            if spec.path is not None and spec.path != _ID
-        }
-        paths |= {path: "text" for path in self.source.filter}
-        if self.source.changed_at:
-            paths[self.source.changed_at] = "timestamptz"
-        return PathPlan(paths, self.source.explode, self.zone)  # type: ignore[arg-type]
+    def identity_plan(self) -> ReadingPlan:
+        """Only what tells which documents there are."""
+        filters = [Reading(f"{_FILTER}{path}", path, "id") for path in self.part.filter]
+        return ReadingPlan((Reading(ID, ID, "id"), *filters), None, self.uuid_order)
 
-    def shape(self, decoded: Decoded) -> Shaped:
-        """Rows and rejects of one decoded batch."""
-        frame = self._filtered(decoded.frame).with_columns(self._source_id().alias("source_id"))
+    def identities(self, decoded: Decoded) -> pl.Series:
+        """Source ids of the documents that count, decoded by `identity_plan`."""
+        identity = pl.lit(self.prefix) + pl.col(ID) if self.prefix else pl.col(ID)
+        return self._filtered(decoded.frame).select(identity.alias("source_id"))["source_id"]
+
+    def _reading(self, name: str, spec: FieldSpec, kind: Kind) -> Reading:
+        zone = ZoneInfo(spec.zone) if spec.zone else self.zone
+        return Reading(name, str(spec.path), kind, spec.format, zone)
+
+    def _kind(self, name: str, spec: FieldSpec) -> Kind:
+        kind = self.entity.field(name).type
+        return "id" if spec.values or (kind == "text" and name.endswith("_id")) else kind
+
+    @property
+    def entity_event_path(self) -> str | None:
+        """Where the documents say when it happened; None where a parent or the map does."""
+        spec = self.part.fields.get(self.entity.event_field)
+        return spec.path if spec else None
+
+    def shape(
+        self,
+        decoded: Decoded,
+        lookup: ParentLookup | None = None,
+        counts: pl.Expr | None = None,
+    ) -> Shaped:
+        """Rows, rejects and personal details of one decoded batch.
+
+        Args:
+            decoded: the batch.
+            lookup: finds parents' rows, where the map takes fields from them.
+            counts: which rows count; the others are as if they had not been read.
+        """
+        counted = self._filtered(decoded.frame).with_columns(self._source_id().alias("source_id"))
+        frame = self._with_parents(counted, lookup)
+        frame = frame if counts is None else frame.filter(counts)
         named = frame.select(
             ROW,
             "source_id",
             self._changed_at(),
             *(self._column(column) for column in self.entity.fields),
         )
-        misfits = [self._decoding_misfits(named, decoded.misfits, frame)]
-        for column in self.entity.fields:
-            misfits += [self._found(named, column, *rule) for rule in _rules(column)]
-            spec = self.source.fields.get(column.name)
-            if spec and spec.values:
-                misfits.append(self._untranslated(frame, named, column, spec))
-        rejects = pl.concat(misfits).unique(
-            ["source_id", "field"], keep="first", maintain_order=True
+        rejects = self._rejects(frame, named, decoded.misfits)
+        return Shaped(
+            self._landing(named, rejects),
+            rejects,
+            self._personal(frame, named),
+            named["source_id"],
         )
-        return Shaped(self._landing(named, rejects), rejects)
 
     def _filtered(self, frame: pl.DataFrame) -> pl.DataFrame:
-        wanted = [pl.col(path) == str(value) for path, value in self.source.filter.items()]
+        wanted = [
+            _fits(pl.col(f"{_FILTER}{path}"), value, self.uuid_order)
+            for path, value in self.part.filter.items()
+        ]
         return frame.filter(*wanted) if wanted else frame
 
     def _source_id(self) -> pl.Expr:
-        if self.source.explode is None:
-            return pl.col(_ID)
-        return pl.format("{}:{}", pl.col(_ID), pl.col(ELEMENT))
+        identity = pl.lit(self.prefix) + pl.col(ID) if self.prefix else pl.col(ID)
+        if self.part.explode is None:
+            return identity
+        element = pl.col(ELEMENT).cast(pl.String)
+        own = self.part.fields.get(self.entity.id_field)
+        if own and own.path and self.plan.inside(own.path):
+            element = pl.coalesce(pl.col(self.entity.id_field), element)
+        return pl.concat_str(identity, pl.lit(":"), element)
+
+    def _with_parents(self, frame: pl.DataFrame, lookup: ParentLookup | None) -> pl.DataFrame:
+        """Fields that stand in a parent's row, joined by the parent's identity."""
+        for name, spec in self.part.fields.items():
+            if spec.parent is None:
+                continue
+            if lookup is None:
+                raise ValueError(f"{self.entity.name}.{name} needs its parent's rows")
+            key = f"{_PARENT}{name}"
+            found = lookup(spec.parent, frame[key].drop_nulls().unique())
+            column = pl.col("value").cast(CANONICAL[self.entity.field(name).type]).alias(name)
+            frame = frame.join(
+                found.select(pl.col("key").alias(key), column),
+                on=key,
+                how="left",
+                maintain_order="left",
+            )
+        return frame
 
     def _changed_at(self) -> pl.Expr:
-        empty = pl.lit(None, dtype=pl.Datetime("ms", "UTC"))
-        return (pl.col(self.source.changed_at) if self.source.changed_at else empty).alias(
-            "changed_at"
-        )
+        empty = pl.lit(None, dtype=INSTANT)
+        return (pl.col(CHANGED) if self.part.changed_at else empty).alias("changed_at")
 
     def _column(self, column: Column) -> pl.Expr:
-        spec = self.source.fields.get(column.name)
+        spec = self.part.fields.get(column.name)
         if spec is None:
-            is_element_id = self.source.explode and column.name == self.entity.id_field
-            absent = pl.lit(None, dtype=_decoded_type(column))
+            is_element_id = self.part.explode and column.name == self.entity.id_field
+            absent = pl.lit(None, dtype=CANONICAL[column.type])
             return (pl.col("source_id") if is_element_id else absent).alias(column.name)
-        return _mapped(spec, column).alias(column.name)
+        return _mapped(spec, column, self.uuid_order).alias(column.name)
 
-    def _found(
-        self, named: pl.DataFrame, column: Column, reason: str, bad: Callable[[pl.Expr], pl.Expr]
+    def _rejects(
+        self, frame: pl.DataFrame, named: pl.DataFrame, misfits: list[Misfit]
     ) -> pl.DataFrame:
-        """Rows of `named` in which the column breaks one rule."""
-        value = pl.col(column.name)
-        shown = value.cast(pl.String) if column.type != "text[]" else pl.lit(None, pl.String())
-        return named.filter(bad(value)).select(
-            "source_id",
-            pl.lit(column.name).alias("field"),
-            shown.alias("value"),
-            pl.lit(reason).alias("reason"),
-            pl.lit(not column.required).alias("is_row_kept"),
-            ROW,
-        )
+        """All misfits of a batch, one a row and field: the first reason stands."""
+        found = [
+            self._decoding_misfits(frame, misfits),
+            self._nameless(frame),
+            *self._orphans(frame),
+        ]
+        found += self._untranslated(frame, named)
+        found += self._broken_rules(named)
+        rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
+        if rejects.is_empty() or "user_id" not in named.columns:
+            return rejects.with_columns(pl.lit(None, pl.String()).alias("user_id"))
+        whose = named.select(ROW, "source_id", "user_id")
+        return rejects.join(whose, [ROW, "source_id"], "left", nulls_equal=True)
 
-    def _untranslated(
-        self, frame: pl.DataFrame, named: pl.DataFrame, column: Column, spec: FieldSpec
-    ) -> pl.DataFrame:
+    def _nameless(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Documents without an identity; the caller gives them one from their content."""
+        return _noted(frame.filter(pl.col("source_id").is_null()), ID, None, "missing", False)
+
+    def _orphans(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
+        """Rows whose parent is not there (yet)."""
+        return [
+            _noted(
+                frame.filter(pl.col(name).is_null() & pl.col(f"{_PARENT}{name}").is_not_null()),
+                name,
+                pl.col(f"{_PARENT}{name}"),
+                f"no row of `{spec.parent.entity}` with this id gives it",
+                not self.entity.field(name).required,
+                waiting=True,
+            )
+            for name, spec in self.part.fields.items()
+            if spec.parent
+        ]
+
+    def _untranslated(self, frame: pl.DataFrame, named: pl.DataFrame) -> list[pl.DataFrame]:
         """Values that the map's translation does not know."""
-        lost = pl.Series(frame[str(spec.path)]).is_not_null() & named[column.name].is_null()
-        return frame.filter(lost).select(
-            "source_id",
-            pl.lit(column.name).alias("field"),
-            pl.col(str(spec.path)).alias("value"),
-            pl.lit("the source map has no translation for this value").alias("reason"),
-            pl.lit(not column.required).alias("is_row_kept"),
-            ROW,
-        )
+        return [
+            _noted(
+                frame.filter(pl.Series(frame[name]).is_not_null() & named[name].is_null()),
+                name,
+                pl.col(name),
+                "the source map has no translation for this value",
+                not self.entity.field(name).required,
+            )
+            for name, spec in self.part.fields.items()
+            if spec.values and spec.path
+        ]
 
-    def _decoding_misfits(
-        self, named: pl.DataFrame, misfits: list[Misfit], frame: pl.DataFrame
-    ) -> pl.DataFrame:
-        """What the exact decoder could not convert, by field instead of path."""
-        fields = {spec.path: name for name, spec in self.source.fields.items() if spec.path}
-        required = {column.name for column in self.entity.fields if column.required}
+    def _broken_rules(self, named: pl.DataFrame) -> list[pl.DataFrame]:
+        """Values that a field must not have. Most batches have none, so one look at all comes first."""
+        rules = [(column, *rule) for column in self.entity.fields for rule in _rules(column)]
+        if not rules:
+            return []
+        suspects = named.filter(pl.any_horizontal(bad(pl.col(c.name)) for c, _, bad in rules))
+        if suspects.is_empty():
+            return []
+        return [
+            _noted(
+                suspects.filter(bad(pl.col(column.name))),
+                column.name,
+                pl.col(column.name).cast(pl.String) if column.type != "text[]" else None,
+                reason,
+                not column.required,
+            )
+            for column, reason, bad in rules
+        ]
+
+    def _decoding_misfits(self, frame: pl.DataFrame, misfits: list[Misfit]) -> pl.DataFrame:
+        """What the decoder could not convert, by field."""
+        required = {column.name for column in self.entity.fields if column.required} | {ID}
         records = [
             {
                 ROW: m.row,
                 ELEMENT: m.element,
-                "field": fields.get(m.path, m.path),
-                "value": m.value,
+                "field": _field_of(m.name),
+                "value": None if m.name.startswith(_PERSONAL) else m.value,
                 "reason": m.reason,
-                "is_row_kept": fields.get(m.path) not in required,
+                "is_row_kept": _field_of(m.name) not in required,
+                "is_waiting": False,
             }
             for m in misfits
         ]
-        keys = [ROW, ELEMENT] if self.source.explode else [ROW]
-        schema = {**REJECT_SCHEMA, ELEMENT: pl.Int64()}
-        schema.pop("source_id")
+        keys = [ROW, ELEMENT] if self.part.explode else [ROW]
+        schema: dict[str, Any] = {**REJECT_SCHEMA, ELEMENT: pl.Int64()}
+        schema = {n: t for n, t in schema.items() if n not in ("source_id", "user_id")}
         found = pl.DataFrame(records, schema=schema)
-        return found.join(frame.select(*keys, "source_id"), on=keys).select(*REJECT_SCHEMA)
+        identities = frame.select(*keys, "source_id")
+        return found.join(identities, on=keys, nulls_equal=True).select(*_NOTED)
 
     def _landing(self, named: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
         """The rows that stay, every column in its landing type."""
-        refused = rejects.filter(~pl.col("is_row_kept")).select("source_id")
-        kept = named.join(refused, on="source_id", how="anti")
+        kept = named
+        if not rejects.is_empty():
+            refused = rejects.filter(~pl.col("is_row_kept")).select(ROW, "source_id")
+            kept = named.join(refused, on=[ROW, "source_id"], how="anti", nulls_equal=True)
         nulled = [_without_misfits(column, rejects) for column in self.entity.fields]
         return kept.select(
+            ROW,
             "source_id",
             pl.col(self.entity.event_field).alias("event_at"),
             "changed_at",
             *(
-                _landed(expr, column, self.zone)
+                _landed(expr, column, self._zone_of(column.name))
                 for expr, column in zip(nulled, self.entity.fields, strict=True)
             ),
         )
 
+    def _zone_of(self, name: str) -> ZoneInfo:
+        spec = self.part.fields.get(name)
+        return ZoneInfo(spec.zone) if spec and spec.zone else self.zone
 
-def _mapped(spec: FieldSpec, column: Column) -> pl.Expr:
-    """A field as its spec says: literal, or path with translation and scale."""
-    if spec.path is None:
-        return pl.lit(spec.value, dtype=_decoded_type(column))
-    value = pl.col(spec.path)
-    if spec.values:
-        table = {str(key): target for key, target in spec.values.items()}
-        value = value.replace_strict(
-            list(table), list(table.values()), default=None, return_dtype=_decoded_type(column)
+    def _personal(self, frame: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+        """Personal details, one a row: `PERSONAL_SCHEMA`."""
+        if not self.part.personal:
+            return pl.DataFrame(schema=PERSONAL_SCHEMA)
+        has_user = "user_id" in named.columns
+        user_id = named["user_id"] if has_user else pl.Series("user_id", [None], pl.String())
+        details = {f"{_PERSONAL}{name}": name for name in self.part.personal}
+        wide = frame.select("source_id", user_id.alias("user_id"), *details).rename(details)
+        long = wide.unpivot(
+            list(self.part.personal),
+            index=["source_id", "user_id"],
+            variable_name="field",
+            value_name="value",
         )
-    return value * spec.scale if spec.scale else value
+        return long.drop_nulls(["source_id", "value"]).select(*PERSONAL_SCHEMA)
 
 
-def _decoded_type(column: Column) -> pl.DataType:
-    return CANONICAL[column.type]
+def _noted(
+    rows: pl.DataFrame,
+    field: str,
+    value: pl.Expr | None,
+    reason: str,
+    row_kept: bool,
+    waiting: bool = False,
+) -> pl.DataFrame:
+    """Rows as rejects of one field."""
+    return rows.select(
+        "source_id",
+        pl.lit(field).alias("field"),
+        (pl.lit(None, pl.String()) if value is None else value).alias("value"),
+        pl.lit(reason).alias("reason"),
+        pl.lit(row_kept).alias("is_row_kept"),
+        pl.lit(waiting).alias("is_waiting"),
+        ROW,
+    )
+
+
+def _field_of(reading: str) -> str:
+    """The field that a reading serves."""
+    for prefix in (_FILTER, _PARENT, _PERSONAL):
+        reading = reading.removeprefix(prefix)
+    return reading
+
+
+def _fits(value: pl.Expr, wanted: Any, order: UuidOrder) -> pl.Expr:
+    """Whether a canonical text is what a filter wants; the same as the query sent to a server."""
+    if not isinstance(wanted, dict):
+        return value.is_null() if wanted is None else (value == id_text(wanted, order))
+    fits = pl.lit(True)
+    for operator, operand in wanted.items():
+        if operator == "$exists":
+            fits &= value.is_not_null() if operand else value.is_null()
+        elif operator == "$ne":
+            fits &= (
+                value.is_not_null()
+                if operand is None
+                else value.ne_missing(id_text(operand, order))
+            )
+        else:
+            texts = [id_text(one, order) for one in operand if one is not None]
+            listed = value.is_in(texts).fill_null(None in operand)
+            fits &= listed if operator == "$in" else ~listed
+    return fits
+
+
+def _mapped(spec: FieldSpec, column: Column, order: UuidOrder) -> pl.Expr:
+    """A field as its spec says: literal, or path with translation and scale."""
+    if spec.value is not None:
+        return pl.lit(spec.value).cast(CANONICAL[column.type])
+    value = pl.col(column.name)
+    if spec.values:
+        table = {id_text(key, order): target for key, target in spec.values.items()}
+        otherwise = pl.when(value.is_not_null()).then(pl.lit(spec.otherwise))
+        value = value.replace_strict(
+            list(table),
+            list(table.values()),
+            default=otherwise if spec.otherwise is not None else None,
+            return_dtype=CANONICAL[column.type],
+        )
+    return value * spec.factor if spec.factor else value
 
 
 Rule = tuple[str, Callable[[pl.Expr], pl.Expr]]
@@ -210,7 +418,9 @@ def _rules(column: Column) -> list[Rule]:
     if column.type in ("float8", "int4", "int8"):
         rules.append(("not a finite number", lambda value: ~value.is_finite().fill_null(True)))
     if column.type in ("int4", "int8"):
+        limit = 2**31 if column.type == "int4" else 2**53
         rules.append(("not a whole number", lambda value: value != value.round()))
+        rules.append(("too large for a count", lambda value: value.abs() >= limit))
     return rules
 
 
@@ -228,4 +438,4 @@ def _landed(value: pl.Expr, column: Column, zone: ZoneInfo) -> pl.Expr:
         is_utc_midnight = value.dt.time() == time(0)
         local = value.dt.convert_time_zone(zone.key).dt.date()
         value = pl.when(is_utc_midnight).then(value.dt.date()).otherwise(local)
-    return value.cast(_LANDING[column.type]).alias(column.name)
+    return value.cast(LANDING[column.type]).alias(column.name)

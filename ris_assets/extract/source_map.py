@@ -1,85 +1,240 @@
 """The source map: where each field of each entity lives in a business's MongoDB (YAML, validated).
 
-Only the shape of the map is checked here; holding it against a database is another matter.
+Only the shape of the map is checked here; `extract/holding.py` holds it against documents.
 """
 
+import hashlib
+import json
+import re
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from ris_assets.contracts.entities import ENTITIES
+from ris_assets.contracts.entities import ENTITIES, Entity, Keeping
 from ris_assets.errors import RisError
+from ris_assets.extract.plan import TimeFormat, UuidOrder
+
+UNITS = {
+    "g": 0.001,
+    "lb": 0.45359237,
+    "percent": 0.01,
+    "minor": 0.01,
+    "m": 100.0,
+    "inch": 2.54,
+    "seconds": 1 / 60,
+    "milliseconds": 1 / 60_000,
+}
+"""Factor from a source's unit to the contract's: kg, share 0-1, whole currency, cm, minutes."""
+Unit = Literal["g", "lb", "percent", "minor", "m", "inch", "seconds", "milliseconds"]
+OPERATORS = {"$in", "$nin", "$ne", "$exists"}
 
 
-class FieldSpec(BaseModel):
-    """Where one field comes from, and how its value is translated."""
+def _known_zone(name: str | None) -> str | None:
+    if name is not None and name not in available_timezones():
+        raise ValueError(f"unknown time zone {name!r}; write a tz name such as Asia/Almaty")
+    return name
 
+
+ZoneName = Annotated[str | None, AfterValidator(_known_zone)]
+
+
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | None = Field(None, description="Dotted path in the document")
+
+class ParentSpec(_Strict):
+    """A field taken from another entity's row, found by its identity."""
+
+    entity: str = Field(description="The parent entity, mapped in this file")
+    key: str = Field(description="Path of the parent's identity in this document")
+    field: str = Field(description="The parent's field to take")
+
+
+class FieldSpec(_Strict):
+    """Where one field comes from, and how its value is translated."""
+
+    path: str | None = Field(None, description=r"Dotted path in the document; `\.` within a key")
     value: Any = Field(None, description="A literal, the same for every row")
+    parent: ParentSpec | None = Field(None, description="Taken from a parent entity's row")
     values: dict[Any, Any] | None = Field(None, description="Translation of source values")
+    otherwise: Any = Field(None, description="What values without a translation become")
     scale: float | None = Field(None, description="Factor, e.g. 0.001 from grams to kilograms")
+    unit: Unit | None = Field(None, description="The source's unit, instead of a factor")
+    format: TimeFormat = Field("date", description="How the source writes instants")
+    zone: ZoneName = Field(None, description="Zone of texts that carry none; default: the map's")
 
     @model_validator(mode="after")
-    def _path_or_literal(self) -> "FieldSpec":
-        if (self.path is None) == (self.value is None):
-            raise ValueError("give either `path` or `value`")
+    def _one_origin(self) -> "FieldSpec":
+        if sum(x is not None for x in (self.path, self.value, self.parent)) != 1:
+            raise ValueError("give exactly one of `path`, `value` and `parent`")
+        if self.scale is not None and self.unit is not None:
+            raise ValueError("give either `scale` or `unit`")
+        if self.otherwise is not None and self.values is None:
+            raise ValueError("`otherwise` needs `values`")
         return self
+
+    @property
+    def factor(self) -> float | None:
+        """What numbers are multiplied by."""
+        return UNITS[self.unit] if self.unit else self.scale
 
 
 def _spec(raw: Any) -> Any:
     return {"path": raw} if isinstance(raw, str) else raw
 
 
-class EntityMap(BaseModel):
-    """Where one entity comes from."""
+Spec = Annotated[FieldSpec, BeforeValidator(_spec)]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class SourcePart(_Strict):
+    """One collection that feeds an entity."""
 
     collection: str = Field(description="MongoDB collection")
-    filter: dict[str, Any] = Field(default_factory=dict, description="Equality filter on documents")
+    filter: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Documents that count: path to value, or to one of $in, $nin, $ne, $exists",
+    )
     explode: str | None = Field(None, description="Array path: one row per element")
-    changed_at: str | None = Field(None, description="Path of the last-change time")
-    fields: dict[str, Annotated[FieldSpec, BeforeValidator(_spec)]]
+    changed_at: Spec | None = Field(None, description="Path of the last-change time")
+    overlap_minutes: int = Field(
+        60, ge=0, description="How far behind the last change seen each extraction reads again"
+    )
+    late_days: int = Field(
+        2, ge=0, description="Days for which an event may still arrive after its own (streams)"
+    )
+    fields: dict[str, Spec] = Field(description="Field of the entity to its place")
+    personal: dict[str, str] = Field(
+        default_factory=dict, description="Personal details: a name of your own to a path"
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> "SourcePart":
+        for path, wanted in self.filter.items():
+            if isinstance(wanted, dict) and not set(wanted) <= OPERATORS:
+                raise ValueError(f"filter on {path}: only {', '.join(sorted(OPERATORS))} are known")
+        if self.changed_at is not None and self.changed_at.path is None:
+            raise ValueError("`changed_at` must be a path")
+        return self
 
 
-class SourceMap(BaseModel):
+class EntityMap(_Strict):
+    """Where one entity comes from: one collection, or several."""
+
+    sources: tuple[SourcePart, ...] = Field(min_length=1)
+    reject_limit: float = Field(
+        0.01, ge=0, le=1, description="Share of refused rows above which the asset check fails"
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the map of this entity does."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def parents(self) -> set[str]:
+        """Entities whose rows this one reads."""
+        specs = [spec for part in self.sources for spec in part.fields.values()]
+        return {spec.parent.entity for spec in specs if spec.parent}
+
+
+def _entity(raw: Any) -> Any:
+    """One collection may be written without the list around it."""
+    if isinstance(raw, list):
+        return {"sources": raw}
+    if isinstance(raw, dict) and "sources" not in raw:
+        part = dict(raw)
+        limit = {"reject_limit": part.pop("reject_limit")} if "reject_limit" in part else {}
+        return {"sources": [part], **limit}
+    return raw
+
+
+class SourceMap(_Strict):
     """The whole map: entities by name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     version: int = Field(1, ge=1, le=1)
-    timezone: str = Field("UTC", description="Zone assumed for date texts that carry none")
-    entities: dict[str, EntityMap]
+    timezone: ZoneName = Field(
+        None, description="Zone of date texts that carry none; default: the studio's"
+    )
+    legacy_uuid: UuidOrder = Field(
+        "standard",
+        description="Byte order of UUIDs of binary subtype 3: the driver that wrote them",
+    )
+    entities: dict[str, Annotated[EntityMap, BeforeValidator(_entity)]]
 
     @model_validator(mode="after")
     def _known_names(self) -> "SourceMap":
-        ZoneInfo(self.timezone)
         for name, entity_map in self.entities.items():
-            _check_entity(name, entity_map)
+            _check_entity(name, entity_map, set(self.entities))
         missing = [n for n, e in ENTITIES.items() if e.mandatory and n not in self.entities]
         if missing:
             raise ValueError(f"mandatory entities are not mapped: {', '.join(missing)}")
         return self
 
+    def zone(self, studio: ZoneInfo) -> ZoneInfo:
+        """The zone of texts that carry none."""
+        return ZoneInfo(self.timezone) if self.timezone else studio
 
-def _check_entity(name: str, entity_map: EntityMap) -> None:
-    """Refuse unknown entities and fields, and mandatory fields that are not mapped."""
+
+def _check_entity(name: str, entity_map: EntityMap, mapped: set[str]) -> None:
+    """Refuse unknown entities and fields, and required fields that are not mapped."""
     if name not in ENTITIES:
         raise ValueError(f"unknown entity `{name}`; known are {', '.join(ENTITIES)}")
-    entity = ENTITIES[name]
+    for part in entity_map.sources:
+        _check_fields(ENTITIES[name], part)
+        for field, spec in part.fields.items():
+            if spec.parent:
+                _check_parent(f"{name}.{field}", name, spec.parent, mapped)
+
+
+def _check_fields(entity: Entity, part: SourcePart) -> None:
     known = {column.name for column in entity.fields}
-    if unknown := sorted(set(entity_map.fields) - known):
-        raise ValueError(f"`{name}` has no field {', '.join(unknown)}; it has {sorted(known)}")
-    needed = {c.name for c in entity.fields if c.required}
-    if entity_map.explode:
+    if unknown := sorted(set(part.fields) - known):
+        raise ValueError(
+            f"`{entity.name}` has no field {', '.join(unknown)}; it has {sorted(known)}"
+        )
+    needed = {column.name for column in entity.fields if column.required}
+    if part.explode:
         needed.discard(entity.id_field)
-    if absent := sorted(needed - set(entity_map.fields)):
-        raise ValueError(f"`{name}` needs {', '.join(absent)}")
+    if absent := sorted(needed - set(part.fields)):
+        raise ValueError(f"`{entity.name}` needs {', '.join(absent)}")
+
+
+def _check_parent(place: str, child: str, parent: ParentSpec, mapped: set[str]) -> None:
+    others = mapped - {child}
+    versioned = [n for n, e in ENTITIES.items() if e.keeping is Keeping.VERSIONS and n in others]
+    if parent.entity not in versioned:
+        raise ValueError(f"`{place}`: the parent must be one of {', '.join(versioned)}")
+    known = [column.name for column in ENTITIES[parent.entity].fields]
+    if parent.field not in known:
+        raise ValueError(
+            f"`{place}`: `{parent.entity}` has no field {parent.field}; it has {known}"
+        )
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which only true and false are booleans: NO, ON and Y are codes that sources use."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (the library's own attribute)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def load_source_map(path: Path) -> SourceMap:
@@ -89,13 +244,37 @@ def load_source_map(path: Path) -> SourceMap:
         RisError: the file cannot be read, is not YAML, or does not fit; the message names the place.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return SourceMap.model_validate(raw)
-    except OSError as error:
-        raise RisError(f"Source map {path} cannot be read: {error.strerror}.") from error
+        return SourceMap.model_validate(yaml.load(path.read_text(encoding="utf-8"), _Loader))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise RisError(f"Source map {path} cannot be read: {reason}.") from error
     except yaml.YAMLError as error:
         raise RisError(f"Source map {path} is not YAML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise RisError(f"Source map {path}, {place}: {first['msg']}.") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise RisError(f"Source map {path}, {place}: {reason}.") from error
+
+
+def source_map_schema() -> dict[str, Any]:
+    """JSON Schema of a source map as people write it, for editors."""
+    schema = SourceMap.model_json_schema()
+    part = {"$ref": "#/$defs/SourcePart"}
+    written = {**schema["$defs"]["SourcePart"]}
+    written["properties"] = {
+        **written["properties"],
+        "reject_limit": schema["$defs"]["EntityMap"]["properties"]["reject_limit"],
+    }
+    field = schema["$defs"]["FieldSpec"]
+    text = {"type": "string", "description": "Dotted path in the document"}
+    schema["$defs"]["FieldSpec"] = {"anyOf": [text, field]}
+    whole = schema["$defs"]["EntityMap"]
+    schema["$defs"]["EntityMap"] = {"anyOf": [written, {"type": "array", "items": part}, whole]}
+    entities = schema["properties"]["entities"]
+    entities["properties"] = {
+        name: {"$ref": "#/$defs/EntityMap", "description": entity.description}
+        for name, entity in ENTITIES.items()
+    }
+    entities["additionalProperties"] = False
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

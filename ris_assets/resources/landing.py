@@ -1,190 +1,390 @@
 """The landing schema `ris_raw`: how rows of each entity are kept, and what was refused.
 
-Everything of one extraction (rows, rejects, log) commits in one transaction, so a crash neither loses
-nor doubles anything.
+Everything of one extraction (rows, tombstones, rejects, watermarks, log) commits in one transaction, so a
+crash neither loses nor doubles anything. What the tables hold stands in `contracts/landing.py`.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from zoneinfo import ZoneInfo
 
 import polars as pl
+import polars.selectors as cs
 import psycopg
 
-from ris_assets.contracts.columns import Column, Table
+from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
+from ris_assets.contracts.landing import BOOKKEEPING_TABLES, REJECTS
 from ris_assets.partitions import Window, start_of_day
-from ris_assets.resources.postgres import PostgresResource, copy_frame
-from ris_assets.settings import get_settings
+from ris_assets.resources.postgres import PostgresResource, copy_frame, copy_typed
 
-EXTRACTION_LOG = Table(
-    RAW_SCHEMA,
-    "extraction_log",
-    "One row per extraction of an entity",
-    ("entity", "finished_at"),
-    (
-        Column("entity", "text", "Entity", True),
-        Column("from_day", "date", "First studio day of the window; null: not by day"),
-        Column("through_day", "date", "Last studio day of the window; null: not by day"),
-        Column("rows_read", "int8", "Documents read", True),
-        Column("rows_written", "int8", "Rows or versions written", True),
-        Column("rows_rejected", "int8", "Rows refused", True),
-        Column("is_mapped", "bool", "The source has this entity", True),
-        Column("finished_at", "timestamptz", "When the extraction committed", True),
-    ),
-)
-REJECTS = Table(
-    RAW_SCHEMA,
-    "rejects",
-    "What did not fit: one row per document and field, with the whole document",
-    ("entity", "source_id", "field"),
-    (
-        Column("entity", "text", "Entity", True),
-        Column("source_id", "text", "Identity of the document (and array element)", True),
-        Column("field", "text", "Field that did not fit", True),
-        Column("value", "text", "The value as found"),
-        Column("reason", "text", "Why it does not fit", True),
-        Column("is_row_kept", "bool", "The row was kept with this field null", True),
-        Column("document", "jsonb", "The whole document, MongoDB extended JSON"),
-        Column("rejected_at", "timestamptz", "When it was refused", True),
-    ),
-)
-HOLIDAYS = Table(
-    RAW_SCHEMA,
-    "holidays",
-    "Public holidays of the studio's country",
-    ("calendar_date",),
-    (
-        Column("calendar_date", "date", "The day", True),
-        Column("name", "text", "Name of the holiday", True),
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What one extraction did."""
-
-    read: int = 0
-    written: int = 0
-    rejected: int = 0
+_QUEUED_BATCHES = 2
+_FEW = 0.05
+"""Below this share of the landing table, rows are looked up one by one instead of joined whole."""
+_MANY_ROWS = 10_000
+_MICROSECONDS = pl.Datetime("us", "UTC")
 
 
 def ensure_landing(postgres: PostgresResource) -> None:
     """Create the landing tables of all entities, mapped or not: absent ones stay empty."""
-    for table in (EXTRACTION_LOG, REJECTS, HOLIDAYS, *(e.table for e in ENTITIES.values())):
+    for table in (*BOOKKEEPING_TABLES, *(e.table for e in ENTITIES.values())):
         postgres.ensure_table(table)
+    with postgres.connect() as connection:
+        _bring_up_to_date(connection)
+
+
+def _bring_up_to_date(connection: psycopg.Connection) -> None:
+    """Tables of earlier versions: no hash is kept any more, and documents keep their key order."""
+    old = connection.execute(
+        "select table_name from information_schema.columns"
+        " where table_schema = %s and column_name = 'content_hash'",
+        [RAW_SCHEMA],
+    ).fetchall()
+    for (name,) in old:
+        connection.execute(f"alter table {RAW_SCHEMA}.{name} drop column content_hash")
+        connection.execute(f"update {RAW_SCHEMA}.{name} set is_deleted = false")
+        connection.execute(f"alter table {RAW_SCHEMA}.{name} alter column is_deleted set not null")
+    kind = connection.execute(
+        "select data_type from information_schema.columns"
+        " where table_schema = %s and table_name = 'rejects' and column_name = 'document'",
+        [RAW_SCHEMA],
+    ).fetchone()
+    if kind == ("jsonb",):
+        connection.execute(f"alter table {REJECTS.qualified} alter column document type json")
 
 
 class Landing:
-    """One extraction of one entity, within an open transaction."""
+    """One extraction of one entity, within an open transaction.
 
-    def __init__(self, connection: psycopg.Connection, entity: Entity) -> None:
-        """Rows collect in a temporary table until `finish`."""
+    Rows are copied in a thread of their own, so that decoding goes on while the server writes. Into an
+    empty table they go directly and its key is built at the end; otherwise they collect in `incoming`.
+    """
+
+    def __init__(self, connection: psycopg.Connection, entity: Entity, zone: ZoneInfo) -> None:
+        """Lock the entity against other extractions and make room for rows."""
         self._connection = connection
         self._entity = entity
-        self._fields = [column.name for column in entity.fields]
-        columns = ", ".join(f'"{c.name}" {c.type}' for c in entity.fields)
-        connection.execute("drop table if exists incoming")
-        connection.execute(
-            f"create temp table incoming (source_id text, event_at timestamptz,"
-            f" changed_at timestamptz, {columns}) on commit drop"
+        self._table = entity.table
+        self._columns = ", ".join(f'"{c}"' for c in self._table.column_names)
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [self._table.qualified])
+        row = connection.execute("select clock_timestamp()").fetchone()
+        self.started_at: datetime = (row[0] if row else datetime.now(UTC)).astimezone(UTC)
+        today = self.started_at.astimezone(zone).date()
+        self.last_night = start_of_day(today, zone) - timedelta(microseconds=1)
+        """A change without a time of its own counts as known then: the night's extraction belongs to
+        the day before it."""
+        self.is_direct = not connection.execute(
+            f"select 1 from {self._table.qualified} limit 1"
+        ).fetchone()
+        self._writer = _BackgroundCopy(connection)
+        self._prepare()
+
+    def __enter__(self) -> "Landing":
+        """The landing itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for the writer, so that the transaction can end."""
+        self._writer.close()
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        for name in ("incoming", "refused", "seen"):
+            execute(f"drop table if exists pg_temp.{name}")
+        execute(f"create temp table incoming (like {self._table.qualified}) on commit drop")
+        execute(
+            "create temp table refused (part text, source_id text, field text, value text, reason text,"
+            " is_row_kept bool, is_waiting bool, document json, user_id text) on commit drop"
         )
-        if entity.keeping is Keeping.VERSIONS:
-            # Read whole every time: what fits by now is no longer refused.
-            connection.execute(f"delete from {REJECTS.qualified} where entity = %s", [entity.name])
+        execute("create temp table seen (source_id text) on commit drop")
+        if self.is_direct:
+            execute(f"alter table {self._table.qualified} drop constraint {self._key_name}")
+
+    @property
+    def _key_name(self) -> str:
+        return f"{self._table.name}_pkey"
+
+    @property
+    def target(self) -> str:
+        """Where rows collect until the end."""
+        return self._table.qualified if self.is_direct else "pg_temp.incoming"
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Collect a batch of rows."""
-        copy_frame(self._connection, "incoming", rows)
+        """Collect a batch of rows: `source_id, event_at, changed_at` and the entity's fields."""
+        changed = pl.col("changed_at").cast(_MICROSECONDS)
+        known = pl.coalesce(changed, self._own_known_time().cast(_MICROSECONDS))
+        stamped = rows.with_columns(
+            # A clock that runs ahead must not hide a row until it is right.
+            pl.min_horizontal(known, pl.lit(self.started_at, _MICROSECONDS)).alias("known_at"),
+            pl.lit(False).alias("is_deleted"),
+        )
+        instants = cs.datetime().cast(_MICROSECONDS)
+        self._writer.add(
+            copy_typed,
+            self.target,
+            stamped.select(self._table.column_names).with_columns(instants),
+            [column.name for column in self._entity.fields if column.type == "jsonb"],
+        )
+
+    def _own_known_time(self) -> pl.Expr:
+        """When a row without a change time became known."""
+        if self._entity.keeping is Keeping.VERSIONS:
+            return pl.lit(self.last_night, _MICROSECONDS)
+        return pl.col("event_at")
 
     def refuse(self, rejects: pl.DataFrame) -> None:
-        """Keep what did not fit: `source_id, field, value, reason, is_row_kept, document`."""
-        if rejects.is_empty():
-            return
-        self._connection.execute("create temp table if not exists refused (source_id text, field text,"
-                                 " value text, reason text, is_row_kept bool, document jsonb)"
-                                 " on commit drop")  # fmt: skip
-        copy_frame(self._connection, "refused", rejects)
+        """Keep what did not fit: the columns of the temporary table `refused`."""
+        self._writer.add(copy_frame, "pg_temp.refused", rejects)
+
+    def see(self, source_ids: pl.Series) -> None:
+        """Note documents that the source still has."""
+        seen = pl.DataFrame({"source_id": source_ids})
+        self._writer.add(copy_typed, "pg_temp.seen", seen)
+
+    def drain(self) -> None:
+        """Wait until all rows are copied; the connection is free then."""
+        self._writer.drain()
+
+    def claimed(self, ids: pl.Series) -> pl.DataFrame:
+        """Which of these business ids other rows hold already: `id, source_id`."""
+        self._writer.drain()
+        name = self._entity.id_field
+        query = " union ".join(
+            f'select "{name}", source_id from {table} where "{name}" = any(%(ids)s)'
+            for table in (self._table.qualified, "pg_temp.incoming")
+        )
+        rows = self._connection.execute(query, {"ids": ids.to_list()}).fetchall()
+        return pl.DataFrame(
+            rows, schema={"id": pl.String(), "source_id": pl.String()}, orient="row"
+        )
+
+    def index_ids(self) -> None:
+        """Make `claimed` fast."""
+        name, table = self._entity.id_field, self._table
         self._connection.execute(
-            f"""insert into {REJECTS.qualified}
-            select distinct on (source_id, field) %s, source_id, field, value, reason, is_row_kept,
-                   document, now() from refused
-            on conflict (entity, source_id, field) do update set value = excluded.value,
-              reason = excluded.reason, is_row_kept = excluded.is_row_kept,
-              document = excluded.document""",
-            [self._entity.name],
+            f'create index if not exists {table.name}_by_id on {table.qualified} ("{name}")'
         )
-        self._connection.execute("truncate refused")
+        self._connection.execute(f'create index on pg_temp.incoming ("{name}")')
 
-    def finish(self, window: Window | None) -> int:
-        """Move the collected rows into the landing table; the number written."""
-        if self._entity.keeping is Keeping.VERSIONS:
-            return self._add_versions()
-        if window is None:
-            raise ValueError(f"{self._entity.name} is kept by day and needs a window")
-        return self._replace_days(window.starts_at, window.ends_at)
+    def finish_versions(self) -> int:
+        """Add a version of every document that is new or differs from its latest; versions added."""
+        self._writer.drain()
+        if self.is_direct:
+            return self._build_key()
+        return self._connection.execute(self._merge(), {"last_night": self.last_night}).rowcount
 
-    def _select(self, known_at: str) -> str:
-        fields = ", ".join(f'i."{name}"' for name in self._fields)
-        return (
-            f"select distinct on (i.source_id) i.source_id, i.event_at, {known_at} as known_at,"
-            f" md5(row({fields})::text) as content_hash, {fields} from incoming i"
-        )
-
-    def _replace_days(self, starts_at: datetime, ends_at: datetime) -> int:
-        table = self._entity.table.qualified
-        self._connection.execute(
-            f"delete from {table} where event_at >= %s and event_at < %s", [starts_at, ends_at]
-        )
-        # A document whose event moved to another day since its last extraction moves with it.
-        self._connection.execute(
-            f"delete from {table} t using incoming i where t.source_id = i.source_id"
-        )
-        done = self._connection.execute(
-            f"insert into {table} {self._select('coalesce(i.changed_at, i.event_at)')}"
-        )
-        return done.rowcount
-
-    def _add_versions(self) -> int:
-        """Add a version of every document that is new or differs from its latest version.
-
-        A change without a time of its own counts as known at the end of the last whole studio day: the
-        night's extraction belongs to the day before it.
-        """
-        table = self._entity.table.qualified
-        zone = get_settings().zone
-        last_night = start_of_day(datetime.now(zone).date(), zone) - timedelta(microseconds=1)
-        known_at = "coalesce(i.changed_at, %s)"
-        done = self._connection.execute(
-            f"""
-            with fresh as materialized ({self._select(known_at)}),
-            latest as (
-                select distinct on (source_id) source_id, known_at, content_hash
-                from {table} order by source_id, known_at desc
-            )
-            insert into {table}
+    def _merge(self) -> str:
+        """Rows of `incoming` that are new, changed or back again, as versions."""
+        fields = [f'"{column.name}"' for column in self._entity.fields]
+        new, old = (", ".join(f"{alias}.{f}" for f in ("event_at", *fields)) for alias in "fl")
+        return f"""
+            insert into {self._table.qualified} ({self._columns})
             select f.source_id, f.event_at,
-                   case when l.known_at >= f.known_at then now() else f.known_at end,
-                   {", ".join(f'f."{n}"' for n in ("content_hash", *self._fields))}
-            from fresh f left join latest l using (source_id)
-            where l.content_hash is distinct from f.content_hash
-            """,
-            [last_night],
+                   case when l.known_at is null or f.known_at > l.known_at then f.known_at
+                        when %(last_night)s > l.known_at then %(last_night)s
+                        else clock_timestamp() end,
+                   false, {", ".join(f"f.{name}" for name in fields)}
+            from (select distinct on (source_id) * from pg_temp.incoming
+                  order by source_id, known_at desc, ctid desc) f
+            left join {self._latest("f")} on l.source_id = f.source_id
+            where l.source_id is null or l.is_deleted
+               or row({new}) is distinct from row({old})
+            """
+
+    def _latest(self, alias: str) -> str:
+        """The latest version of each document as `l`: looked up for few rows, joined for many."""
+        table = self._table.qualified
+        if self._count("pg_temp.incoming") < _FEW * self._estimate():
+            return (
+                f"lateral (select * from {table} where source_id = {alias}.source_id"
+                " order by known_at desc limit 1) l"
+            )
+        return (
+            f"(select distinct on (source_id) * from {table} order by source_id, known_at desc) l"
         )
-        return done.rowcount
+
+    def _count(self, table: str) -> int:
+        self._connection.execute(f"analyze {table}")
+        row = self._connection.execute(f"select count(*) from {table}").fetchone()
+        return int(row[0]) if row else 0
+
+    def _estimate(self) -> float:
+        row = self._connection.execute(
+            "select reltuples from pg_class where oid = %s::regclass", [self._table.qualified]
+        ).fetchone()
+        return float(row[0]) if row else 0.0
+
+    def bury(self, prefix: str) -> tuple[int, int]:
+        """Tombstones for the documents of one source that were neither read, refused nor seen.
+
+        Returns how many there were, and how many documents were living before.
+        """
+        self._writer.drain()
+        fields = ", ".join(f'"{column.name}"' for column in self._entity.fields)
+        for name in ("incoming", "refused", "seen"):
+            self._connection.execute(f"analyze pg_temp.{name}")
+        living = (
+            f"(select distinct on (source_id) * from {self._table.qualified}"
+            " where starts_with(source_id, %(prefix)s) order by source_id, known_at desc) l"
+            " where not is_deleted"
+        )
+        values = {"prefix": prefix, "last_night": self.last_night}
+        row = self._connection.execute(f"select count(*) from {living}", values).fetchone()
+        buried = self._connection.execute(
+            f"""
+            insert into {self._table.qualified} ({self._columns})
+            select source_id, event_at,
+                   case when %(last_night)s > known_at then %(last_night)s else clock_timestamp() end,
+                   true, {fields}
+            from {living}
+              and not exists (select from pg_temp.incoming i where i.source_id = l.source_id)
+              and not exists (select from pg_temp.refused r where r.source_id = l.source_id)
+              and not exists (select from pg_temp.seen s where s.source_id = l.source_id)
+            """,
+            values,
+        ).rowcount
+        return buried, int(row[0]) if row else 0
+
+    def finish_days(self, window: Window) -> int:
+        """Replace the window's days by the collected rows, and add late ones of days before; rows written."""
+        self._writer.drain()
+        if self.is_direct:
+            return self._build_key()
+        table, execute = self._table.qualified, self._connection.execute
+        bounds = [window.starts_at, window.ends_at]
+        # What arrives late was not known on its own day; what was there before stays known as it was.
+        execute(
+            f"""update pg_temp.incoming i set known_at = coalesce(
+                  (select t.known_at from {table} t where t.source_id = i.source_id), %s)
+                where event_at < %s""",
+            [min(window.ends_at, self.started_at) - timedelta(microseconds=1), window.starts_at],
+        )
+        execute(f"delete from {table} where event_at >= %s and event_at < %s", bounds)
+        # A document whose event moved to another day since its last extraction moves with it.
+        execute(f"delete from {table} t using pg_temp.incoming i where t.source_id = i.source_id")
+        return execute(
+            f"insert into {table} ({self._columns}) select distinct on (source_id) {self._columns}"
+            " from pg_temp.incoming order by source_id, ctid desc"
+        ).rowcount
+
+    def _build_key(self) -> int:
+        """Give a table filled directly its key back; rows that came twice in one read stay once."""
+        table, key = self._table.qualified, ", ".join(self._table.key)
+        execute = self._connection.execute
+        execute("set local maintenance_work_mem = '256MB'")
+        add_key = f"alter table {table} add constraint {self._key_name} primary key ({key})"
+        try:
+            with self._connection.transaction():
+                execute(add_key)
+        except psycopg.errors.UniqueViolation:
+            execute(
+                f"""delete from {table} t using (
+                      select ctid, row_number() over (partition by {key} order by ctid desc) as n
+                      from {table}) d
+                    where t.ctid = d.ctid and d.n > 1"""
+            )
+            execute(add_key)
+        return self._count(table)
+
+    def store_rejects(self, fingerprint: str, is_whole: bool) -> None:
+        """Move the refused rows to `ris_raw.rejects`; what has been read again and fits leaves it."""
+        self._writer.drain()
+        table, execute = REJECTS.qualified, self._connection.execute
+        if is_whole:
+            execute(f"delete from {table} where entity = %s", [self._entity.name])
+        else:
+            for read in (self.target, "pg_temp.refused"):
+                execute(
+                    f"delete from {table} t using {read} i"
+                    " where t.entity = %s and t.source_id = i.source_id",
+                    [self._entity.name],
+                )
+        execute(
+            f"""insert into {table} (entity, part, source_id, field, value, reason, is_row_kept,
+                  is_waiting, document, user_id, map_fingerprint, rejected_at)
+                select distinct on (source_id, field) %s, part, source_id, field, value, reason,
+                  is_row_kept, coalesce(is_waiting, false), document, user_id, %s, now()
+                from pg_temp.refused order by source_id, field""",
+            [self._entity.name, fingerprint],
+        )
+
+    def analyze(self, written: int) -> None:
+        """Refresh the planner's statistics after a large load."""
+        if written > _MANY_ROWS and not self.is_direct:
+            self._connection.execute(f"analyze {self._table.qualified}")
 
 
-def log_extraction(
-    connection: psycopg.Connection,
-    entity: Entity,
-    window: Window | None,
-    counts: Counts,
-    is_mapped: bool,
+class _BackgroundCopy:
+    """COPY in a thread of its own, at most a few batches behind; errors surface at the next call."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ris-copy")
+        self._pending: deque[Future[int]] = deque()
+
+    def add(
+        self, copy: Callable[..., int], table: str, frame: pl.DataFrame, *rest: Sequence[str]
+    ) -> None:
+        """Copy a frame behind those before it."""
+        if frame.is_empty():
+            return
+        while len(self._pending) >= _QUEUED_BATCHES:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(copy, self._connection, table, frame, *rest))
+
+    def drain(self) -> None:
+        """Wait until everything is copied; the connection is free then."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def close(self) -> None:
+        """Let the copy in progress end, and drop the rest."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+def insert_row(
+    connection: psycopg.Connection, table: Table, values: dict[str, object], replace: bool = False
 ) -> None:
-    """Note the extraction, in the transaction of its rows."""
-    days = (window.from_day, window.through_day) if window else (None, None)
+    """Insert one row of a bookkeeping table, replacing the one with its key if asked."""
+    names = list(values)
+    columns, marks = ", ".join(names), ", ".join(f"%({n})s" for n in names)
+    tail = ""
+    if replace:
+        news = ", ".join(f"{n} = excluded.{n}" for n in names if n not in table.key)
+        tail = f" on conflict ({', '.join(table.key)}) do update set {news}"
     connection.execute(
-        f"insert into {EXTRACTION_LOG.qualified} values"
-        " (%s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
-        [entity.name, *days, counts.read, counts.written, counts.rejected, is_mapped],
+        f"insert into {table.qualified} ({columns}) values ({marks}){tail}", dict(values)
+    )
+
+
+def parent_index(connection: psycopg.Connection, entities: Iterable[str]) -> None:
+    """Index the identities of entities whose rows others look up."""
+    for name in sorted(entities):
+        entity = ENTITIES[name]
+        connection.execute(
+            f"create index if not exists {name}_by_id on {entity.table.qualified}"
+            f' ("{entity.id_field}")'
+        )
+
+
+def parent_values(
+    connection: psycopg.Connection, entity: Entity, field: str, keys: pl.Series
+) -> pl.DataFrame:
+    """The latest value of a field of parent rows by identity: `key, value`."""
+    rows = connection.execute(
+        f'select distinct on ("{entity.id_field}") "{entity.id_field}", "{field}"'
+        f' from {entity.table.qualified} where "{entity.id_field}" = any(%s)'
+        f' order by "{entity.id_field}", known_at desc',
+        [keys.to_list()],
+    ).fetchall()
+    return pl.DataFrame(rows, schema=["key", "value"], orient="row", infer_schema_length=None).cast(
+        {"key": pl.String()}
     )

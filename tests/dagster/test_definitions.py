@@ -49,7 +49,7 @@ def test_it_loads_without_a_database(graph):
 
 def test_groups_read_like_the_data_flow(graph):
     assert set(graph["groups"].values()) == {
-        "raw", "seeds", "staging", "intermediate", "marts", "norms", "weekly", "training", "scores",
+        "source", "raw", "seeds", "staging", "intermediate", "marts", "norms", "weekly", "training", "scores",
         "outcomes",
     }  # fmt: skip
 

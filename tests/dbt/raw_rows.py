@@ -40,7 +40,7 @@ class RawRows:
             "source_id": values[spec.id_field],
             "event_at": values[spec.event_field],
             "known_at": self.at(known_at) or values[spec.event_field],
-            "content_hash": "",
+            "is_deleted": False,
             **values,
         }
         self.rows[entity].append(row)
@@ -116,6 +116,7 @@ class RawRows:
 def _log(connection: psycopg.Connection, entity: Entity, through_day: str, is_mapped: bool) -> None:
     day = through_day if entity.keeping is Keeping.EVENTS else None
     connection.execute(
-        "insert into ris_raw.extraction_log values (%s, %s, %s, 0, 0, 0, %s, now())",
+        "insert into ris_raw.extraction_log (entity, from_day, through_day, rows_read, rows_written,"
+        " rows_rejected, is_mapped, finished_at) values (%s, %s, %s, 0, 0, 0, %s, now())",
         [entity.name, day, day, is_mapped],
     )

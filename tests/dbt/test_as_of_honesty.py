@@ -20,6 +20,9 @@ def studio() -> RawRows:
     for version, known_at in (("booked", "2024-05-01 10:00"), ("attended", "2024-05-03 20:00")):
         raw.booking("hasan", "2024-05-03 19:00", version, known_at=known_at, booking_id="by-hand",
                     booked_at="2024-05-01 10:00")  # fmt: skip
+    raw.member("void")
+    raw.hero_pass("void-1", "2024-04-20 10:00", "2024-04-21", "2024-05-20")
+    raw.booking("void", "2024-05-04 19:00", booking_id="unsaid", booked_at="2024-05-01 10:00")
     return raw
 
 
@@ -38,6 +41,10 @@ def add_the_future(raw: RawRows) -> None:
     raw.add("body_measurements", user_id="anna", measured_at="2024-05-06 18:00", weight_kg=66.0)
     raw.booking("hasan", "2024-05-03 19:00", "no_show", known_at="2024-05-08 10:00",
                 booking_id="by-hand", booked_at="2024-05-01 10:00")  # fmt: skip
+    raw.booking("void", "2024-05-04 19:00", booking_id="unsaid", booked_at="2024-05-01 10:00",
+                known_at="2024-05-07 10:00", is_deleted=True)  # fmt: skip
+    raw.hero_pass("void-1", "2024-04-20 10:00", "2024-04-21", "2024-05-20",
+                  known_at="2024-05-08 10:00", is_deleted=True)  # fmt: skip
     raw.booking("irina", "2024-05-08 19:00")
     raw.add("app_sessions", user_id="lena", started_at="2024-05-06 00:00", duration_minutes=5.0)
 
@@ -110,6 +117,19 @@ def test_a_visit_counts_until_it_is_known_to_be_a_no_show(marts: Marts, before_a
     row = marts.snapshot("hasan", THEN)
     assert row is not None
     assert (row["visits"], row["no_show_share"], row["days_since_last_visit"]) == (1.0, 0.0, 2.0)
+
+
+def test_what_the_source_no_longer_has_counts_until_it_was_gone(marts: Marts, before_and_after):
+    days = marts.read(
+        "select known_on::text, visit_count::int from ris_int.int_user_days_measured"
+        " where user_id = 'void' and activity_date = '2024-05-04' order by 1"
+    )
+    assert days.rows() == [("2024-05-04", 1), ("2024-05-07", -1)]
+    then = marts.snapshot("void", THEN)
+    assert then is not None
+    assert then["visits"] == 1.0
+    assert marts.snapshot("void", LATER) is None
+    assert marts.read("select hp_id from ris.core_hp_period where user_id = 'void'").is_empty()
 
 
 def test_history_loaded_at_once_is_cut_by_its_own_instants(marts: Marts):

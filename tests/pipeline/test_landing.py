@@ -1,130 +1,332 @@
-"""Landing in a real PostgreSQL: versions, days, refusals, and extraction twice over."""
+"""Landing in a real PostgreSQL: versions, tombstones, days, refusals, and extraction again and again."""
 
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
 import bson
-import psycopg
 import pytest
 
-from ris_assets.assets.raw import Extraction, extract
-from ris_assets.contracts.entities import ENTITIES
 from ris_assets.errors import RisError
-from ris_assets.partitions import Window
-from ris_assets.resources.landing import ensure_landing
-from ris_assets.resources.mongo import DumpSource
-from ris_assets.resources.postgres import PostgresResource
-from tests.unit.test_extract_documents import NOON, SOURCE_MAP, A, B, C
+from ris_assets.extract.source_map import SourceMap
+from tests.pipeline.landing_case import ALMATY, DAY, NOON, Case, fresh_database
 
-ALMATY = ZoneInfo("Asia/Almaty")
-DAY = date(2024, 1, 1)
+PASSES = {
+    "collection": "passes",
+    "fields": {
+        "hp_id": "_id", "user_id": "user", "purchased_at": "at", "starts_at": "at", "ends_at": "to",
+    },
+}  # fmt: skip
+USERS = {
+    "collection": "users",
+    "changed_at": "updatedAt",
+    "fields": {
+        "user_id": "_id", "registered_at": "createdAt", "friend_ids": "friends", "city": "city",
+        "sex": {"path": "sex", "values": {"M": "male", "F": "female"}},
+    },
+}  # fmt: skip
+BOOKINGS = {
+    "collection": "visits",
+    "changed_at": "updatedAt",
+    "fields": {
+        "booking_id": "no", "user_id": "userId", "booked_at": "at", "starts_at": "at",
+        "status": {"value": "attended"},
+    },
+}  # fmt: skip
+SETS = {
+    "collection": "visits",
+    "filter": {"status": "done"},
+    "explode": "stations",
+    "fields": {
+        "booking_id": "no", "user_id": "userId", "performed_at": "at", "station": "stations.code",
+    },
+}  # fmt: skip
+STEPS = {
+    "collection": "steps",
+    "fields": {
+        "steps_id": "_id",
+        "user_id": {"parent": {"entity": "bookings", "key": "visit", "field": "user_id"}},
+        "counted_at": "at",
+        "steps": "n",
+    },
+}
+
+
+def source_map(**changes) -> SourceMap:
+    entities = {
+        "users": USERS, "hero_passes": PASSES, "bookings": BOOKINGS, "station_results": SETS,
+        "daily_steps": STEPS,
+    }  # fmt: skip
+    return SourceMap.model_validate({"entities": {**entities, **changes}})
 
 
 @pytest.fixture
-def postgres(embedded_postgres) -> PostgresResource:
-    """An empty landing schema."""
-    resource = PostgresResource(url=embedded_postgres.url("landing"))
-    with psycopg.connect(embedded_postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("drop database if exists landing with (force)")
-        connection.execute("create database landing")
-    ensure_landing(resource)
-    return resource
+def case(embedded_postgres, tmp_path) -> Case:
+    return Case(fresh_database(embedded_postgres), tmp_path, source_map())
 
 
-def dump(folder: Path, **collections: list[dict]) -> DumpSource:
-    for name, documents in collections.items():
-        (folder / f"{name}.bson").write_bytes(b"".join(map(bson.encode, documents)))
-    return DumpSource(folder)
+def user(user_id, days: float = 0, **fields) -> dict:
+    at = NOON + timedelta(days=days)
+    return {"_id": user_id, "createdAt": NOON, "updatedAt": at, **fields}
 
 
-def land(postgres, source, entity: str, window: Window | None = None):
-    return extract(Extraction(ENTITIES[entity], SOURCE_MAP, source, window), postgres)
-
-
-def user(user_id, **fields) -> dict:
-    return {"_id": user_id, "createdAt": NOON, "updatedAt": NOON, **fields}
-
-
-def booking(day: int, user_id=B) -> dict:
+def visit(number: int, day: int = 0, **fields) -> dict:
     at = NOON + timedelta(days=day)
-    done = {"userId": user_id, "startsAt": at, "status": "done"}
-    return {"_id": f"booking {day}", **done, "stations": [{"code": "row"}, {"code": "ski"}]}
+    done = {"no": f"v{number}", "userId": "u", "at": at, "updatedAt": at, "status": "done"}
+    return {"_id": number, **done, "stations": [{"code": "row"}, {"code": "ski"}], **fields}
 
 
-def test_an_unchanged_document_adds_no_version_and_a_changed_one_adds_one(postgres, tmp_path):
-    source = dump(tmp_path, users=[user(A, friends=[B]), user(B)], passes=[])
-    assert land(postgres, source, "users").written == 2
-    assert land(postgres, source, "users").written == 0
-    later = NOON + timedelta(days=3)
-    source = dump(tmp_path, users=[user(A, friends=[B, C], updatedAt=later), user(B)])
-    assert land(postgres, source, "users").written == 1
-    versions = postgres.read(
-        "select known_at, cardinality(friend_ids) as friends from ris_raw.users"
-        f" where user_id = '{A}' order by known_at"
+def test_an_unchanged_document_adds_no_version_and_a_changed_one_adds_one(case):
+    case.dump(users=[user("a", friends=["b"]), user("b")], passes=[])
+    assert case.land("users").written == 2
+    assert case.land("users").written == 0
+    case.dump(users=[user("a", 3, friends=["b", "c"]), user("b")])
+    assert case.land("users").written == 1
+    versions = case.rows(
+        "select known_at, cardinality(friend_ids) from ris_raw.users where user_id = 'a' order by 1"
     )
-    assert versions["known_at"].to_list() == [NOON, later]
-    assert versions["friends"].to_list() == [1, 2]
+    assert versions == [(NOON, 1), (NOON + timedelta(days=3), 2)]
 
 
-def test_a_change_without_a_time_is_known_at_the_end_of_the_last_whole_day(postgres, tmp_path):
-    source = dump(tmp_path, users=[{"_id": A, "createdAt": NOON}], passes=[])
-    land(postgres, source, "users")
-    known = postgres.read("select known_at from ris_raw.users")["known_at"][0]
+def test_only_what_changed_since_the_watermark_less_the_overlap_is_considered(case):
+    old, late = user("old", 1), user("late", 10 - 0.02)
+    case.dump(users=[old, late, user("new", 10)], passes=[])
+    first = case.land("users")
+    assert (first.considered, first.watermark_after) == (3, NOON + timedelta(days=10))
+    case.dump(users=[{**old, "city": "unseen"}, {**late, "city": "seen"}, user("new", 11)])
+    second = case.land("users")
+    assert (second.considered, second.written) == (2, 1)
+    assert second.watermark_before == NOON + timedelta(days=10)
+    assert second.watermark_after == NOON + timedelta(days=11)
+    assert case.rows("select city from ris_raw.users where city is not null") == [("seen",)]
+
+
+def test_a_clock_that_runs_ahead_hides_no_change_that_follows(case):
+    ahead = {**user("a"), "updatedAt": datetime(2199, 1, 1, tzinfo=UTC)}
+    case.dump(users=[ahead], passes=[])
+    case.land("users")
+    assert case.rows("select known_at < now() from ris_raw.users") == [(True,)]
+    now = datetime.now(UTC)
+    case.dump(users=[ahead, {**user("b"), "updatedAt": now}])
+    assert case.land("users").written == 1
+
+
+def test_a_document_that_is_gone_becomes_a_tombstone_and_may_come_back(case):
+    case.dump(users=[user("a"), user("b")], passes=[])
+    case.land("users")
+    case.dump(users=[user("a")])
+    assert case.land("users", reconcile_days=7).deleted == 0
+    assert case.land("users", reconcile_days=0).deleted == 1
+    assert case.land("users", reconcile_days=0).deleted == 0
+    case.dump(users=[user("a"), user("b")])
+    assert case.land("users", reconcile_days=0).written == 1
+    history = case.rows(
+        "select is_deleted from ris_raw.users where user_id = 'b' order by known_at"
+    )
+    assert history == [(False,), (True,), (False,)]
+
+
+def test_a_source_that_is_nearly_empty_buries_nothing_unless_told(case):
+    case.dump(users=[user(n) for n in range(300)], passes=[])
+    case.land("users")
+    case.dump(users=[user(0)])
+    with pytest.raises(RisError, match="299 of 300 documents of `users` are gone"):
+        case.land("users", reconcile_days=0)
+    assert case.rows("select count(*) from ris_raw.users") == [(300,)]
+    assert case.land("users", reconcile_days=0, deleted_share=1).deleted == 299
+
+
+def test_without_a_change_time_everything_is_compared_and_what_is_gone_is_buried(case):
+    hero_pass = {"_id": 1, "user": "u", "at": NOON, "to": NOON + timedelta(days=30)}
+    other = {**hero_pass, "_id": 2}
+    case.dump(users=[], passes=[hero_pass, other])
+    assert case.land("hero_passes").written == 2
+    assert case.land("hero_passes").written == 0
+    case.dump(passes=[{**hero_pass, "user": "v"}])
+    counts = case.land("hero_passes")
+    assert (counts.written, counts.deleted) == (1, 1)
     midnight = datetime.now(ALMATY).replace(hour=0, minute=0, second=0, microsecond=0)
-    assert known.astimezone(UTC) == (midnight - timedelta(microseconds=1)).astimezone(UTC)
+    assert case.rows("select max(known_at) < now(), min(known_at) from ris_raw.hero_passes") == [
+        (True, midnight - timedelta(microseconds=1))
+    ]
 
 
-def test_a_day_run_twice_replaces_its_rows_and_leaves_other_days(postgres, tmp_path):
-    source = dump(tmp_path, users=[], passes=[], bookings=[booking(0), booking(1)])
-    for window in (
-        Window(DAY, DAY, ALMATY),
-        Window(DAY + timedelta(1), DAY + timedelta(1), ALMATY),
-    ):
+def test_a_refused_document_is_not_taken_for_a_deleted_one(case):
+    case.dump(users=[user("a")], passes=[])
+    case.land("users")
+    case.dump(users=[{"_id": "a", "updatedAt": NOON}])
+    counts = case.land("users", reconcile_days=0)
+    assert (counts.rejected, counts.deleted) == (1, 0)
+
+
+def test_a_day_run_twice_replaces_its_rows_and_leaves_other_days(case):
+    case.dump(users=[], passes=[], visits=[visit(0), visit(1, day=1)])
+    for day in (DAY, DAY + timedelta(days=1)):
         for _ in range(2):
-            assert land(postgres, source, "station_results", window).written == 2
-    assert postgres.read("select source_id from ris_raw.station_results").height == 4
+            case.land("station_results", day)
+    assert len(case.rows("select source_id from ris_raw.station_results")) == 4
+    case.dump(visits=[visit(1, day=1)])
+    case.land("station_results", DAY)
+    assert len(case.rows("select source_id from ris_raw.station_results")) == 2
 
 
-def test_what_a_day_no_longer_holds_is_gone_after_its_rerun(postgres, tmp_path):
-    window = Window(DAY, DAY, ALMATY)
-    land(
-        postgres,
-        dump(tmp_path, users=[], passes=[], bookings=[booking(0)]),
-        "station_results",
-        window,
+def test_an_event_that_arrives_late_is_known_from_then_on(case):
+    on_time, late = visit(0), visit(1, stations=[{"code": "sled"}])
+    case.dump(users=[], passes=[], visits=[on_time])
+    case.land("station_results", DAY)
+    case.dump(visits=[on_time, late])
+    case.land("station_results", DAY + timedelta(days=1))
+    known = dict(case.rows("select station, known_at from ris_raw.station_results"))
+    assert known["row"] == NOON
+    ends = datetime(2024, 1, 3, tzinfo=ALMATY).astimezone(UTC)
+    assert known["sled"] == ends - timedelta(microseconds=1)
+
+
+def test_an_event_that_moved_to_another_day_is_not_kept_twice(case):
+    case.dump(users=[], passes=[], visits=[visit(0)])
+    case.land("station_results", DAY)
+    case.dump(visits=[visit(0, day=5)])
+    case.land("station_results", DAY + timedelta(days=5))
+    days = case.rows("select distinct event_at from ris_raw.station_results")
+    assert days == [(NOON + timedelta(days=5),)]
+
+
+def test_a_document_read_twice_in_one_go_stays_once(case):
+    case.dump(users=[user("a"), user("b"), user("a")], passes=[], visits=[visit(0), visit(0)])
+    assert case.land("users").written == 2
+    assert case.land("station_results", DAY).written == 2
+
+
+def test_a_refused_document_is_kept_whole_until_it_fits(case):
+    case.dump(users=[user("a"), {"_id": "b", "note": "no date"}], passes=[])
+    counts = case.land("users")
+    assert (counts.considered, counts.written, counts.rejected) == (2, 1, 1)
+    kept = case.rows("select source_id, field, document::text, user_id from ris_raw.rejects")
+    assert kept[0][:2] == ("b", "registered_at")
+    assert "no date" in kept[0][2]
+    assert kept[0][3] == "b"
+    case.dump(users=[user("a"), user("b", 1)])
+    case.land("users")
+    assert case.rows("select source_id from ris_raw.rejects") == []
+
+
+def test_a_document_without_an_identity_is_refused_by_the_digest_of_its_bytes(case):
+    case.dump(users=[{"createdAt": NOON}, {}], passes=[])
+    counts = case.land("users")
+    assert (counts.considered, counts.rejected) == (2, 2)
+    ids = case.rows("select distinct source_id from ris_raw.rejects where field = '_id'")
+    assert len(ids) == 2 and all(source_id.startswith("~") for (source_id,) in ids)
+
+
+def test_refusals_are_tried_again_when_the_map_changes(case):
+    case.dump(users=[user("a", sex="W")], passes=[], visits=[visit(0, at="soon")])
+    case.land("users")
+    case.land("station_results", DAY)
+    assert len(case.rows("select distinct entity from ris_raw.rejects")) == 2
+    users = {
+        **USERS,
+        "fields": {**USERS["fields"], "sex": {"path": "sex", "values": {"W": "female"}}},
+    }
+    sets = {**SETS, "fields": {**SETS["fields"], "performed_at": "updatedAt"}}
+    case.source_map = source_map(users=users, station_results=sets)
+    case.dump(visits=[])
+    case.land("users")
+    case.land("station_results", DAY + timedelta(days=1))
+    assert case.rows("select sex from ris_raw.users where sex is not null") == [("female",)]
+    assert len(case.rows("select source_id from ris_raw.station_results")) == 2
+    assert case.rows("select source_id from ris_raw.rejects") == []
+
+
+def test_a_row_waits_for_its_parent(case):
+    step = {"_id": 1, "visit": "v7", "at": NOON, "n": 9000}
+    case.dump(users=[], passes=[], visits=[visit(6)], steps=[step])
+    case.land("bookings")
+    assert case.land("daily_steps", DAY).rejected == 1
+    assert case.rows("select reason, is_waiting from ris_raw.rejects where field = 'user_id'") == [
+        ("no row of `bookings` with this id gives it", True)
+    ]
+    case.dump(visits=[visit(6), visit(7)], steps=[])
+    case.land("bookings")
+    case.land("daily_steps", DAY + timedelta(days=1))
+    assert case.rows("select user_id, steps from ris_raw.daily_steps") == [("u", 9000)]
+    assert case.rows("select source_id from ris_raw.rejects") == []
+
+
+def test_of_two_documents_with_one_business_id_the_first_keeps_it(case):
+    case.dump(users=[], passes=[], visits=[visit(0), visit(1, no="v0"), visit(2)])
+    assert case.land("bookings").rejected == 1
+    assert case.rows("select source_id, reason from ris_raw.rejects") == [
+        ("1", "another document has this id already")
+    ]
+    case.dump(visits=[visit(0), visit(1, no="v0"), visit(2), visit(3, day=1, no="v2")])
+    assert case.land("bookings").rejected == 2
+    held = case.rows("select booking_id, source_id from ris_raw.bookings order by 1")
+    assert held == [("v0", "0"), ("v2", "2")]
+
+
+def test_several_collections_feed_one_entity_and_their_ids_do_not_meet(case):
+    clients = {**USERS, "collection": "clients"}
+    case.source_map = source_map(users=[USERS, clients])
+    case.dump(users=[user("a"), user("b")], clients=[user("c")], passes=[])
+    assert case.land("users").written == 3
+    assert case.rows("select source_id from ris_raw.users order by 1") == [
+        ("clients/c",), ("users/a",), ("users/b",)
+    ]  # fmt: skip
+    case.dump(users=[user("a")])
+    assert case.land("users", reconcile_days=0).deleted == 1
+
+
+def test_personal_details_live_in_their_own_table_and_are_masked_in_refusals(case):
+    users = {**USERS, "personal": {"name": "fio", "phone": "contacts.phone"}}
+    case.source_map = source_map(users=users)
+    person = {"fio": "Aigerim S.", "contacts": [{"phone": "+77010000000"}]}
+    case.dump(users=[user("a", **person), {"_id": "b", **person}], passes=[])
+    case.land("users")
+    details = case.rows("select source_id, field, value from ris_personal.details order by 1, 2")
+    assert ("a", "name", "Aigerim S.") in details and ("b", "name", "Aigerim S.") in details
+    everything = case.rows(
+        "select r::text from ris_raw.rejects r union all select u::text from ris_raw.users u"
     )
-    source = dump(tmp_path, bookings=[booking(1)])
-    assert land(postgres, source, "station_results", window).written == 0
-    assert postgres.read("select source_id from ris_raw.station_results").is_empty()
+    assert everything and not any("Aigerim" in text or "+7701" in text for (text,) in everything)
 
 
-def test_a_refused_document_is_kept_whole_until_it_fits(postgres, tmp_path):
-    source = dump(tmp_path, users=[user(A), {"_id": B, "note": "no date"}], passes=[])
-    counts = land(postgres, source, "users")
-    assert (counts.read, counts.written, counts.rejected) == (2, 1, 1)
-    kept = postgres.read("select source_id, field, document::text from ris_raw.rejects").row(0)
-    assert kept[:2] == (str(B), "registered_at")
-    assert "no date" in kept[2]
-    land(postgres, dump(tmp_path, users=[user(A), user(B)]), "users")
-    assert postgres.read("select source_id from ris_raw.rejects").is_empty()
-
-
-def test_an_optional_entity_may_be_absent_and_a_mandatory_one_may_not(postgres, tmp_path):
-    source = dump(tmp_path, users=[])
-    assert land(postgres, source, "station_results", Window(DAY, DAY, ALMATY)) is None
-    logged = postgres.read("select is_mapped from ris_raw.extraction_log")
-    assert logged["is_mapped"].to_list() == [False]
+def test_an_optional_entity_may_be_absent_and_a_mandatory_one_may_not(case):
+    case.dump(users=[])
+    assert case.land("station_results", DAY) is None
+    assert case.rows("select is_mapped from ris_raw.extraction_log") == [(False,)]
     with pytest.raises(RisError, match="mandatory entity `hero_passes`"):
-        land(postgres, source, "hero_passes")
+        case.land("hero_passes")
 
 
-def test_a_failed_extraction_leaves_the_previous_state_whole(postgres, tmp_path):
-    source = dump(tmp_path, users=[user(A)], passes=[])
-    land(postgres, source, "users")
-    broken = bson.encode(user(B)) + bson.encode(user(C))[:-4]
-    (tmp_path / "users.bson").write_bytes(broken)
+def test_a_failed_extraction_leaves_the_previous_state_whole(case):
+    case.dump(users=[user("a")], passes=[])
+    case.land("users")
+    broken = bson.encode(user("b")) + bson.encode(user("c"))[:-4]
+    (case.folder / "users.bson").write_bytes(broken)
     with pytest.raises(RisError, match="truncated"):
-        land(postgres, DumpSource(tmp_path), "users")
-    assert postgres.read("select user_id from ris_raw.users")["user_id"].to_list() == [str(A)]
-    assert postgres.read("select entity from ris_raw.extraction_log").height == 1
+        case.land("users")
+    assert case.rows("select user_id from ris_raw.users") == [("a",)]
+    assert len(case.rows("select entity from ris_raw.extraction_log")) == 1
+
+
+def test_a_failed_first_load_leaves_an_empty_table_with_its_key(case):
+    (case.folder / "passes.bson").write_bytes(b"")
+    (case.folder / "users.bson").write_bytes(bson.encode(user("a")) + b"\x40\x00\x00\x00")
+    with pytest.raises(RisError):
+        case.land("users")
+    keys = "select count(*) from pg_constraint where conname = 'users_pkey'"
+    assert case.rows(keys) == [(1,)]
+    assert case.rows("select count(*) from ris_raw.users") == [(0,)]
+
+
+def test_drift_of_the_source_is_noted(case):
+    case.dump(users=[user(n, city="Almaty", age=3) for n in range(40)], passes=[])
+    case.land("users")
+    case.dump(users=[user(n, 1, age="three", team="x") for n in range(40)])
+    case.land("users")
+    found = case.rows(
+        "select path, status, change from ris_raw.field_profile where status <> 'same'"
+    )
+    assert sorted(found) == [
+        ("age", "retyped", "number until now, now also str"),
+        ("city", "vanished", "had a value in 100.0 % of documents"),
+        ("team", "new", "not there before: str"),
+    ]

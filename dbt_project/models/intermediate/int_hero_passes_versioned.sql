@@ -8,10 +8,10 @@ ranged as (
     {{ known_ranges('versions') }}
 ),
 
--- Of several versions of one day only the last is ever the one that is known.
+-- Of several versions of one day only the last is ever the one that is known. A tombstone ends the one before.
 final as (
     select * from ranged
-    where known_from_on < known_until_on
+    where known_from_on < known_until_on and is_deleted is not true
 )
 
 select * from final

@@ -70,7 +70,7 @@ booking_outcomes as (
         ) as known_on,
         known_until_on
     from booking_versions
-    where status <> 'booked'
+    where status <> 'booked' and is_deleted is not true
 ),
 
 -- A later version takes back what an earlier one said.

@@ -1,7 +1,9 @@
 {{ config(indexes=[{'columns': ['user_id']}], post_hook="{{ analyzed() }}") }}
 
+-- A person whose document is deleted keeps the last profile: the passes and visits have still been.
 with versions as (
     select * from {{ ref('stg_users__versions') }}
+    where is_deleted is not true
 ),
 
 ranged as (

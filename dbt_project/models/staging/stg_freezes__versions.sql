@@ -7,6 +7,7 @@ final as (
         source_id,
         event_at,
         known_at,
+        is_deleted,
         freeze_id,
         hp_id,
         requested_at,

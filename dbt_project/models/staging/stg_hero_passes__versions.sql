@@ -7,6 +7,7 @@ final as (
         source_id,
         event_at,
         known_at,
+        is_deleted,
         hp_id,
         user_id,
         club_id,

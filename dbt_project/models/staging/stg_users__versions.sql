@@ -7,6 +7,7 @@ final as (
         source_id,
         event_at,
         known_at,
+        is_deleted,
         user_id,
         registered_at,
         {{ studio_day('registered_at') }} as registered_on,

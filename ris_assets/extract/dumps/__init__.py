@@ -1,0 +1,1 @@
+"""Files that mongodump writes: where documents end, folders, archives. No server, no mapping."""

@@ -1,0 +1,95 @@
+"""A drafted source map as YAML: what is sure enough stands in it, the rest is commented out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import yaml
+
+from ris_assets.contracts.entities import ENTITIES
+from ris_assets.extract.profiling.draft import LEAST_CONFIDENCE, EntityGuess
+from ris_assets.extract.profiling.fit import Guess
+
+_HEAD = """\
+# Drafted by `ris explore`: guesses, each with its confidence (0-1) and why. Read every line, mend it, then hold
+# the map against the database with `ris check --map <this file>`. Entities without all that they need, or with a
+# confidence below {least}, are commented out.
+"""
+
+
+def draft_yaml(guesses: Sequence[EntityGuess], timezone: str) -> str:
+    """The map's text, the surest entities first.
+
+    Args:
+        guesses: one an entity, in the order in which they are to stand.
+        timezone: zone of date texts that carry none.
+    """
+    lines = [_HEAD.format(least=LEAST_CONFIDENCE), *_lacking(guesses), "version: 1"]
+    lines += [f"timezone: {timezone}", *_legacy(guesses), "entities:"]
+    for guess in guesses:
+        lines += _entity(guess) if guess.frame else _absent(guess)
+    return "\n".join(lines) + "\n"
+
+
+def _lacking(guesses: Iterable[EntityGuess]) -> list[str]:
+    lacking = [g.entity for g in guesses if ENTITIES[g.entity].mandatory and not g.is_active]
+    return [f"# Not usable yet: {' and '.join(lacking)} must be mapped.\n"] if lacking else []
+
+
+def _legacy(guesses: Iterable[EntityGuess]) -> list[str]:
+    fields = [f for g in guesses if g.frame for f in g.frame.collection.fields]
+    if any("uuid (legacy)" in f.types for f in fields):
+        return ["legacy_uuid: standard  # UUIDs of subtype 3 were seen: standard, java or csharp?"]
+    return []
+
+
+def _absent(guess: EntityGuess) -> list[str]:
+    return ["", f"  # {guess.entity}: nothing like it was found"]
+
+
+def _entity(guess: EntityGuess) -> list[str]:
+    frame = guess.frame
+    assert frame is not None
+    lines = [f"  {guess.entity}:", f"    collection: {_flow(frame.collection.name)}"]
+    if frame.within:
+        lines.append(f"    filter: {_flow({frame.within: {'$exists': True}})}")
+    if frame.explode:
+        lines.append(f"    explode: {_flow(frame.explode)}")
+    if guess.changed_at:
+        lines.append(f"    changed_at: {_spec(guess.changed_at)}{_why(guess.changed_at)}")
+    if guess.personal:
+        lines.append(f"    personal: {_flow(dict(guess.personal))}")
+    lines.append("    fields:")
+    for field in guess.fields:
+        lines += [f"      {field.name}: {_spec(field)}{_why(field)}"]
+        lines += [f"        # {_one_line(note)}" for note in field.notes]
+    head = f"  # {guess.entity}: confidence {guess.confidence:.2f}"
+    if guess.missing:
+        head += f"; not found, and needed: {', '.join(guess.missing)}"
+    if frame.is_nested:
+        head += "; its array lies within another one: only one can be exploded"
+    return ["", head, *(lines if guess.is_active else _commented(lines))]
+
+
+def _commented(lines: Iterable[str]) -> list[str]:
+    return [f"  # {line[2:]}" for line in lines]
+
+
+def _why(guess: Guess) -> str:
+    reasons = [f"{guess.confidence:.2f}", *(e for e in guess.evidence if e)]
+    return f"  # {_one_line(', '.join(reasons))}"
+
+
+def _spec(guess: Guess) -> str:
+    return _flow(guess.spec["path"] if set(guess.spec) == {"path"} else guess.spec)
+
+
+def _flow(value: Any) -> str:
+    """A value in one line of YAML."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
+    )
+    return text.removesuffix("...\n").strip()
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,143 @@
+"""Which fields are keys of which collections, found by looking their values up.
+
+A sample of a large collection misses most of its ids, so the source is asked where it can answer.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from bson.binary import Binary, UuidRepresentation
+from bson.dbref import DBRef
+from bson.objectid import ObjectId
+
+from ris_assets.extract.profiling.profile import (
+    CollectionProfile,
+    FieldProfile,
+    Reference,
+)
+from ris_assets.extract.profiling.values import ID_TYPES, NUMBER_TYPES, id_text, type_name
+from ris_assets.extract.profiling.words import words_of
+
+FindIds = Callable[[str, list[Any]], set[Any]]
+LEAST_SHARE = 0.05
+_FEWEST_HITS = 2
+_MOST_LOOKED_UP = 20_000
+"""Values looked up in one collection; the more fields there are, the fewer each may bring."""
+_FEWEST_A_FIELD = 20
+_MOST_REFERENCES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class _Key:
+    """A field by which a collection's documents can be named."""
+
+    collection: str
+    path: str
+    types: frozenset[str]
+    values: frozenset[str]
+
+
+def with_references(
+    collections: Sequence[CollectionProfile], find_ids: FindIds
+) -> list[CollectionProfile]:
+    """The collections with what their id-like fields refer to."""
+    keys = [key for one in collections for key in _keys(one)]
+    fields = sum(bool(f.is_id_like and f.ids) for one in collections for f in one.fields)
+    most = max(_FEWEST_A_FIELD, _MOST_LOOKED_UP // max(1, fields))
+    keys = [_asked(key, collections, find_ids, most) for key in keys]
+    owners: dict[str, list[_Key]] = defaultdict(list)
+    for key in keys:
+        for value in key.values:
+            owners[value].append(key)
+    return [
+        one.with_fields(
+            replace(f, references=_references(one, f, owners, most)) for f in one.fields
+        )
+        for one in collections
+    ]
+
+
+def _keys(collection: CollectionProfile) -> Iterable[_Key]:
+    """The `_id`, and other id-like fields that are unique in the sample."""
+    for field in collection.fields:
+        is_own = field.path == "_id"
+        if is_own or (field.is_id_like and field.is_unique):
+            values = frozenset(text for text in map(id_text, field.ids) if text)
+            yield _Key(collection.name, field.path, frozenset(field.types) - {"null"}, values)
+
+
+def _asks(collection: CollectionProfile, field: FieldProfile, key: _Key) -> bool:
+    """Whether it makes sense to look the field's values up among the keys."""
+    is_named = _is_named_after(field, key)
+    if not (field.is_id_like or is_named) or not field.ids or _is_itself(collection, field, key):
+        return False
+    if set(field.types) & ID_TYPES or key.types & ID_TYPES:
+        return True
+    return is_named or bool(key.types - NUMBER_TYPES)
+
+
+def _is_itself(collection: CollectionProfile, field: FieldProfile, key: _Key) -> bool:
+    return collection.name == key.collection and field.path == key.path
+
+
+def _is_named_after(field: FieldProfile, key: _Key) -> bool:
+    """Running numbers are alike in every collection: only the name tells them apart."""
+    last = field.keys[-1] if field.keys else ""
+    return bool((set(words_of(last)) - {"id"}) & set(words_of(key.collection)))
+
+
+def _asked(
+    key: _Key, collections: Sequence[CollectionProfile], find_ids: FindIds, most: int
+) -> _Key:
+    """The key with those of the values that may refer to it which the source knows: one question."""
+    if key.path != "_id":
+        return key
+    wanted: dict[Any, None] = {}
+    for one in collections:
+        for field in one.fields:
+            if _asks(one, field, key):
+                looked_up = (v for value in field.ids[:most] for v in _as_key(value, key.types))
+                wanted |= dict.fromkeys(v for v in looked_up if id_text(v) not in key.values)
+    found = find_ids(key.collection, list(wanted)) if wanted else set()
+    return replace(key, values=key.values | {text for text in map(id_text, found) if text})
+
+
+def _as_key(value: Any, types: frozenset[str]) -> list[Any]:
+    """The value as the types of a key write it; nothing where it cannot be one."""
+    if isinstance(value, DBRef):
+        value = value.id
+    if type_name(value) in types or {type_name(value), *types} <= NUMBER_TYPES:
+        return [value]
+    if isinstance(value, str) and "objectId" in types and ObjectId.is_valid(value):
+        return [ObjectId(value)]
+    if isinstance(value, str) and "uuid" in types and len(value) == 36:
+        try:
+            return [Binary.from_uuid(UUID(value), UuidRepresentation.STANDARD)]
+        except ValueError:
+            return []
+    if isinstance(value, (ObjectId, UUID)) and "string" in types:
+        return [str(value)]
+    return []
+
+
+def _references(
+    collection: CollectionProfile, field: FieldProfile, owners: dict[str, list[_Key]], most: int
+) -> tuple[Reference, ...]:
+    """What a field refers to, the likeliest first: names decide between equal shares."""
+    values = {text for text in map(id_text, field.ids[:most]) if text}
+    hits = Counter(key for value in values for key in owners.get(value, ()))
+    found: dict[str, tuple[float, Reference]] = {}
+    for key, count in hits.items():
+        share = round(count / len(values), 4)
+        if share < LEAST_SHARE or count < min(_FEWEST_HITS, len(values)):
+            continue
+        if _asks(collection, field, key):
+            rank = share + 0.3 * _is_named_after(field, key) + 0.01 * (key.path == "_id")
+            reference = Reference(key.collection, key.path, share, len(values))
+            found[key.collection] = max(found.get(key.collection, (0.0, reference)), (rank, reference),
+                                        key=lambda each: each[0])  # fmt: skip
+    best = sorted(found.values(), key=lambda each: -each[0])[:_MOST_REFERENCES]
+    return tuple(reference for _, reference in best)

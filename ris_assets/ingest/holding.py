@@ -1,0 +1,247 @@
+"""A source map held against a source: what is missing, what does not convert, what would be refused.
+
+Nothing is written, and no marts database is needed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from ris_assets.contracts.entities import ENTITIES, Entity
+from ris_assets.errors import RisError
+from ris_assets.extract.decode import BatchDecoder
+from ris_assets.extract.plan import ROW, Decoded
+from ris_assets.extract.shape import Shaped
+from ris_assets.extract.source_map import ParentSpec, SourceMap
+from ris_assets.ingest.parts import Part, parts_of, present
+from ris_assets.ingest.progress import report
+from ris_assets.resources.mongo import DocumentSource
+
+Level = Literal["error", "warning"]
+_EXAMPLES = 3
+_REFERENCES = {
+    "user_id": "users",
+    "target_user_id": "users",
+    "hp_id": "hero_passes",
+    "booking_id": "bookings",
+}
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at: an error will stop the pipeline or empty a column that it needs."""
+
+    level: Level
+    place: str
+    text: str
+
+
+@dataclass
+class FieldHeld:
+    """One mapped field, as found."""
+
+    name: str
+    origin: str
+    is_required: bool
+    filled: int = 0
+    misfits: int = 0
+    examples: list[str] = field(default_factory=list)
+    first: str | None = None
+    last: str | None = None
+
+
+@dataclass
+class PartHeld:
+    """One source of an entity, as found."""
+
+    entity: str
+    collection: str
+    documents: int = 0
+    rows: int = 0
+    refused: int = 0
+    orphans: dict[str, int] = field(default_factory=dict)
+    fields: list[FieldHeld] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def refused_share(self) -> float:
+        """Share of rows that would be refused."""
+        return self.refused / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Holds a map against a source, looking at no more than `sample` documents a collection (0: all)."""
+
+    source_map: SourceMap
+    source: DocumentSource
+    zone: ZoneInfo
+    sample: int = 20_000
+    _kept: dict[tuple[str, tuple[str, ...]], pl.DataFrame] = field(default_factory=dict)
+
+    def hold(self) -> Iterator[PartHeld]:
+        """Every source of every mapped entity, one after the other."""
+        collections = self.source.collections()
+        for name, entity_map in self.source_map.entities.items():
+            entity = ENTITIES[name]
+            parts = parts_of(entity, entity_map, self.source_map, self.zone)
+            try:
+                there = present(entity, parts, collections)
+            except RisError as error:
+                yield PartHeld(name, "", findings=[Finding("error", name, str(error))])
+                continue
+            for part in parts:
+                if part in there:
+                    yield self._part(part, entity_map.reject_limit)
+                else:
+                    text = "the collection does not exist: the entity stays without it"
+                    missing = Finding("warning", f"{name} ({part.source.collection})", text)
+                    yield PartHeld(name, part.source.collection, findings=[missing])
+
+    def _part(self, part: Part, limit: float) -> PartHeld:
+        held = PartHeld(part.shape.entity.name, part.source.collection, fields=_fields(part))
+        for shaped, decoded in self._batches(part):
+            held.documents += decoded.documents
+            self._count(held, shaped, decoded.frame)
+            report(held.entity, held.documents, self.sample or None)
+        held.findings = _findings(held, limit)
+        return held
+
+    def _batches(self, part: Part) -> Iterator[tuple[Shaped, Decoded]]:
+        decoder, collection = BatchDecoder(part.shape.plan), part.source.collection
+        batches = self.source.sample(collection, self.sample) if self.sample else self._all(part)
+        for raw in batches:
+            decoded = decoder.decode(raw)
+            yield part.shape.shape(decoded, self._lookup), decoded
+
+    def _all(self, part: Part) -> Iterator[bytes]:
+        return self.source.batches(part.source.collection, part.query(None, None))
+
+    def _count(self, held: PartHeld, shaped: Shaped, read: pl.DataFrame) -> None:
+        rows = shaped.rows
+        rejects = shaped.rejects.filter(pl.col("reason") != "missing")
+        held.rows += shaped.identities.len()
+        refused = shaped.rejects.filter(~pl.col("is_row_kept"))
+        held.refused += refused.select(ROW, "source_id").n_unique()
+        for one in held.fields:
+            column = rows[one.name]
+            one.filled += read[one.name].count() if one.name in read.columns else column.count()
+            bad = rejects.filter(pl.col("field") == one.name)
+            one.misfits += bad.height
+            if len(one.examples) < _EXAMPLES:
+                one.examples += [
+                    f"{value} ({reason})" if value is not None else str(reason)
+                    for value, reason in bad.select("value", "reason").unique().head(2).iter_rows()
+                ]
+            _stretch(one, column)
+        for name, parent in _REFERENCES.items():
+            is_reference = name in rows.columns and parent != held.entity
+            if is_reference and parent in self.source_map.entities:
+                known = self._ids(parent)
+                lost = rows[name].drop_nulls().is_in(known.implode()).not_().sum()
+                held.orphans[name] = held.orphans.get(name, 0) + int(lost)
+
+    def _rows(self, entity: str, columns: tuple[str, ...]) -> pl.DataFrame:
+        """Some columns of all rows of an entity, read once."""
+        if (entity, columns) not in self._kept:
+            entity_map = self.source_map.entities[entity]
+            parts = parts_of(ENTITIES[entity], entity_map, self.source_map, self.zone)
+            frames = [
+                part.shape.shape(decoded, self._lookup).rows.select(*dict.fromkeys(columns))
+                for part in present(ENTITIES[entity], parts, self.source.collections())
+                for decoded in map(BatchDecoder(part.shape.plan).decode, self._all(part))
+            ]
+            empty = pl.DataFrame(schema={name: pl.String() for name in columns})
+            self._kept[entity, columns] = pl.concat(frames) if frames else empty
+        return self._kept[entity, columns]
+
+    def _ids(self, entity: str) -> pl.Series:
+        name = ENTITIES[entity].id_field
+        return self._rows(entity, (name,))[name].cast(pl.String).unique()
+
+    def _lookup(self, parent: ParentSpec, keys: pl.Series) -> pl.DataFrame:
+        name = ENTITIES[parent.entity].id_field
+        rows = self._rows(parent.entity, (name, parent.field))
+        return rows.select(pl.col(name).alias("key"), pl.col(parent.field).alias("value")).unique(
+            "key"
+        )
+
+
+def _fields(part: Part) -> list[FieldHeld]:
+    entity: Entity = part.shape.entity
+    found = []
+    for name, spec in part.source.fields.items():
+        if spec.path is not None:
+            origin = spec.path
+        elif spec.parent is not None:
+            origin = f"{spec.parent.entity}.{spec.parent.field}"
+        else:
+            origin = repr(spec.value)
+        found.append(FieldHeld(name, origin, entity.field(name).required))
+    return found
+
+
+def _stretch(held: FieldHeld, column: pl.Series) -> None:
+    """Widen the range of an instant, a date or a number."""
+    if not (column.dtype.is_temporal() or column.dtype.is_numeric()) or column.count() == 0:
+        return
+    low, high = str(column.min()), str(column.max())
+    if column.dtype.is_numeric():
+        values = [float(v) for v in (held.first, held.last, low, high) if v is not None]
+        held.first, held.last = f"{min(values):g}", f"{max(values):g}"
+    else:
+        held.first = min(filter(None, (held.first, low)))
+        held.last = max(filter(None, (held.last, high)))
+
+
+Rule = Callable[[PartHeld, FieldHeld], tuple[Level, str] | None]
+
+
+def _missing(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if part.rows == 0 or one.filled or one.misfits > part.rows / 2:
+        return None
+    return ("error" if one.is_required else "warning"), f"no document has a value at `{one.origin}`"
+
+
+def _misfits(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if not one.misfits:
+        return None
+    examples = "; ".join(one.examples[:_EXAMPLES])
+    return "warning", f"{one.misfits:,} of {part.rows:,} values do not fit, such as {examples}"
+
+
+def _times(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if not one.name.endswith("_at") or one.first is None or one.last is None:
+        return None
+    late = str(datetime.now(UTC) + timedelta(days=2 * 366))
+    if one.last[:10] > late[:10] or one.first[:10] < str(_EARLIEST)[:10]:
+        return "warning", f"times range from {one.first} to {one.last}: is the format right?"
+    return None
+
+
+def _findings(held: PartHeld, limit: float) -> list[Finding]:
+    place = f"{held.entity} ({held.collection})"
+    if held.rows == 0:
+        return [Finding("warning", place, "no document of the collection counts")]
+    found = [
+        Finding(verdict[0], f"{place}.{one.name}", verdict[1])
+        for one in held.fields
+        for rule in (_missing, _misfits, _times)
+        if (verdict := rule(held, one))
+    ]
+    if held.refused_share > limit:
+        share = (
+            f"{held.refused:,} of {held.rows:,} rows would be refused ({held.refused_share:.1%})"
+        )
+        found.append(Finding("error", place, f"{share}; the map allows {limit:.1%}"))
+    found += [
+        Finding("warning", f"{place}.{name}", f"{count:,} of {held.rows:,} rows refer to nobody")
+        for name, count in held.orphans.items()
+        if count
+    ]
+    return found

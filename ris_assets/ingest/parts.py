@@ -1,0 +1,116 @@
+"""The sources of an entity as one extraction sees them: which documents to ask for, and which count."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from ris_assets.contracts.entities import Entity, Keeping
+from ris_assets.errors import RisError
+from ris_assets.extract.plan import TimeFormat
+from ris_assets.extract.query import Query, both, filter_query, window_query
+from ris_assets.extract.shape import CHANGED, EntityShape
+from ris_assets.extract.source_map import EntityMap, SourceMap, SourcePart
+from ris_assets.partitions import Window
+
+
+@dataclass(frozen=True)
+class Part:
+    """One source of an entity."""
+
+    name: str
+    source: SourcePart
+    shape: EntityShape
+
+    @property
+    def is_exploded_from_inside(self) -> bool:
+        """Whether the event time lies in the array's elements, where no query finds it."""
+        path = self.shape.entity_event_path
+        return path is not None and self.shape.plan.inside(path) is not None
+
+    @property
+    def can_be_incremental(self) -> bool:
+        """Whether changes can be asked for. An element that is gone leaves no trace in its document, so
+        exploded arrays are read whole."""
+        return self.source.changed_at is not None and self.source.explode is None
+
+    def query(self, window: Window | None, since: datetime | None) -> Query:
+        """What to ask a server for; a superset of what counts."""
+        asked = filter_query(self.source.filter)
+        path = self.shape.entity_event_path
+        if window is not None and path and not self.is_exploded_from_inside:
+            event = window_query(path, self._event_format, *_reach(window, self.source))
+            return both(asked, event)
+        if since is not None and self.source.changed_at is not None:
+            spec = self.source.changed_at
+            return both(asked, window_query(str(spec.path), spec.format, since, None))
+        return asked
+
+    def counts(self, window: Window | None, since: datetime | None) -> pl.Expr | None:
+        """Which decoded rows count: of the window, or changed since; those without a time always do."""
+        if window is not None:
+            event = pl.col(self.shape.entity.event_field)
+            starts_at, ends_at = _reach(window, self.source)
+            return event.is_between(starts_at, ends_at, closed="left") | event.is_null()
+        if since is not None:
+            return (pl.col(CHANGED) >= since) | pl.col(CHANGED).is_null()
+        return None
+
+    @property
+    def _event_format(self) -> TimeFormat:
+        return self.source.fields[self.shape.entity.event_field].format
+
+
+def _reach(window: Window, source: SourcePart) -> tuple[datetime, datetime]:
+    """The window, reaching back over the days in which events may still arrive."""
+    return window.starts_at - timedelta(days=source.late_days), window.ends_at
+
+
+def parts_of(
+    entity: Entity, entity_map: EntityMap, source_map: SourceMap, studio_zone: ZoneInfo
+) -> list[Part]:
+    """The sources of an entity; ids of several collections are kept apart by a prefix."""
+    collections = [part.collection for part in entity_map.sources]
+    several = len(collections) > 1
+    parts = []
+    for number, source in enumerate(entity_map.sources, start=1):
+        alone = collections.count(source.collection) == 1
+        name = source.collection if alone else f"{source.collection}#{number}"
+        shape = EntityShape(
+            entity,
+            source,
+            source_map.zone(studio_zone),
+            f"{name}/" if several else "",
+            source_map.legacy_uuid,
+        )
+        parts.append(Part(name, source, shape))
+    return parts
+
+
+def present(entity: Entity, parts: list[Part], collections: list[str]) -> list[Part]:
+    """The parts whose collection exists.
+
+    Raises:
+        RisError: none of a mandatory entity's collections does.
+    """
+    found = [part for part in parts if part.source.collection in set(collections)]
+    if not found and entity.mandatory:
+        wanted = ", ".join(f"`{part.source.collection}`" for part in parts)
+        raise RisError(
+            f"Collection {wanted} of the mandatory entity `{entity.name}` does not exist in the"
+            " source: correct the source map."
+        )
+    return found
+
+
+def personal_paths(source_map: SourceMap, collection: str) -> list[str]:
+    """Paths of personal details in a collection, whichever entity's map marks them."""
+    parts = [part for entity in source_map.entities.values() for part in entity.sources]
+    marked = [path for p in parts if p.collection == collection for path in p.personal.values()]
+    return sorted(set(marked))
+
+
+def is_by_day(entity: Entity) -> bool:
+    """Whether an entity is extracted a window of days at a time."""
+    return entity.keeping is Keeping.EVENTS

@@ -1,0 +1,90 @@
+"""`ris check`: a source map held against a dump, without any database."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from ris_assets.extract.source_map import SourceMap
+from ris_assets.ingest.holding import Holder
+from ris_assets.resources.mongo import DumpSource
+from ris_assets.settings import forget_settings
+from tests.pipeline.landing_case import ALMATY, NOON, write_dump
+from tests.pipeline.test_landing import BOOKINGS, PASSES, STEPS, USERS, user, visit
+
+
+def held(folder, **entities):
+    source_map = SourceMap.model_validate(
+        {"entities": {"users": USERS, "hero_passes": PASSES, **entities}}
+    )
+    holder = Holder(source_map, DumpSource(folder), ALMATY, sample=0)
+    return {part.entity: part for part in holder.hold()}
+
+
+def hero_pass(number, user_id="a", **fields):
+    return {"_id": number, "user": user_id, "at": NOON, "to": NOON + timedelta(days=30), **fields}
+
+
+def texts(part) -> set[tuple[str, str]]:
+    return {(finding.level, finding.place.split(".")[-1]) for finding in part.findings}
+
+
+def test_a_map_that_fits_has_no_findings(tmp_path):
+    write_dump(tmp_path, users=[user("a", friends=["b"], city="x", sex="F")], passes=[hero_pass(1)])
+    found = held(tmp_path)
+    assert [part.findings for part in found.values()] == [[], []]
+    assert (found["users"].documents, found["users"].refused) == (1, 0)
+
+
+def test_missing_paths_misfits_orphans_and_wrong_epochs_are_found(tmp_path):
+    future = datetime(2190, 1, 1, tzinfo=UTC)
+    write_dump(
+        tmp_path,
+        users=[user("a", sex="unknown"), user("b", sex="F")],
+        passes=[hero_pass(1), hero_pass(2, "nobody", to=future)],
+    )
+    found = held(tmp_path)
+    assert texts(found["users"]) == {
+        ("warning", "sex"),
+        ("warning", "friend_ids"),
+        ("warning", "city"),
+    }
+    assert texts(found["hero_passes"]) == {("warning", "user_id"), ("warning", "ends_at")}
+    assert found["hero_passes"].orphans == {"user_id": 1}
+    sex = next(one for one in found["users"].fields if one.name == "sex")
+    assert (sex.filled, sex.misfits) == (2, 1)
+    assert sex.examples == ["unknown (the source map has no translation for this value)"]
+
+
+def test_a_required_path_that_no_document_has_is_an_error(tmp_path):
+    write_dump(tmp_path, users=[user("a")], passes=[{"_id": 1, "user": "a"}])
+    found = held(tmp_path)["hero_passes"]
+    assert ("error", "purchased_at") in texts(found)
+    assert found.refused_share == 1.0
+
+
+def test_fields_of_a_parent_are_looked_up(tmp_path):
+    steps = [{"_id": n, "visit": f"v{n}", "at": NOON, "n": 1} for n in (0, 1)]
+    write_dump(tmp_path, users=[user("u")], passes=[], visits=[visit(0)], steps=steps)
+    found = held(tmp_path, bookings=BOOKINGS, daily_steps=STEPS)
+    assert (found["daily_steps"].rows, found["daily_steps"].refused) == (2, 1)
+
+
+@pytest.mark.parametrize(("broken", "code"), [(False, 0), (True, 1)])
+def test_the_exit_code_tells_ci_whether_the_map_will_do(tmp_path, monkeypatch, broken, code):
+    from ris_assets.cli_check import check
+
+    passes = [{"_id": 1} if broken else hero_pass(1)]
+    write_dump(tmp_path / "dump", users=[user("a", friends=[], city="x", sex="M")], passes=passes)
+    text = yaml.safe_dump({"entities": {"users": USERS, "hero_passes": PASSES}})
+    (tmp_path / "map.yaml").write_text(text)
+    monkeypatch.setenv("RIS_MONGO_URL", f"file:{tmp_path / 'dump'}")
+    forget_settings()
+    arguments = ["--map", str(tmp_path / "map.yaml"), "--json", str(tmp_path / "found.json")]
+    result = CliRunner().invoke(check, [*arguments, "--sample", "0"])
+    forget_settings()
+    assert result.exit_code == code, result.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert {part["entity"] for part in found} == {"users", "hero_passes"}

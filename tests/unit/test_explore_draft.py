@@ -1,0 +1,318 @@
+"""Drafted source maps: of databases in foreign shapes, and of single fields."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ris_assets.contracts.entities import ENTITIES
+from ris_assets.extract.profiling.draft import EntityGuess, draft_map
+from ris_assets.extract.profiling.draft_yaml import draft_yaml
+from ris_assets.extract.source_map import load_source_map
+from tests.unit.explore_case import START, billing, club, crm, embedded, explored, oid
+
+CRM = {
+    "users": ("clients", None, {
+        "user_id": "_id", "registered_at": {"path": "data_registracii", "format": "epoch_s"},
+        "birth_date": {"path": "data_rozhdeniya", "format": "iso"},
+        "sex": {"path": "pol", "values": {"zh": "female", "m": "male"}},
+        "height_cm": {"path": "rost", "unit": "m"}, "weight_kg": "ves"}),
+    "hero_passes": ("abonements", None, {
+        "hp_id": "_id", "user_id": "client_id", "price": "stoimost", "product": "tarif", "is_trial": "probny",
+        "discount_share": {"path": "skidka", "unit": "percent"},
+        "purchased_at": {"path": "data_pokupki", "format": "epoch_s"},
+        "starts_at": {"path": "data_nachala", "format": "iso"},
+        "ends_at": {"path": "data_okonchaniya", "format": "iso"}}),
+    "freezes": ("zamorozki", None, {
+        "freeze_id": "_id", "hp_id": "abonement_id", "starts_at": {"path": "data_nachala", "format": "iso"},
+        "ends_at": {"path": "data_okonchaniya", "format": "iso"},
+        "requested_at": {"path": "data_nachala", "format": "iso"}}),
+    "bookings": ("visits", None, {
+        "booking_id": "_id", "user_id": "client_id", "booked_at": {"path": "created_at", "format": "epoch_s"},
+        "starts_at": {"path": "visit_date", "format": "epoch_s"}, "status": {"value": "attended"},
+        "coach_id": "trener_id", "class_type": "zanyatie"}),
+    "payments": ("oplaty", None, {
+        "payment_id": "_id", "user_id": "client_id", "amount": "summa", "currency": "valyuta",
+        "paid_at": {"path": "data", "format": "iso"},
+        "status": {"path": "status", "values": {"oplachen": "succeeded", "otkaz": "failed"}}}),
+}  # fmt: skip
+EMBEDDED = {
+    "users": ("members", None, {
+        "user_id": "_id", "registered_at": {"path": "joinedOn", "format": "iso"},
+        "birth_date": {"path": "dateOfBirth", "format": "iso"},
+        "sex": {"path": "gender", "values": {"f": "female", "m": "male"}}}),
+    "hero_passes": ("members", "memberships", {
+        "hp_id": "memberships.membershipId", "user_id": "_id", "product": "memberships.plan",
+        "price": "memberships.price.value", "purchased_at": {"path": "memberships.soldOn", "format": "iso"},
+        "starts_at": {"path": "memberships.startDate", "format": "iso"},
+        "ends_at": {"path": "memberships.endDate", "format": "iso"}}),
+    "freezes": ("members", "memberships.pauses", {
+        "hp_id": "memberships.membershipId", "starts_at": {"path": "memberships.pauses.from", "format": "iso"},
+        "requested_at": {"path": "memberships.pauses.requestedAt", "format": "iso"},
+        "ends_at": {"path": "memberships.pauses.until", "format": "iso"}}),
+    "bookings": ("reservations", None, {
+        "booking_id": "_id", "user_id": "member", "coach_id": "session.coach",
+        "booked_at": {"path": "reservedOn", "format": "iso"}, "starts_at": {"path": "startTime", "format": "iso"},
+        "status": {"path": "state",
+                   "values": {"CHECKED_IN": "attended", "NO_SHOW": "no_show", "CANCELED": "cancelled"}}}),
+}  # fmt: skip
+
+
+NESTED = {"freezes"}
+"""Found in `embedded`, but in an array within an array."""
+
+
+def drafted(collections: dict[str, Any]) -> dict[str, EntityGuess]:
+    return {guess.entity: guess for guess in draft_map(explored(collections).collections)}
+
+
+def written(collections: dict[str, Any]) -> str:
+    return draft_yaml(draft_map(explored(collections).collections), "Asia/Almaty")
+
+
+def plain(spec: dict[str, Any]) -> Any:
+    return spec["path"] if set(spec) == {"path"} else spec
+
+
+SHAPES = pytest.mark.parametrize(
+    "shape, expected", [(crm(), CRM), (embedded(), EMBEDDED)], ids=["crm", "embedded"]
+)
+
+
+@SHAPES
+def test_foreign_shapes_are_recognised(shape, expected):
+    guesses = drafted(shape)
+    nested = NESTED if expected is EMBEDDED else set()
+    assert {name for name, guess in guesses.items() if guess.is_active} == set(expected) - nested
+    for name, (collection, explode, fields) in expected.items():
+        guess = guesses[name]
+        assert guess.frame and (guess.frame.collection.name, guess.frame.explode) == (
+            collection,
+            explode,
+        )
+        assert {g.name: plain(g.spec) for g in guess.fields} == fields, name
+
+
+@pytest.mark.parametrize(
+    "shape, places",
+    [(billing(), {"users": "customers", "hero_passes": "subscriptions", "payments": "charges",
+                  "bookings": "checkins"}),
+     (club(), {"users": "people", "hero_passes": "contracts", "freezes": "contracts.freeze_periods",
+               "bookings": "class_bookings", "body_measurements": "measurements", "app_events": "activity_logs"})],
+    ids=["billing", "club"],
+)  # fmt: skip
+def test_other_businesses_are_recognised(shape, places, tmp_path: Path):
+    guesses = drafted(shape)
+    found = {
+        name: guess.frame.place
+        for name, guess in guesses.items()
+        if guess.is_active and guess.frame
+    }
+    assert found == places
+    path = tmp_path / "map.yaml"
+    path.write_text(written(shape))
+    assert set(load_source_map(path).entities) == set(places)
+
+
+def test_attendance_as_a_boolean_is_a_status_and_unknown_states_are_no_payment():
+    assert drafted(club())["bookings"].field("status").spec["values"] == {
+        True: "attended",
+        False: "no_show",
+    }
+    assert "payment_status" not in {
+        guess.name for guess in drafted(billing())["hero_passes"].fields
+    }
+
+
+@SHAPES
+def test_a_drafted_map_loads(shape, expected, tmp_path: Path):
+    path = tmp_path / "map.yaml"
+    path.write_text(text := written(shape))
+    loaded = load_source_map(path)
+    assert set(loaded.entities) == set(expected) - (NESTED if expected is EMBEDDED else set())
+    assert ("only one can be exploded" in text) == (expected is EMBEDDED)
+    personal = loaded.entities["users"].sources[0].personal
+    assert set(personal.values()) in (
+        {"fio", "telefon", "e_mail"},
+        {"firstName", "lastName", "email"},
+    )
+
+
+def test_the_draft_names_every_entity_and_the_surest_come_first():
+    text = written(crm())
+    assert all(f"# {name}:" in text for name in ENTITIES)
+    shares = [float(part.split()[0].strip(";")) for part in text.split(": confidence ")[1:]]
+    assert shares == sorted(shares, reverse=True)
+    assert "personal" in text and "+7701" not in text and "@mail.kz" not in text
+
+
+def test_an_entity_that_lacks_a_required_field_is_commented_out_with_what_is_missing(
+    tmp_path: Path,
+):
+    shape = crm()
+    shape["abonements"] = [
+        {k: v for k, v in d.items() if k != "data_okonchaniya"} for d in shape["abonements"]
+    ]
+    text = written(shape)
+    assert "not found, and needed: ends_at" in text and "Not usable yet: hero_passes" in text
+    assert "hero_passes" not in yaml.safe_load(text)["entities"]
+    assert "  #     purchased_at: {path: data_pokupki, format: epoch_s}" in text
+
+
+def test_nothing_known_gives_a_draft_of_nothing():
+    guesses = drafted(
+        {"stars": [{"_id": n, "spectrum": "G2", "parallax": 0.1 * n} for n in range(20)]}
+    )
+    assert not any(guess.is_active for guess in guesses.values())
+    assert yaml.safe_load(written({"stars": [{"_id": 1}]}))["entities"] is None
+
+
+def _people(**extra: Any) -> list[dict[str, Any]]:
+    return [{"_id": oid(1, n), "createdAt": START, "email": f"a{n}@b.kz"} | {k: f(n) for k, f in extra.items()}
+            for n in range(40)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name, value, field, spec",
+    [
+        ("weight", lambda n: 61_000 + n, "weight_kg", {"path": "weight", "unit": "g"}),
+        ("weightLbs", lambda n: 150.5 + n, "weight_kg", {"path": "weightLbs", "unit": "lb"}),
+        ("weight", lambda n: 61.5 + n, "weight_kg", {"path": "weight"}),
+        ("height", lambda n: 60 + n % 9, "height_cm", {"path": "height", "unit": "inch"}),
+        ("fat", lambda n: 0.21, "fat_share", {"path": "fat"}),
+        ("fatPercent", lambda n: 21, "fat_share", {"path": "fatPercent", "unit": "percent"}),
+        ("gender", lambda n: n % 2, "sex", {"path": "gender", "values": {0: "female", 1: "male"}}),
+        ("gender", lambda n: ("male", "female")[n % 2], "sex", {"path": "gender"}),
+        ("birthday", lambda n: START, "birth_date", {"path": "birthday"}),
+        ("trial", lambda n: n % 2, "has_trial", {"path": "trial"}),
+        ("friends", lambda n: [oid(1, n + 1)], "friend_ids", {"path": "friends"}),
+        ("клуб", lambda n: oid(5, n % 3), "club_id", {"path": "клуб"}),
+    ],
+)  # fmt: skip
+def test_units_codes_and_types_are_told_by_names_and_values(name, value, field, spec):
+    assert drafted({"users": _people(**{name: value})})["users"].field(field).spec == spec
+
+
+@pytest.mark.parametrize(
+    "number, form", [(1_700_000_000, "epoch_s"), (1_700_000_000_000, "epoch_ms")]
+)
+def test_numbers_since_1970_are_told_by_their_size(number, form):
+    people = [{**person, "createdAt": number + n} for n, person in enumerate(_people())]
+    assert drafted({"users": people})["users"].field("registered_at").spec["format"] == form
+
+
+def test_values_nobody_knows_are_left_for_a_person_to_say():
+    visits = [{"_id": n, "userId": oid(1, n % 40), "bookedAt": START, "startsAt": START,
+               "status": ("DONE", "DONE", "XYZZY")[n % 3]} for n in range(60)]  # fmt: skip
+    guess = drafted({"users": _people(), "bookings": visits})["bookings"].field("status")
+    assert guess.spec["values"] == {"DONE": "attended"} and guess.notes == (
+        "say what these mean: XYZZY",
+    )
+
+
+def test_a_membership_written_into_the_person_is_found():
+    people = [
+        {
+            **person,
+            "subscription": {
+                "plan": "Gold",
+                "purchasedAt": START,
+                "startDate": START,
+                "endDate": START,
+            },
+        }
+        if n % 2
+        else person
+        for n, person in enumerate(_people())
+    ]
+    text = written({"users": people})
+    found = yaml.safe_load(text)["entities"]["hero_passes"]
+    assert (found["collection"], found["filter"]) == ("users", {"subscription": {"$exists": True}})
+    assert (
+        found["fields"]["user_id"] == "_id" and found["fields"]["ends_at"] == "subscription.endDate"
+    )
+
+
+def test_a_user_who_is_only_known_through_a_parent_is_taken_from_there(tmp_path: Path):
+    shape = crm()
+    for document in shape["oplaty"]:
+        document["abonement_id"] = document.pop("client_id") + 500
+    guess = drafted(shape)["payments"].field("user_id")
+    assert guess.spec == {
+        "parent": {"entity": "hero_passes", "key": "abonement_id", "field": "user_id"}
+    }
+    path = tmp_path / "map.yaml"
+    path.write_text(written(shape))
+    assert load_source_map(path).entities["payments"].parents == {"hero_passes"}
+
+
+def test_a_field_named_for_a_person_but_full_of_other_ids_is_not_the_user():
+    clubs = [{"_id": oid(7, n), "name": f"Club {n}"} for n in range(40)]
+    visits = [{"_id": oid(3, n), "user": oid(7, n % 40), "bookedAt": START, "startsAt": START, "status": "DONE"}
+              for n in range(60)]  # fmt: skip
+    assert (
+        "user_id"
+        in drafted({"users": _people(), "clubs": clubs, "bookings": visits})["bookings"].missing
+    )
+
+
+def test_names_that_yaml_would_misread_survive():
+    people = [{**person, "on: #x": n % 2 == 0} for n, person in enumerate(_people())]
+    instants = dict.fromkeys(("purchasedAt", "from", "to"), START)
+    passes = [{"_id": n, "user.id": oid(1, n % 40)} | instants for n in range(50)]
+    entities = yaml.safe_load(written({"users: no": people, "passes": passes}))["entities"]
+    assert entities["users"]["collection"] == "users: no"
+    assert entities["hero_passes"]["fields"]["user_id"] == r"user\.id"
+
+
+def test_of_paths_alike_the_fuller_the_nearer_and_the_own_one_is_taken():
+    people = [
+        {**person, "partner": {"birthDate": START}, "birthDate": START} for person in _people()
+    ]
+    for person in people[:2]:
+        person["registeredAt"] = START
+    users = drafted({"users": people})["users"]
+    assert users.field("birth_date").spec["path"] == "birthDate"
+    assert users.field("registered_at").spec["path"] == "createdAt"
+
+
+def test_an_element_is_read_before_the_document_around_it():
+    visits = [{"_id": oid(3, n), "userId": oid(1, n % 40), "bookedAt": START, "startsAt": START, "status": "DONE",
+               "weight": 1.5, "sets": [{"startsAt": START, "weight": 50.5, "reps": 5, "exercise": "squat"}]}
+              for n in range(60)]  # fmt: skip
+    sets = drafted({"users": _people(), "bookings": visits})["station_results"]
+    assert sets.frame and sets.frame.explode == "sets"
+    paths = {
+        name: sets.field(name).spec["path"]
+        for name in ("performed_at", "weight_kg", "user_id", "booking_id")
+    }
+    assert paths == {
+        "performed_at": "sets.startsAt",
+        "weight_kg": "sets.weight",
+        "user_id": "userId",
+        "booking_id": "_id",
+    }
+
+
+def test_a_parent_that_is_not_in_the_map_cannot_lend_its_user():
+    shape = crm()
+    shape["abonements"] = [
+        {k: v for k, v in d.items() if k != "data_okonchaniya"} for d in shape["abonements"]
+    ]
+    for document in shape["oplaty"]:
+        document["abonement_id"] = document.pop("client_id") + 500
+    assert drafted(shape)["payments"].missing == ("user_id",)
+
+
+def test_a_collection_that_lacks_what_is_needed_yields_to_one_that_has_it():
+    logins = [{"_id": oid(8, n), "login": f"u{n}", "email": f"a{n}@b.kz"} for n in range(40)]
+    frame = drafted({"users": logins, "members": _people()})["users"].frame
+    assert frame and frame.collection.name == "members"
+
+
+def test_a_name_alone_is_not_enough():
+    guess = drafted(
+        {"users": _people(), "events": [{"_id": n, "level": n % 3} for n in range(40)]}
+    )["app_events"]
+    assert not guess.is_active and guess.confidence < 0.35

@@ -1,0 +1,77 @@
+"""Small rules of the extraction: masking, trying again, drift."""
+
+import polars as pl
+import pytest
+
+from ris_assets.errors import Interrupted, RisError
+from ris_assets.extract.drift import compared, field_profile
+from ris_assets.extract.redact import redacted
+from ris_assets.ingest import retries
+from ris_assets.ingest.retries import persistently
+
+
+def test_what_lies_at_personal_paths_is_masked_wherever_arrays_lie_on_the_way():
+    document = {"a": [{"b": "x", "c": 1}, {"b": None}], "d": {"e.f": "y"}, "g": ["p", "q"]}
+    assert redacted(document, ["a.b", r"d.e\.f", "g.1", "no.such"]) == {
+        "a": [{"b": "<personal>", "c": 1}, {"b": None}],
+        "d": {"e.f": "<personal>"},
+        "g": ["p", "<personal>"],
+    }
+
+
+def failing(times: int):
+    calls = []
+
+    def attempt() -> str:
+        calls.append(1)
+        if len(calls) <= times:
+            raise Interrupted("The line is dead.")
+        return "done"
+
+    return attempt, calls
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(retries, "WAITS", (0.0, 0.0, 0.0, 0.0))
+
+
+def test_an_interruption_is_tried_again_and_warned_of():
+    warnings: list[str] = []
+    attempt, calls = failing(4)
+    assert persistently(attempt, warnings.append) == "done"
+    assert (len(calls), len(warnings)) == (5, 4)
+    assert warnings[0].startswith("The line is dead. Attempt 1 of 5 failed")
+
+
+def test_after_five_attempts_there_is_one_sentence():
+    attempt, calls = failing(5)
+    with pytest.raises(RisError, match=r"The line is dead\. Given up after 5 attempts"):
+        persistently(attempt, lambda _: None)
+    assert len(calls) == 5
+
+
+def test_other_errors_are_not_tried_again():
+    def refuse() -> None:
+        raise RisError("No.")
+
+    with pytest.raises(RisError, match=r"^No\.$"):
+        persistently(refuse, lambda _: None)
+
+
+def test_a_rare_field_that_the_sample_misses_has_not_vanished():
+    before = field_profile([{"a": 1, "rare": n} if n < 1 else {"a": 1} for n in range(100)])
+    now = field_profile([{"a": 1}] * 100)
+    assert compared(before, now, 100)["status"].unique().to_list() == ["same"]
+
+
+def test_types_add_up_and_nothing_is_new_the_first_time():
+    first = compared(pl.DataFrame(schema=before_schema()), field_profile([{"a": 1}]), 1)
+    assert first["status"].to_list() == ["same"]
+    second = compared(first, field_profile([{"a": "x"}]), 1)
+    assert second.select("status", "types").row(0) == ("retyped", ["number", "str"])
+    assert compared(second, field_profile([{"a": 1}]), 1)["status"].to_list() == ["same"]
+
+
+def before_schema():
+    return {"path": pl.String(), "types": pl.List(pl.String()), "fill_share": pl.Float64()}

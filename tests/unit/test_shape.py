@@ -1,0 +1,280 @@
+"""Rows from decoded documents: the mapping, its units and filters, and what is set aside."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import bson
+import polars as pl
+import pytest
+from bson.objectid import ObjectId
+
+from ris_assets.contracts.entities import ENTITIES
+from ris_assets.extract.decode import BatchDecoder
+from ris_assets.extract.shape import EntityShape, Shaped
+from ris_assets.extract.source_map import SourceMap, SourcePart
+from ris_assets.ingest.parts import parts_of
+
+ALMATY = ZoneInfo("Asia/Almaty")
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+A, B, C = (ObjectId(f"{n:024x}") for n in (1, 2, 3))
+
+SOURCE_MAP = SourceMap.model_validate(
+    {
+        "version": 1,
+        "timezone": "Asia/Almaty",
+        "entities": {
+            "users": {
+                "collection": "users",
+                "changed_at": "updatedAt",
+                "fields": {
+                    "user_id": "_id",
+                    "registered_at": "createdAt",
+                    "birth_date": "profile.birthDate",
+                    "sex": {"path": "profile.sex", "values": {"M": "male", "F": "female"}},
+                    "weight_kg": {"path": "profile.weightGrams", "scale": 0.001},
+                    "city": {"value": "Almaty"},
+                    "friend_ids": "friends",
+                },
+            },
+            "hero_passes": {
+                "collection": "passes",
+                "fields": {
+                    name: name
+                    for name in ("hp_id", "user_id", "purchased_at", "starts_at", "ends_at")
+                },
+            },
+            "station_results": {
+                "collection": "bookings",
+                "explode": "stations",
+                "filter": {"status": "done"},
+                "fields": {
+                    "booking_id": "_id",
+                    "user_id": "userId",
+                    "performed_at": "startsAt",
+                    "station": "stations.code",
+                    "weight_kg": "stations.weightKg",
+                    "reps": "stations.reps",
+                    "heart_rate_max": "stations.hr.max",
+                },
+            },
+        },
+    }
+)
+
+
+def shaped(entity: str, documents: list[dict], **options) -> Shaped:
+    part = parts_of(ENTITIES[entity], SOURCE_MAP.entities[entity], SOURCE_MAP, ALMATY)[0]
+    return cut(part.shape, documents, **options)
+
+
+def cut(shape: EntityShape, documents: list[dict], **options) -> Shaped:
+    decoded = BatchDecoder(shape.plan).decode(b"".join(map(bson.encode, documents)))
+    return shape.shape(decoded, **options)
+
+
+def users(**fields) -> EntityShape:
+    return with_part(fields={"user_id": "_id", "registered_at": "at", **fields})
+
+
+def with_part(**part) -> EntityShape:
+    return EntityShape(ENTITIES["users"], SourcePart(collection="u", **part), ALMATY)
+
+
+def test_a_nested_profile_becomes_typed_columns():
+    user = {
+        "_id": A,
+        "createdAt": NOON,
+        "updatedAt": NOON,
+        "profile": {"sex": "F", "weightGrams": 61500, "birthDate": datetime(1990, 5, 1)},
+        "friends": [B, C],
+    }
+    row = shaped("users", [user]).rows.row(0, named=True)
+    assert row["user_id"] == str(A)
+    assert row["sex"] == "female"
+    assert row["weight_kg"] == pytest.approx(61.5)
+    assert row["birth_date"] == date(1990, 5, 1)
+    assert row["city"] == "Almaty"
+    assert row["friend_ids"] == [str(B), str(C)]
+    assert row["event_at"] == row["changed_at"] == NOON
+
+
+def test_a_birth_date_stored_as_local_midnight_is_that_local_day():
+    midnight_in_almaty = datetime(1990, 4, 30, 18, tzinfo=UTC)
+    user = {"_id": A, "createdAt": NOON, "profile": {"birthDate": midnight_in_almaty}}
+    assert shaped("users", [user]).rows["birth_date"].to_list() == [date(1990, 5, 1)]
+
+
+def test_array_elements_become_rows_and_documents_outside_the_filter_none():
+    done = {
+        "_id": A,
+        "userId": B,
+        "startsAt": NOON,
+        "status": "done",
+        "stations": [
+            {"code": "row", "weightKg": 10, "reps": 5},
+            {"code": "ski", "hr": {"max": 170}},
+        ],
+    }
+    other = done | {"_id": C, "status": "booked"}
+    rows = shaped("station_results", [done, other, {**done, "_id": B, "stations": []}]).rows
+    assert rows["result_id"].to_list() == [f"{A}:0", f"{A}:1"]
+    assert rows["station"].to_list() == ["row", "ski"]
+    assert rows["heart_rate_max"].to_list() == [None, 170.0]
+    assert rows["user_id"].to_list() == [str(B), str(B)]
+
+
+def test_a_row_without_a_required_field_is_refused_and_named():
+    result = shaped("users", [{"_id": A, "createdAt": NOON}, {"_id": B, "profile": None}])
+    assert result.rows["source_id"].to_list() == [str(A)]
+    refused = result.rejects.row(0, named=True)
+    assert (refused["source_id"], refused["field"]) == (str(B), "registered_at")
+    assert not refused["is_row_kept"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "field"),
+    [
+        ({"sex": "unknown"}, "sex"),
+        ({"weightGrams": "heavy"}, "weight_kg"),
+        ({"weightGrams": float("inf")}, "weight_kg"),
+        ({"birthDate": 5}, "birth_date"),
+    ],
+)
+def test_an_optional_misfit_keeps_the_row_and_is_noted(profile, field):
+    result = shaped("users", [{"_id": A, "createdAt": NOON, "profile": profile}])
+    assert result.rows[field].to_list() == [None]
+    assert result.rejects.select("field", "is_row_kept").rows() == [(field, True)]
+
+
+def test_numbers_that_are_not_whole_are_no_counts():
+    booking = {
+        "_id": A,
+        "userId": B,
+        "startsAt": NOON,
+        "status": "done",
+        "stations": [{"reps": 2.5}],
+    }
+    result = shaped("station_results", [booking])
+    assert result.rows["reps"].to_list() == [None]
+    assert result.rejects["reason"].to_list() == ["not a whole number"]
+
+
+def test_rows_and_refusals_add_up_to_the_documents():
+    users = [{"_id": n, **({"createdAt": NOON} if n % 3 else {})} for n in range(30)]
+    result = shaped("users", users)
+    refused = result.rejects.filter(~pl.col("is_row_kept"))["source_id"].n_unique()
+    assert (result.rows.height, refused) == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("spec", "value", "found"),
+    [
+        ({"unit": "g"}, 61_500, 61.5),
+        ({"unit": "lb"}, 100, 45.359237),
+        ({"scale": 2.0}, 10, 20.0),
+        ({}, 70, 70.0),
+    ],
+)
+def test_units_become_the_contracts(spec, value, found):
+    rows = cut(users(weight_kg={"path": "w", **spec}), [{"_id": 1, "at": NOON, "w": value}]).rows
+    assert rows["weight_kg"].to_list() == [pytest.approx(found)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("a", [1]),
+        (7, [2, 3]),
+        (True, [4]),
+        (None, [5, 6]),
+        ({"$ne": "a"}, [2, 3, 4, 5, 6]),
+        ({"$in": ["a", True]}, [1, 4]),
+        ({"$nin": ["a", 7, None]}, [4]),
+        ({"$exists": True}, [1, 2, 3, 4]),
+        ({"$exists": False}, [5, 6]),
+    ],
+)
+def test_a_filter_compares_canonical_texts(wanted, found):
+    kinds = ["a", 7, "7", True, None]
+    documents = [{"_id": n, "at": NOON, "kind": kind} for n, kind in enumerate(kinds, start=1)]
+    shape = with_part(filter={"kind": wanted}, fields={"user_id": "_id", "registered_at": "at"})
+    rows = cut(shape, [*documents, {"_id": 6, "at": NOON}]).rows
+    assert rows["user_id"].to_list() == [str(n) for n in found]
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("epoch_s", 1_704_110_400),
+        ("epoch_ms", 1_704_110_400_000),
+        ("iso", "2024-01-01T12:00:00Z"),
+        ("iso", "2024-01-01 18:00"),
+        ("date", NOON),
+    ],
+)
+def test_instants_are_read_as_the_source_writes_them(form, value):
+    shape = users(registered_at={"path": "at", "format": form})
+    assert cut(shape, [{"_id": 1, "at": value}]).rows["registered_at"].to_list() == [NOON]
+
+
+def test_a_text_without_zone_is_of_the_fields_own_zone_if_it_has_one():
+    at = {"path": "at", "format": "iso", "zone": "America/New_York"}
+    rows = cut(users(registered_at=at), [{"_id": 1, "at": "2024-01-01T07:00:00"}]).rows
+    assert rows["registered_at"].to_list() == [NOON]
+
+
+def test_values_without_a_translation_become_what_the_map_says():
+    values = {"path": "s", "values": {"M": "male", 0: "female"}, "otherwise": "other"}
+    documents = [{"_id": n, "at": NOON, "s": s} for n, s in enumerate(["M", 0, "x", None])]
+    result = cut(users(sex=values), documents)
+    assert result.rows["sex"].to_list() == ["male", "female", "other", None]
+    assert result.rejects.is_empty()
+
+
+def test_elements_with_an_id_of_their_own_keep_it_when_others_go():
+    freezes = SourcePart(
+        collection="p",
+        explode="pauses",
+        fields={
+            "freeze_id": "pauses.no", "hp_id": "_id", "requested_at": "pauses.at",
+            "starts_at": "pauses.at",
+        },
+    )  # fmt: skip
+    shape = EntityShape(ENTITIES["freezes"], freezes, ALMATY)
+    pauses = [{"no": "x", "at": NOON}, {"no": "y", "at": NOON}]
+    both = cut(shape, [{"_id": 1, "pauses": pauses}]).rows["source_id"].to_list()
+    later = cut(shape, [{"_id": 1, "pauses": pauses[1:]}]).rows["source_id"].to_list()
+    assert (both, later) == (["1:x", "1:y"], ["1:y"])
+
+
+def test_rows_that_do_not_count_leave_no_refusals_either():
+    documents = [{"_id": 1, "at": NOON}, {"_id": 2}]
+    counts = pl.col("registered_at").is_not_null()
+    result = cut(users(), documents, counts=counts)
+    assert (result.rows.height, result.rejects.height, result.identities.len()) == (1, 0, 1)
+
+
+def test_a_parents_value_is_found_by_its_key_and_an_orphan_waits():
+    fields = {"user_id": "_id", "registered_at": "at"}
+    fields["city"] = {"parent": {"entity": "hero_passes", "key": "pass", "field": "club_id"}}
+    shape = with_part(fields=fields)
+    documents = [{"_id": n, "at": NOON, "pass": n} for n in (1, 2)] + [{"_id": 3, "at": NOON}]
+    found = pl.DataFrame({"key": ["1"], "value": ["north"]})
+    result = cut(shape, documents, lookup=lambda parent, keys: found)
+    assert result.rows["city"].to_list() == ["north", None, None]
+    assert result.rejects.select("source_id", "field", "is_row_kept", "is_waiting").rows() == [
+        ("2", "city", True, True)
+    ]
+
+
+def test_personal_details_come_apart_from_the_rows():
+    shape = with_part(
+        fields={"user_id": "_id", "registered_at": "at"},
+        personal={"name": "fio", "phone": "contacts.phone"},
+    )
+    person = {"_id": 1, "at": NOON, "fio": "A. B.", "contacts": {"phone": 77010000000}}
+    result = cut(shape, [person, {"_id": 2, "at": NOON}])
+    assert result.personal.sort("field").rows() == [
+        ("1", "1", "name", "A. B."), ("1", "1", "phone", "77010000000")
+    ]  # fmt: skip
+    assert "A. B." not in str(result.rows.rows())
