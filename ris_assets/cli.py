@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ris_assets.cli_bench import bench
 from ris_assets.cli_check import check
 from ris_assets.cli_forget import forget
 from ris_assets.cli_runs import demo, run, train
@@ -70,7 +71,7 @@ def url(database: str) -> None:
     click.echo(found.marts if database == "postgres" else found.mlflow)
 
 
-for verb in (demo, run, train, explore, check, forget):
+for verb in (demo, run, train, explore, check, forget, bench):
     main.add_command(verb)
 
 if __name__ == "__main__":

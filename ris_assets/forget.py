@@ -152,10 +152,9 @@ class _Eraser:
         """The person taken out of rows of others: lists, references, documents."""
         table, column = sql.SQL(place.table), sql.Identifier(place.column)
         if place.kind == "ARRAY":
-            query = sql.SQL("update {0} set {1} = array_remove({1}, %s) where %s = any({1})")
-            return self.connection.execute(
-                query.format(table, column), [self.user_id, self.user_id]
-            ).rowcount
+            removal = sql.SQL("update {0} set {1} = array_remove({1}, %s) where %s = any({1})")
+            both = [self.user_id, self.user_id]
+            return self.connection.execute(removal.format(table, column), both).rowcount
         if place.kind in ("json", "jsonb"):
             return self._delete_documents(place)
         if place.kind == "text" and place.column.endswith(USER) and place.column != USER:
@@ -216,7 +215,9 @@ def _places(connection: psycopg.Connection) -> list[Place]:
         """
     ).fetchall()
     kinds = {"character varying": "text"}
-    return [Place(table, name, kinds.get(kind, kind), needed) for table, name, kind, needed in rows]
+    return [
+        Place(table, name, kinds.get(kind) or kind, needed) for table, name, kind, needed in rows
+    ]
 
 
 def _files_with(home: Path, user_id: str) -> Iterator[Path]:

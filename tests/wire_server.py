@@ -5,7 +5,6 @@ shows the faults that it was given, each a number of times, after which it is we
 """
 
 import itertools
-import multiprocessing
 import random
 import socketserver
 import struct
@@ -234,8 +233,10 @@ class WireServer(socketserver.ThreadingTCPServer):
             return _matching(held, how)
         if operator in ("$sample", "$limit"):
             count = how["size"] if operator == "$sample" else how
-            pick = random.Random(7).sample if operator == "$sample" else (lambda d, n: d[:n])
-            return Collection.of(pick(held.documents, min(count, len(held.documents))))
+            count = min(count, len(held.documents))
+            if operator == "$limit":
+                return Collection.of(held.documents[:count])
+            return Collection.of(random.Random(7).sample(held.documents, count))
         if operator == "$group":
             counted = {key: len(held.documents) for key in how if key != "_id"}
             return Collection.of([{"_id": how["_id"], **counted}] if held.documents else [])
@@ -265,7 +266,9 @@ class WireServer(socketserver.ThreadingTCPServer):
 
     def _page(self, key: str, number: int, command: dict[str, Any]) -> bytes:
         cursor = self.cursors[number]
-        page, is_last = cursor.next_page(min(command.get("batchSize", 101), self.batch_size))
+        page, is_last = cursor.next_page(
+            min(command.get("batchSize", 101 if "find" in command else 10**9), self.batch_size)
+        )
         if is_last:
             del self.cursors[number]
         return _cursor_reply(key, page, 0 if is_last else number, cursor.namespace)
@@ -384,18 +387,3 @@ def wire_server(
             yield server
         finally:
             server.shutdown()
-
-
-@contextmanager
-def wire_process(collections: Mapping[str, Documents], batch_size: int = 100_000) -> Iterator[str]:
-    """The URL of a server in a process of its own, which takes no time from its client; for benchmarks."""
-    with WireServer(collections, batch_size) as server:
-        process = multiprocessing.get_context("fork").Process(
-            target=server.serve_forever, daemon=True
-        )
-        process.start()
-        try:
-            yield server.url
-        finally:
-            process.terminate()
-            process.join()

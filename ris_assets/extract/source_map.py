@@ -223,7 +223,7 @@ def _check_parent(place: str, child: str, parent: ParentSpec, mapped: set[str]) 
         )
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML in which only true and false are booleans: NO, ON and Y are codes that sources use."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (the library's own attribute)

@@ -1,0 +1,68 @@
+"""`ris bench`: the benchmarks of a checkout. One call into `benchmarks/`, and a table of ratios."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ris_assets.errors import RisError
+from ris_assets.settings import REPO_ROOT
+
+PARTS = ("dump", "server", "dlt", "memory", "increment")
+
+
+@click.group()
+def bench() -> None:
+    """Measure against peers, side by side in one run."""
+
+
+@bench.command()
+@click.option("--documents", default=1_000_000, show_default=True, help="Bookings.")
+@click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
+@click.option(
+    "--only", default=",".join(PARTS), show_default=True, help="Parts, separated by commas."
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where documents and server may lie."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
+def extraction(
+    documents: int, rounds: int, only: str, folder: Path | None, out: Path | None
+) -> None:
+    """Documents to landing tables, against bare decoding, find_polars_all and dlt."""
+    if not (REPO_ROOT / "benchmarks").is_dir():
+        raise RisError("The benchmarks are in the checkout, not in the installed package.")
+    sys.path.insert(0, str(REPO_ROOT))
+    from benchmarks.extraction import run
+
+    results = run(documents, rounds, [part for part in only.split(",") if part in PARTS], folder)
+    Console().print(_table(results))
+    if out:
+        out.write_text(json.dumps(results, indent=2))
+
+
+def _table(results: dict[str, Any]) -> Table:
+    table = Table(title="Extraction")
+    for name in ("part", "side"):
+        table.add_column(name)
+    for name in ("ratio", "documents/s", "median", "peak MiB"):
+        table.add_column(name, justify="right")
+    for part, sides in results.items():
+        first = next(iter(sides.values()))["best"]
+        for side, found in sides.items():
+            ratio = f"{first / found['best']:.2f}" if part != "increment" else ""
+            if part == "increment" and side == "night":
+                ratio = f"{found['seconds'] / sides['full']['seconds']:.3f}"
+            table.add_row(
+                part,
+                side,
+                ratio,
+                f"{found['best']:,.0f}",
+                f"{found['median']:,.0f}" if "median" in found else "",
+                f"{found['peak_mib']:.0f}" if "peak_mib" in found else "",
+            )
+    return table
