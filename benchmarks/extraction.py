@@ -169,20 +169,19 @@ def memory(bench: Bench) -> None:
 def increment(bench: Bench) -> None:
     """A night's increment of one percent against the full load, both from the server."""
     changed = changed_bookings(bench.bookings, ONE_PERCENT, datetime.now(UTC))
-    found: dict[str, list[dict[str, Any]]] = {"full": [], "night": []}
+    shares = []
     with served(bench, changed) as url:
         for _ in range(bench.rounds):
-            database = bench.fresh_database()
-            for name, runs in found.items():
-                runs.append(bench.side("ris", url, database=database))
-                print(f"  increment: {name} {runs[-1]['seconds']:.2f} s", flush=True)
+            shares.append(bench.side("night", url, full=url))
+            full, night = shares[-1]["full_seconds"], shares[-1]["night_seconds"]
+            print(f"  increment: full {full:.2f} s, night {night:.2f} s", flush=True)
     bench.results["increment"] = {
-        name: {
-            "seconds": min(one["seconds"] for one in runs),
-            "best": max(map(rate, runs)),
-            "documents": runs[0]["documents"],
+        part: {
+            "seconds": min(one[f"{part}_seconds"] for one in shares),
+            "best": count / min(one[f"{part}_seconds"] for one in shares),
+            "documents": count,
         }
-        for name, runs in found.items()
+        for part, count in (("full", bench.documents), ("night", shares[0]["documents"]))
     }
 
 

@@ -340,7 +340,7 @@ class _Extraction:
         names = {column.name for column in self.entity.fields}
         for column in ("user_id", "hp_id"):
             if column in names:
-                drop_forgotten(self.connection, self.landing.target, column)
+                self.landing.drop_forgotten(column)
         drop_forgotten(self.connection, "pg_temp.refused", "user_id")
         drop_forgotten(self.connection, DETAILS.qualified, "user_id")
 

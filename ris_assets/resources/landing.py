@@ -19,6 +19,7 @@ from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
 from ris_assets.contracts.landing import BOOKKEEPING_TABLES, REJECTS
 from ris_assets.partitions import Window, start_of_day
+from ris_assets.resources.personal import drop_forgotten
 from ris_assets.resources.postgres import PostgresResource, copy_frame, copy_typed
 
 _QUEUED_BATCHES = 2
@@ -80,6 +81,7 @@ class Landing:
             f"select 1 from {self._table.qualified} limit 1"
         ).fetchone()
         self._writer = _BackgroundCopy(connection)
+        self._collected = 0
         self._prepare()
 
     def __enter__(self) -> "Landing":
@@ -106,6 +108,8 @@ class Landing:
         )
         execute("create temp table seen (source_id text) on commit drop")
         if self.is_direct:
+            # With wal_level=minimal, what is filled in the transaction that emptied it is not logged twice.
+            execute(f"truncate {self._table.qualified}")
             execute(f"alter table {self._table.qualified} drop constraint {self._key_name}")
 
     @property
@@ -127,6 +131,7 @@ class Landing:
             pl.lit(False).alias("is_deleted"),
         )
         instants = cs.datetime().cast(_MICROSECONDS)
+        self._collected += rows.height
         self._writer.add(
             copy_typed,
             self.target,
@@ -152,6 +157,12 @@ class Landing:
     def drain(self) -> None:
         """Wait until all rows are copied; the connection is free then."""
         self._writer.drain()
+
+    def drop_forgotten(self, column: str) -> None:
+        """Leave out the rows of persons who are forgotten, found by an id in this column."""
+        self._writer.drain()
+        dropped = drop_forgotten(self._connection, self.target, column)
+        self._collected -= dropped if self.is_direct else 0
 
     def claimed(self, ids: pl.Series) -> pl.DataFrame:
         """Which of these business ids other rows hold already: `id, source_id`."""
@@ -281,18 +292,20 @@ class Landing:
         execute = self._connection.execute
         execute("set local maintenance_work_mem = '256MB'")
         add_key = f"alter table {table} add constraint {self._key_name} primary key ({key})"
+        twice = 0
         try:
             with self._connection.transaction():
                 execute(add_key)
         except psycopg.errors.UniqueViolation:
-            execute(
+            twice = execute(
                 f"""delete from {table} t using (
                       select ctid, row_number() over (partition by {key} order by ctid desc) as n
                       from {table}) d
                     where t.ctid = d.ctid and d.n > 1"""
-            )
+            ).rowcount
             execute(add_key)
-        return self._count(table)
+        execute(f"analyze {table}")
+        return self._collected - twice
 
     def store_rejects(self, fingerprint: str, is_whole: bool) -> None:
         """Move the refused rows to `ris_raw.rejects`; what has been read again and fits leaves it."""
