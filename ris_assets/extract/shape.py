@@ -220,6 +220,11 @@ class EntityShape:
         found += self._untranslated(frame, named)
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
+        personal = set(self.part.personal.values())
+        hidden = [name for name, spec in self.part.fields.items() if spec.path in personal]
+        if hidden:
+            shown = pl.when(~pl.col("field").is_in(hidden)).then(pl.col("value"))
+            rejects = rejects.with_columns(shown.alias("value"))
         if rejects.is_empty() or "user_id" not in named.columns:
             return rejects.with_columns(pl.lit(None, pl.String()).alias("user_id"))
         whose = named.select(ROW, "source_id", "user_id")

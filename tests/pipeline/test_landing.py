@@ -330,3 +330,41 @@ def test_drift_of_the_source_is_noted(case):
         ("city", "vanished", "had a value in 100.0 % of documents"),
         ("team", "new", "not there before: str"),
     ]
+
+
+def check_of(name: str, entity: str):
+    from ris_assets.checks import checks
+
+    return next(
+        one
+        for one in checks()
+        for key in one.check_keys
+        if key.name == name and key.asset_key.path[-1] == entity
+    )
+
+
+def test_the_check_on_refusals_knows_the_maps_limit_and_tells_reasons_without_values(case):
+    people = [user(n) for n in range(9)] + [{"_id": "secret id", "updatedAt": NOON}]
+    case.dump(users=people, passes=[])
+    for limit, passes in ((0.05, False), (0.2, True)):
+        case.source_map = source_map(users={**USERS, "reject_limit": limit})
+        case.land("users")
+        result = check_of("rejected_share", "users")(postgres=case.postgres)
+        assert result.passed is passes
+        assert result.metadata["share"].value == pytest.approx(0.1)
+        reasons = result.metadata["reasons"].md_str
+        assert "| registered_at | missing | row refused | 1 |" in reasons
+        assert "secret" not in reasons
+
+
+def test_the_check_on_drift_warns_with_a_table(case):
+    case.dump(users=[user(n) for n in range(30)], passes=[])
+    case.land("users")
+    drift = check_of("schema_drift", "users")
+    assert drift(postgres=case.postgres).passed
+    case.dump(users=[user(n, 1, team="x") for n in range(30)])
+    case.land("users")
+    result = drift(postgres=case.postgres)
+    assert not result.passed
+    assert result.severity.value == "WARN"
+    assert "| users | `team` | new | not there before: str |" in result.metadata["changes"].md_str

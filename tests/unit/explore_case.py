@@ -37,7 +37,7 @@ class Database:
     def collections(self) -> list[str]:
         return list(self.raw)
 
-    def facts(self, collection: str) -> Facts:
+    def facts(self, collection: str, *, exact: bool = False) -> Facts:
         return Facts(len(self.raw[collection]), sum(map(len, self.raw[collection])))
 
     def sample(self, collection: str, documents: int) -> Iterator[bytes]:

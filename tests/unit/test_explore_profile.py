@@ -322,7 +322,7 @@ class _Failing(Database):
         super().__init__(collections)
         self.error = error
 
-    def facts(self, collection: str) -> Any:
+    def facts(self, collection: str, *, exact: bool = False) -> Any:
         if collection == "broken":
             raise self.error
         return super().facts(collection)

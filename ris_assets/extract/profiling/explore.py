@@ -38,14 +38,18 @@ class Explorable(Protocol):
     def batches(self, collection: str, query: dict[str, Any]) -> Iterator[bytes]:
         """All documents that match, as raw BSON."""
 
-    def facts(self, collection: str) -> Facts:
-        """Size and indexes."""
+    def facts(self, collection: str, *, exact: bool = False) -> Facts:
+        """Size and indexes; `exact` counts even where that needs reading everything."""
 
     def sample(self, collection: str, documents: int) -> Iterator[bytes]:
         """About that many documents from all over the collection, as raw BSON."""
 
     def find_ids(self, collection: str, ids: list[Any]) -> set[Any] | None:
         """Which of these `_id`s exist; None where the source cannot tell."""
+
+
+_COUNTED_BYTES = 2**30
+"""Up to this size documents are counted one by one (half a second) rather than estimated."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ def _some_readable(problems: list[str], collections: int) -> None:
 def _profiled(source: Explorable, name: str, bounds: Bounds) -> CollectionProfile:
     try:
         facts = source.facts(name)
+        if (facts.bytes or 0) <= _COUNTED_BYTES:
+            facts = source.facts(name, exact=True)
         batches = source.sample(name, bounds.documents)
         profile = profile_fields(name, batches, bounds.documents, bounds.seconds)
     except Interrupted:
