@@ -257,7 +257,7 @@ class WireServer(socketserver.ThreadingTCPServer):
 
     def _all_of(self, documents: list[dict[str, Any]], namespace: str) -> bytes:
         encoded = [bson.encode(one) for one in documents]
-        return _cursor_reply("firstBatch", encoded, 0, f"studio.{namespace}")
+        return _cursor_reply("firstBatch", _array(encoded), 0, f"studio.{namespace}")
 
     def _open(self, cursor: Cursor, command: dict[str, Any]) -> bytes:
         number = next(self._numbers)
@@ -266,12 +266,18 @@ class WireServer(socketserver.ThreadingTCPServer):
 
     def _page(self, key: str, number: int, command: dict[str, Any]) -> bytes:
         cursor = self.cursors[number]
+        start = cursor.position
         page, is_last = cursor.next_page(
             min(command.get("batchSize", 101 if "find" in command else 10**9), self.batch_size)
         )
         if is_last:
             del self.cursors[number]
-        return _cursor_reply(key, page, 0 if is_last else number, cursor.namespace)
+        batch = self._batch(cursor.namespace, start, page)
+        return _cursor_reply(key, batch, 0 if is_last else number, cursor.namespace)
+
+    def _batch(self, namespace: str, start: int, page: list[bytes]) -> bytes:
+        """Documents as the array of a reply; they begin at `start` of their collection."""
+        return _array(page)
 
 
 def _matching(held: Collection, query: dict[str, Any]) -> Collection:
@@ -301,11 +307,15 @@ def _order(document: bytes, path: str) -> Any:
 _KEYS = [b"\x03" + str(n).encode() + b"\x00" for n in range(1000)]
 
 
-def _cursor_reply(key: str, page: list[bytes], number: int, namespace: str) -> bytes:
-    """A reply with a batch, put together from documents that are encoded already."""
+def _array(page: list[bytes]) -> bytes:
+    """An array put together from documents that are encoded already."""
     while len(_KEYS) < len(page):
         _KEYS.append(b"\x03" + str(len(_KEYS)).encode() + b"\x00")
-    batch = _document(b"".join(itertools.chain.from_iterable(zip(_KEYS, page, strict=False))))
+    return _document(b"".join(itertools.chain.from_iterable(zip(_KEYS, page, strict=False))))
+
+
+def _cursor_reply(key: str, batch: bytes, number: int, namespace: str) -> bytes:
+    """A reply with a batch."""
     rest = bson.encode({"id": bson.Int64(number), "ns": namespace})[4:-1]
     cursor = _document(b"\x04" + key.encode() + b"\x00" + batch + rest)
     return _document(b"\x03cursor\x00" + cursor + bson.encode({"ok": 1.0})[4:-1])
@@ -358,7 +368,8 @@ class _Handler(socketserver.BaseRequestHandler):
         if fault.kind == "error":
             return refused(fault.code, f"refused with code {fault.code}")
         if fault.kind == "broken":
-            return _cursor_reply("firstBatch", [b"\xff\x00\x00\x00nonsense"], 0, "studio.x")
+            nonsense = _array([b"\xff\x00\x00\x00nonsense"])
+            return _cursor_reply("firstBatch", nonsense, 0, "studio.x")
         time.sleep(fault.seconds)
         fault.call()
         return self.server.answer(command)

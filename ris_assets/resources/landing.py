@@ -31,8 +31,7 @@ _MICROSECONDS = pl.Datetime("us", "UTC")
 
 def ensure_landing(postgres: PostgresResource) -> None:
     """Create the landing tables of all entities, mapped or not: absent ones stay empty."""
-    for table in (*BOOKKEEPING_TABLES, *(e.table for e in ENTITIES.values())):
-        postgres.ensure_table(table)
+    postgres.ensure_tables([*BOOKKEEPING_TABLES, *(e.table for e in ENTITIES.values())])
     with postgres.connect() as connection:
         _bring_up_to_date(connection)
 

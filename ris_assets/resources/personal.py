@@ -47,8 +47,7 @@ SALT = Table(
 
 def ensure_personal(postgres: PostgresResource) -> None:
     """Create the schema, closed to all but its owner and the members of `ris_personal_reader`."""
-    for table in (DETAILS, FORGOTTEN, SALT):
-        postgres.ensure_table(table)
+    postgres.ensure_tables([DETAILS, FORGOTTEN, SALT])
     with postgres.connect() as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext('ris.ensure_personal'))")
         connection.execute(

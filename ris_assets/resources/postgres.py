@@ -72,16 +72,26 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     def ensure_table(self, table: Table) -> None:
         """Create the table with key and comments if missing; add columns that it lacks."""
+        self.ensure_tables([table])
+
+    def ensure_tables(self, tables: Sequence[Table]) -> None:
+        """The same for several tables; those that are as declared cost one look."""
         with self.connect() as connection:
-            # Two creators of one schema or table race in PostgreSQL even with `if not exists`.
-            connection.execute("select pg_advisory_xact_lock(hashtext('ris.ensure_table'))")
-            connection.execute(f"create schema if not exists {table.schema}")
-            columns = ", ".join(column.ddl for column in table.columns)
-            key = ", ".join(f'"{name}"' for name in table.key)
-            connection.execute(
-                f"create table if not exists {table.qualified} ({columns}, primary key ({key}))"
-            )
-            self._add_missing_columns(connection, table)
+            wrong = [table for table in tables if not _is_as_declared(connection, table)]
+            if wrong:
+                # Two creators of one schema or table race in PostgreSQL even with `if not exists`.
+                connection.execute("select pg_advisory_xact_lock(hashtext('ris.ensure_table'))")
+            for table in wrong:
+                self._create(connection, table)
+
+    def _create(self, connection: psycopg.Connection, table: Table) -> None:
+        connection.execute(f"create schema if not exists {table.schema}")
+        columns = ", ".join(column.ddl for column in table.columns)
+        key = ", ".join(f'"{name}"' for name in table.key)
+        connection.execute(
+            f"create table if not exists {table.qualified} ({columns}, primary key ({key}))"
+        )
+        self._add_missing_columns(connection, table)
 
     def _add_missing_columns(self, connection: psycopg.Connection, table: Table) -> None:
         found = connection.execute(
@@ -112,6 +122,23 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         with self.connect() as connection:
             connection.execute(f"delete from {table.qualified} where {where}", params)
             return copy_frame(connection, table.qualified, frame)
+
+
+def _is_as_declared(connection: psycopg.Connection, table: Table) -> bool:
+    """Whether the table is there with all its columns and comments."""
+    rows = connection.execute(
+        """
+        select a.attname, col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class')
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        where n.nspname = %s and c.relname = %s
+        """,
+        [table.schema, table.name],
+    ).fetchall()
+    found = {(name, comment) for name, comment, _ in rows}
+    wanted = {(column.name, column.description) for column in table.columns}
+    return wanted <= found and {words for _, _, words in rows} == {table.description}
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The whole extraction from a real server: the same rows as from a dump of the same documents."""
 
+import pytest
 from bson.errors import InvalidDocument
 from pymongo.errors import AutoReconnect, OperationFailure
 
@@ -24,14 +25,22 @@ def fill(database, collections: dict[str, list[dict]]) -> dict[str, list[dict]]:
     return kept
 
 
+@pytest.fixture
+def emptied(live_database):
+    """The database, left without the collections of this test."""
+    yield live_database
+    for name in studio():
+        live_database.drop_collection(name)
+
+
 def test_a_real_server_gives_the_rows_that_a_dump_gives(
-    embedded_postgres, tmp_path, live_url, live_database
+    embedded_postgres, tmp_path, live_url, emptied
 ):
     dumped = Case(fresh_database(embedded_postgres, "dumped"), tmp_path, a_map())
     live = Case(fresh_database(embedded_postgres, "live"), tmp_path, a_map())
     collections = studio()
     for _ in range(2):
-        collections = fill(live_database, collections)
+        collections = fill(emptied, collections)
         assert len(collections["visits"]) >= 70
         dumped.dump(**collections)
         from_dump = land_all(dumped)
