@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import bson
+import psycopg
 import pytest
 
 from ris_assets.errors import RisError
@@ -368,3 +369,21 @@ def test_the_check_on_drift_warns_with_a_table(case):
     assert not result.passed
     assert result.severity.value == "WARN"
     assert "| users | `team` | new | not there before: str |" in result.metadata["changes"].md_str
+
+
+def test_a_landing_schema_of_an_earlier_version_is_brought_up_to_date(case):
+    from ris_assets.resources.landing import ensure_landing
+
+    case.dump(users=[user("a")], passes=[])
+    case.land("users")
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        for change in (
+            "add column content_hash text not null default ''",
+            "drop column is_deleted",
+        ):
+            connection.execute(f"alter table ris_raw.users {change}")
+        connection.execute("alter table ris_raw.rejects alter column document type jsonb")
+        connection.execute("alter table ris_raw.extraction_log drop column rows_considered")
+    ensure_landing(case.postgres)
+    assert case.land("users", reconcile_days=0).written == 0
+    assert case.rows("select is_deleted from ris_raw.users") == [(False,)]
