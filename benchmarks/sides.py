@@ -26,15 +26,14 @@ FIELDS = {
 def ris(options: dict[str, Any]) -> int:
     """RIS's whole extraction: read, map, validate, version, load."""
     from ris_assets.contracts.entities import ENTITIES
-    from ris_assets.extract.source_map import load_source_map
     from ris_assets.ingest.entity import Ingestion, ingest
-    from ris_assets.ingest.map_in_use import DEMO_SOURCE_MAP
+    from ris_assets.ingest.map_in_use import DEMO_SOURCE_MAP, source_map_at
     from ris_assets.resources.mongo import MongoResource
     from ris_assets.resources.postgres import PostgresResource
 
     job = Ingestion(
         ENTITIES["bookings"],
-        load_source_map(DEMO_SOURCE_MAP),
+        source_map_at(DEMO_SOURCE_MAP),
         MongoResource(url=options["source"]).open,
         PostgresResource(url=options["database"]),
         ZoneInfo("Asia/Almaty"),

@@ -49,6 +49,9 @@ class Part:
 
     def counts(self, window: Window | None, since: datetime | None) -> pl.Expr | None:
         """Which decoded rows count: of the window, or changed since; those without a time always do."""
+        spec = self.source.fields[self.shape.entity.event_field]
+        if window is not None and spec.value is not None:
+            return None  # the map says when: the same for every row
         if window is not None:
             event = pl.col(self.shape.entity.event_field)
             starts_at, ends_at = _reach(window, self.source)

@@ -107,8 +107,6 @@ class Landing:
         )
         execute("create temp table seen (source_id text) on commit drop")
         if self.is_direct:
-            # With wal_level=minimal, what is filled in the transaction that emptied it is not logged twice.
-            execute(f"truncate {self._table.qualified}")
             execute(f"alter table {self._table.qualified} drop constraint {self._key_name}")
 
     @property
@@ -212,7 +210,7 @@ class Landing:
     def _latest(self, alias: str) -> str:
         """The latest version of each document as `l`: looked up for few rows, joined for many."""
         table = self._table.qualified
-        if self._count("pg_temp.incoming") < _FEW * self._estimate():
+        if self._collected < _FEW * self._estimate():
             return (
                 f"lateral (select * from {table} where source_id = {alias}.source_id"
                 " order by known_at desc limit 1) l"
@@ -220,11 +218,6 @@ class Landing:
         return (
             f"(select distinct on (source_id) * from {table} order by source_id, known_at desc) l"
         )
-
-    def _count(self, table: str) -> int:
-        self._connection.execute(f"analyze {table}")
-        row = self._connection.execute(f"select count(*) from {table}").fetchone()
-        return int(row[0]) if row else 0
 
     def _estimate(self) -> float:
         row = self._connection.execute(

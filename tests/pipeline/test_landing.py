@@ -266,8 +266,9 @@ def test_of_two_documents_with_one_business_id_the_first_keeps_it(case):
 def test_several_collections_feed_one_entity_and_their_ids_do_not_meet(case):
     clients = {**USERS, "collection": "clients"}
     case.source_map = source_map(users=[USERS, clients])
-    case.dump(users=[user("a"), user("b")], clients=[user("c")], passes=[])
-    assert case.land("users").written == 3
+    case.dump(users=[user("a"), user("b")], clients=[user("c"), user("a")], passes=[])
+    counts = case.land("users")
+    assert (counts.written, counts.rejected) == (3, 1)
     assert case.rows("select source_id from ris_raw.users order by 1") == [
         ("clients/c",), ("users/a",), ("users/b",)
     ]  # fmt: skip
