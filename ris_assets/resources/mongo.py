@@ -290,9 +290,9 @@ def _found(
     collection: Any, query: dict[str, Any], projection: dict[str, int] | None, limit: int = 0
 ) -> Iterator[bytes]:
     """Raw batches whose first has arrived: a refusal shows at once."""
-    batches = collection.find_raw_batches(
-        query, projection, batch_size=BATCH_DOCUMENTS, limit=limit
-    )
+    from ris_assets.resources.raw_batches import RawBatches
+
+    batches = RawBatches(collection, query, projection, batch_size=BATCH_DOCUMENTS, limit=limit)
     return filter(None, itertools.chain([next(batches, b"")], batches))
 
 

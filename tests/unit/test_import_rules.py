@@ -19,7 +19,7 @@ LAYERS = {
 }  # fmt: skip
 DRIVERS = {"psycopg", "psycopg2", "adbc_driver_postgresql", "sqlalchemy", "connectorx"}
 ONLY_IN = {
-    "pymongo": ("resources/mongo.py",),
+    "pymongo": ("resources/mongo.py", "resources/raw_batches.py"),
     "mlflow": ("resources/mlflow.py", "tracking.py", "models/logged_"),
 }
 
