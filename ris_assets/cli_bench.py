@@ -55,7 +55,7 @@ def _table(results: dict[str, Any]) -> Table:
         first = next(iter(sides.values()))["best"]
         for side, found in sides.items():
             ratio = f"{first / found['best']:.2f}" if part != "increment" else ""
-            if part == "increment" and side == "night":
+            if part == "increment" and side != "full":
                 ratio = f"{found['seconds'] / sides['full']['seconds']:.3f}"
             table.add_row(
                 part,

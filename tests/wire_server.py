@@ -6,6 +6,7 @@ shows the faults that it was given, each a number of times, after which it is we
 
 import itertools
 import random
+import socket
 import socketserver
 import struct
 import threading
@@ -332,6 +333,10 @@ def refused(code: int, text: str) -> bytes:
 
 class _Handler(socketserver.BaseRequestHandler):
     server: WireServer
+
+    def setup(self) -> None:
+        """Answer at once, as servers do: a short reply must not wait for the one before to be confirmed."""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
 
     def handle(self) -> None:
         with suppress(ConnectionError):

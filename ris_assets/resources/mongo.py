@@ -292,7 +292,9 @@ def _found(
     """Raw batches whose first has arrived: a refusal shows at once."""
     from ris_assets.resources.raw_batches import RawBatches
 
-    batches = RawBatches(collection, query, projection, batch_size=BATCH_DOCUMENTS, limit=limit)
+    batches: Any = RawBatches(
+        collection, query, projection, batch_size=BATCH_DOCUMENTS, limit=limit
+    )
     return filter(None, itertools.chain([next(batches, b"")], batches))
 
 

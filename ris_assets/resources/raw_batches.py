@@ -17,6 +17,7 @@ class RawBatches(RawBatchCursor[dict[str, Any]]):
     def _unpack_response(self, response: Any, *_: Any, **__: Any) -> Any:
         reply = dict(RawBSONDocument(response.payload_document))
         if (cursor := reply.get("cursor")) is not None:
-            reply["cursor"] = dict(_RawArrayBSONDocument(cursor.raw, _RAW_ARRAY_BSON_OPTIONS))
+            options: Any = _RAW_ARRAY_BSON_OPTIONS
+            reply["cursor"] = dict(_RawArrayBSONDocument(cursor.raw, options))
             _convert_raw_document_lists_to_streams(reply)
         return [reply]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import ServerSelectionTimeoutError
 
 from ris_assets.errors import Interrupted, RisError
@@ -54,6 +55,15 @@ def test_large_replies_are_byte_identical(batch_size):
         assert b"".join(batches) == b"".join(documents)
         assert max(map(len, batches)) <= 16 * 1024 * 1024 + len(documents[-1])
         assert len(batches) >= 200 // batch_size
+
+
+def test_no_object_is_made_of_a_document(monkeypatch):
+    made = []
+    whole = RawBSONDocument.__init__
+    monkeypatch.setattr(RawBSONDocument, "__init__", lambda *a, **k: made.append(whole(*a, **k)))
+    with served({"visits": DOCUMENTS * 100}, 100_000) as (source, _server):
+        assert sum(map(len, source.batches("visits", {}))) > 100 * len(DOCUMENTS)
+    assert len(made) < 50  # a few for each reply
 
 
 START, END = datetime(2024, 1, 1, 2, tzinfo=UTC), datetime(2024, 1, 1, 5, tzinfo=UTC)
