@@ -22,6 +22,8 @@ known_passes as (
         passes.hp_id,
         passes.user_id,
         passes.purchased_on,
+        passes.price,
+        passes.currency,
         passes.starts_on,
         passes.ends_on,
         passes.ends_on - passes.starts_on + 1 as pass_days,
@@ -129,6 +131,8 @@ pass_clock as (
         passes.hp_id,
         passes.user_id,
         passes.purchased_on,
+        passes.price,
+        passes.currency,
         passes.starts_on,
         passes.pass_days,
         coalesce(freeze_totals.freeze_days, 0) as freeze_days,
@@ -163,6 +167,9 @@ passes_in_order as (
         lead(starts_on) over chain as next_starts_on,
         first_value(purchased_on) over chain as first_purchased_on,
         first_value(starts_on) over chain as first_pass_on,
+        sum(price::numeric) over (
+            partition by as_of_date, user_id, currency order by starts_on, purchased_on, hp_id
+        )::float8 as spent_so_far,
         max(hp_end_corrected) over (
             partition by as_of_date, user_id order by starts_on, purchased_on, hp_id
             rows between unbounded preceding and 1 preceding

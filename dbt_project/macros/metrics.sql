@@ -2,7 +2,8 @@
     The weekly metrics, one SQL expression each. The catalogue (seed meta_feature_catalog) says which are in
     use; adding a metric is one row there and one expression here.
 
-    An expression reads the measures of fact_user_day summed over the window, and besides
+    An expression reads the measures of fact_user_day summed over the window, the columns of window_states
+    (null where there is nothing to say), and besides
         window_end     last day of the window
         last_visit_on  last day with a visit, as known at the end of the window; null if never
         first_pass_on  first day of the member's first pass
@@ -10,26 +11,94 @@
 #}
 {% macro metric_expressions() %}
     {{ return({
+        'bookings':
+            'booked_count',
         'visits':
             'visit_count',
         'attended_share':
             'visit_count::float8 / nullif(closed_booking_count, 0)',
+        'completion_share':
+            'stations_done::float8 / nullif(stations_planned, 0)',
         'cancelled_share':
             'cancelled_count::float8 / nullif(closed_booking_count, 0)',
+        'late_cancelled_share':
+            'late_cancelled_count::float8 / nullif(closed_booking_count, 0)',
         'no_show_share':
             'no_show_count::float8 / nullif(closed_booking_count, 0)',
+        'booking_lead_hours':
+            'lead_hours_sum / nullif(booked_count, 0)',
+        'hour_entropy':
+            'hour_entropy',
+        'weekday_entropy':
+            'weekday_entropy',
+        'coaches':
+            'coach_count',
+        'class_types':
+            'class_type_count',
+        'joint_visit_share':
+            'case when active_friend_count is not null then joint_visit_count::float8 / nullif(visit_count, 0) end',
         'days_since_last_visit':
             'window_end - coalesce(last_visit_on, first_pass_on)',
+        'coach_absent_days':
+            'coach_absent_days',
+        'set_weight_kg':
+            'weight_sum_kg / nullif(weight_set_count, 0)',
         'station_weight_progress':
             'weight_progress_sum / nullif(weight_set_count, 0)',
+        'weight_entries':
+            'weight_set_count',
+        'heart_rate_share':
+            'heart_rate_set_count::float8 / nullif(set_count, 0)',
+        'effort':
+            'heart_rate_sum / nullif(heart_rate_count, 0)',
+        'weight_change_kg':
+            'weight_change_kg',
+        'fat_share_change':
+            'fat_share_change',
+        'muscle_change_kg':
+            'muscle_change_kg',
+        'assessments':
+            'assessment_count',
+        'assessment_change':
+            'score_change',
+        'app_sessions':
+            'app_session_count',
         'app_minutes':
             'app_minutes',
+        'feed_opens':
+            'feed_count',
+        'leaderboard_opens':
+            'leaderboard_count',
+        'achievement_opens':
+            'achievement_count',
         'steps':
             'steps::float8 / nullif(step_day_count, 0)',
         'social_actions':
             'social_action_count',
+        'social_posts':
+            'post_count',
+        'social_reactions':
+            'reaction_count',
+        'new_friends':
+            'friend_added_count',
+        'friends_lost':
+            'lost_friend_count',
         'tickets':
             'ticket_count',
+        'ticket_tone':
+            'tone_sum / nullif(tone_count, 0)',
+        'failed_payments':
+            'failed_payment_count',
+        'freeze_days':
+            'coalesce(frozen_days, 0)',
+        'freeze_days_left':
+            'freeze_days_allowed - coalesce(used_freeze_days, 0)',
+        'price_change':
+            'list_price_change',
+        'season_attendance_index':
+            'attendance_index',
+        'holiday_days':
+            'holiday_count',
     }) }}
 {% endmacro %}
 
@@ -49,14 +118,14 @@
     parsing. Read by name, not by ref: a unit test would put its own rows in the catalogue's place. A model that
     calls this names the catalogue in a depends_on comment.
 #}
-{% macro active_metrics() %}
+{% macro active_metrics(derived=true) %}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}
     {%- set rows = run_query(
         "select feature, source_entity, label_en, unit from " ~ target.schema ~ ".meta_feature_catalog"
         ~ " where feature_group = 'external' and is_active order by feature"
     ) -%}
     {%- set metrics = [] -%}
-    {%- for row in rows -%}
+    {%- for row in rows if derived or row['feature'] not in derived_metrics() -%}
         {%- do metrics.append({
             'feature': row['feature'], 'source_entity': row['source_entity'],
             'label_en': row['label_en'], 'unit': row['unit'],
@@ -67,10 +136,16 @@
 
 {# Emits the CTE extractions: whether the source has each entity, by its latest extraction. #}
 {% macro latest_extractions() %}
-extractions as (
+latest_extractions as (
     select distinct on (entity) entity, is_mapped
     from {{ source('ris_raw', 'extraction_log') }}
     order by entity, finished_at desc
+),
+
+extractions as (
+    select entity, is_mapped from latest_extractions
+    union all
+    select 'holidays' as entity, exists (select from {{ source('ris_raw', 'holidays') }}) as is_mapped
 )
 {%- endmacro %}
 
@@ -82,12 +157,13 @@ extractions as (
 {#
     Every active metric over each target's window, as known at the end of the window.
 
-    targets: a CTE (user_id, window_start, window_end, first_pass_on), windows of at most seven days.
+    targets: a CTE (user_id, window_start, window_end, first_pass_on, hp_id), windows of at most seven days;
+    hp_id is the pass that the window ends on. The exposure clock of the window ends must stand before.
 
     Emits the CTE metrics (user_id, window_end, one column per metric), one row per target.
 #}
 {% macro window_metrics(targets) %}
-{%- set metrics = active_metrics() %}
+{%- set metrics = active_metrics(derived=false) %}
 user_days as (
     select * from {{ ref('int_user_days_measured') }}
     where activity_date between (select min(window_start) from {{ targets }})
@@ -121,31 +197,63 @@ measured as (
     group by target_days.user_id, target_days.window_end
 ),
 
+last_visits as (
+    select targets.user_id, targets.window_end, visits.last_visit_on
+    from {{ targets }} as targets
+    inner join lateral (
+        select days.activity_date as last_visit_on
+        from {{ ref('int_user_days_measured') }} as days
+        where days.user_id = targets.user_id
+            and days.activity_date <= targets.window_end
+            and days.known_on <= targets.window_end
+            and days.visit_count <> 0
+        group by days.activity_date
+        having sum(days.visit_count) > 0
+        order by days.activity_date desc
+        limit 1
+    ) as visits on true
+),
+
+{{ window_states(targets) }},
+
 -- Members without any activity stay: they are the ones at risk.
 observed as (
     select
         targets.user_id,
         targets.window_end,
         targets.first_pass_on,
-        last_visits.last_visit_on,
         {%- for measure in day_measures() %}
-        coalesce(measured.{{ measure.name }}, 0) as {{ measure.name }}{{ ',' if not loop.last }}
+        coalesce(measured.{{ measure.name }}, 0) as {{ measure.name }},
         {%- endfor %}
+        last_visits.last_visit_on,
+        visit_spreads.weekday_entropy,
+        visit_spreads.hour_entropy,
+        coalesce(visit_spreads.coach_count, 0) as coach_count,
+        coalesce(visit_spreads.class_type_count, 0) as class_type_count,
+        body_states.weight_change_kg,
+        body_states.fat_share_change,
+        body_states.muscle_change_kg,
+        score_states.score_change,
+        friend_states.active_friend_count,
+        friend_states.lost_friend_count,
+        freeze_states.frozen_days,
+        freeze_states.used_freeze_days,
+        pass_states.freeze_days_allowed,
+        pass_states.list_price_change,
+        coach_states.coach_absent_days,
+        day_states.attendance_index,
+        day_states.holiday_count
     from {{ targets }} as targets
     left join measured
         on targets.user_id = measured.user_id and targets.window_end = measured.window_end
-    left join lateral (
-        select visits.activity_date as last_visit_on
-        from {{ ref('int_user_days_measured') }} as visits
-        where visits.user_id = targets.user_id
-            and visits.activity_date <= targets.window_end
-            and visits.known_on <= targets.window_end
-            and visits.visit_count <> 0
-        group by visits.activity_date
-        having sum(visits.visit_count) > 0
-        order by visits.activity_date desc
-        limit 1
-    ) as last_visits on true
+    {%- for states in [
+        'last_visits', 'visit_spreads', 'body_states', 'score_states', 'friend_states', 'freeze_states',
+        'pass_states', 'coach_states',
+    ] %}
+    left join {{ states }}
+        on targets.user_id = {{ states }}.user_id and targets.window_end = {{ states }}.window_end
+    {%- endfor %}
+    left join day_states on targets.window_end = day_states.window_end
 ),
 
 metrics as (
@@ -164,8 +272,8 @@ metrics as (
     one place, whatever the catalogue holds. suffixes: the columns of a metric m that the table has, as
     (suffix, text) pairs.
 #}
-{% macro describe_metrics(suffixes) %}
-    {%- for metric in active_metrics() %}
+{% macro describe_metrics(suffixes, derived=true) %}
+    {%- for metric in active_metrics(derived) %}
         {%- for suffix, text in suffixes %}
     comment on column {{ this }}.{{ metric.feature }}{{ suffix }}
         is '{{ (metric.label_en ~ ', ' ~ metric.unit ~ text) | replace("'", "''") }}';
@@ -185,11 +293,25 @@ metrics as (
     ]) }}
 {% endmacro %}
 
+{#
+    Metrics that look further back than a window: each week's row goes by what the weeks before it showed, which the
+    norms asset counts (features/norms.py). Expressions over the CTEs metrics and norms.
+#}
+{% macro derived_metrics() %}
+    {{ return({
+        'visit_streak_weeks':
+            'case when metrics.visits > 0 then least(coalesce(norms.visit_streak_weeks_before, 0) + 1, 26)'
+            ~ ' when metrics.visits = 0 then 0 end',
+    }) }}
+{% endmacro %}
+
 {# A metric, its norms and its distance from the mean, from CTEs called metrics and norms. #}
 {% macro metric_with_norms(metric) -%}
-    metrics.{{ metric }}
+    {%- set derived = derived_metrics() -%}
+    {%- set value = '(' ~ derived[metric] ~ ')::float8' if metric in derived else 'metrics.' ~ metric -%}
+    {{ value }} as {{ metric }}
     {%- for suffix, text in norm_suffixes() %},
         norms.{{ metric }}{{ suffix }}
     {%- endfor %},
-        metrics.{{ metric }} - norms.{{ metric }}_ewma as {{ metric }}_delta
+        {{ value }} - norms.{{ metric }}_ewma as {{ metric }}_delta
 {%- endmacro %}

@@ -15,10 +15,22 @@ body_readings as (
     from {{ ref('stg_body_measurements') }}
 ),
 
+-- In a clan since it was joined, or since the profile first said so.
+clan_joins as (
+    select
+        user_id,
+        acted_on as joined_on,
+        lead(acted_on, 1, date '9999-12-31') over (partition by user_id order by acted_at) as next_on
+    from {{ ref('stg_social_actions') }}
+    where kind = 'clan_joined'
+),
+
 known_profiles as (
     select
         as_of.as_of_date,
         users.*,
+        case when users.clan_id is not null then coalesce(clan_joins.joined_on, users.clan_since_on) end
+            as in_clan_since_on,
         coalesce(body_readings.weight_kg, users.weight_kg) as known_weight_kg,
         coalesce(body_readings.fat_share, users.fat_share) as known_fat_share,
         -- A source without clans says nothing about who is in one.
@@ -30,6 +42,10 @@ known_profiles as (
         on as_of.user_id = body_readings.user_id
         and body_readings.measured_on <= as_of.as_of_date
         and as_of.as_of_date < body_readings.next_on
+    left join clan_joins
+        on as_of.user_id = clan_joins.user_id
+        and clan_joins.joined_on <= as_of.as_of_date
+        and as_of.as_of_date < clan_joins.next_on
 ),
 
 profiles as (
@@ -54,6 +70,7 @@ profiles as (
         has_trial,
         clan_id,
         case when has_clans then clan_id is not null end as is_in_clan,
+        in_clan_since_on as clan_since_on,
         friend_count,
         as_of_date - registered_on as tenure_days
     from known_profiles

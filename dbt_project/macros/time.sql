@@ -5,6 +5,11 @@
     ({{ instant }} at time zone '{{ var("timezone") }}')::date
 {%- endmacro %}
 
+{# The hour of the studio's clocks, 0-23. #}
+{% macro studio_hour(instant) -%}
+    extract(hour from {{ instant }} at time zone '{{ var("timezone") }}')::int
+{%- endmacro %}
+
 {# The last studio day of a span whose end is the first instant no longer in it. #}
 {% macro last_studio_day(end_instant) -%}
     {{ studio_day("(" ~ end_instant ~ " - interval '1 microsecond')") }}

@@ -8,13 +8,13 @@ import dagster as dg
 import polars as pl
 
 from ris_assets.contracts.columns import Column, Table
-from ris_assets.features.norms import SPAN_WEEKS, norm_columns, week_norms
+from ris_assets.features.norms import SPAN_WEEKS, STREAKS, norm_columns, week_norms
 from ris_assets.partitions import Window, daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource
 
 
 def norm_table(metrics: list[str]) -> Table:
-    """`ris.user_week_norm`: four norms a metric."""
+    """`ris.user_week_norm`: the norms of each metric."""
     keys = (
         Column("user_id", "text", "The member", True),
         Column("week_start", "date", "Monday of the week that the norm is for", True),
@@ -88,9 +88,18 @@ def active_metrics(postgres: PostgresResource) -> list[str]:
 
 
 def _weeks_sql(metrics: list[str], first: date, last: date) -> str:
-    columns = ", ".join(f"{metric}::float8 as {metric}" for metric in metrics)
-    earliest = max(first, date(1901, 1, 1)) - timedelta(weeks=SPAN_WEEKS)
+    """The weeks that the norms go by; a streak in the first of them began as long before again."""
+    normed = max(first, date(1902, 1, 1)) - timedelta(weeks=SPAN_WEEKS)
+    earliest = normed - timedelta(weeks=SPAN_WEEKS)
+    counted = {STREAKS[metric] for metric in metrics if metric in STREAKS}
+    plain = [metric for metric in metrics if metric not in STREAKS]
+    columns = [
+        f"{metric}::float8"
+        if metric in counted
+        else f"(case when week_start >= '{normed}' then {metric} end)::float8 as {metric}"
+        for metric in sorted({*plain, *counted})
+    ]
     return (
-        f"select user_id, week_start, {columns} from ris.user_week_metrics"
+        f"select user_id, week_start, {', '.join(columns)} from ris.user_week_metrics"
         f" where week_start between '{earliest}' and '{last}'"
     )

@@ -87,6 +87,7 @@ HERO_PASSES = Entity(
     (
         _id("hp_id", "The pass", True),
         _id("user_id", "Who trains on it", True),
+        _id("buyer_id", "Who paid for it, where that is somebody else: a family pass"),
         _id("club_id", "Club it was sold by"),
         Column("product", "text", "Product name"),
         Column("price", "float8", "Price paid, in `currency`"),
@@ -96,6 +97,7 @@ HERO_PASSES = Entity(
         Column("starts_at", "timestamptz", "First instant it covers", True),
         Column("ends_at", "timestamptz", "First instant it no longer covers, before freezes", True),
         Column("is_trial", "bool", "Is a trial"),
+        Column("freeze_days_allowed", "int4", "Days that it may be frozen"),
         Column("cancelled_at", "timestamptz", "When it was cancelled"),
         Column("cancel_reason", "text", "Why it was cancelled"),
         Column("payment_status", "text", "State of the payment",

@@ -17,11 +17,14 @@ MIN_OBSERVED_WEEKS = 4
 QUARTILES = {"p25": 0.25, "p50": 0.50, "p75": 0.75}
 RECENT_WEEKS = 4
 NORM_SUFFIXES = ("ewma", *QUARTILES, "recent")
+STREAKS = {"visit_streak_weeks": "visits"}
+"""Metrics that count weeks in a row: how many up to a week in which the other metric was above zero."""
 
 
 def norm_columns(metrics: Sequence[str]) -> list[str]:
     """Names of the norm columns, metric by metric: `visits_ewma`, `visits_p25`, ..."""
-    return [f"{metric}_{suffix}" for metric in metrics for suffix in NORM_SUFFIXES]
+    norms = [f"{metric}_{suffix}" for metric in metrics for suffix in NORM_SUFFIXES]
+    return norms + [f"{metric}_before" for metric in metrics if metric in STREAKS]
 
 
 def week_norms(
@@ -36,14 +39,14 @@ def week_norms(
     Args:
         weeks: (user_id, week_start: Monday, metrics...), unique by member and week. Null, NaN and a
             week without a row all mean "not observed".
-        metrics: columns to norm.
+        metrics: columns to norm; one of `STREAKS` is counted here, up to `span` weeks.
         span: length of the window, weeks, counted by calendar.
         half_life: age, weeks, at which a week weighs half of the last one.
         min_observed: with fewer observed weeks in the window every norm is null.
 
     Returns:
-        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m), float64,
-        rows and order of `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks with w_k
+        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m, s_before for
+        each streak s: how long it was a week earlier), float64, rows and order of `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks with w_k
         = 2 ** (-(k - 1) / half_life) for the k-th week back; quartiles interpolate linearly.
         m_recent, the mean of the last four weeks, is what the member did lately rather than what is
         usual: it needs one observed week only.
@@ -55,8 +58,13 @@ def week_norms(
 
     def norms_of(metric: str) -> list[pl.Series]:
         flat = np.full(length, np.nan)
-        flat[place] = weeks[metric].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        norms = _flat_norms(flat, span, half_life, min_observed)
+        source = STREAKS.get(metric, metric)
+        flat[place] = weeks[source].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        norms = {}
+        if metric in STREAKS:
+            flat = _flat_streaks(flat, span)
+            norms["before"] = pl.Series(flat).fill_nan(0.0).shift(1)
+        norms |= _flat_norms(flat, span, half_life, min_observed)
         return [values.gather(place).alias(f"{metric}_{name}") for name, values in norms.items()]
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
@@ -92,6 +100,13 @@ def _refuse_bad_weeks(weeks: pl.DataFrame) -> None:
         raise ValueError(f"week_start must be a Monday, got {stray['week_start'][0]}")
     if weeks.select("user_id", "week_start").is_duplicated().any():
         raise ValueError("the same user_id and week_start appear twice")
+
+
+def _flat_streaks(flat: np.ndarray, span: int) -> np.ndarray:
+    """At every place, how many in a row up to it are above zero, at most `span`; NaN where not observed."""
+    here = np.arange(len(flat))
+    last_without = np.maximum.accumulate(np.where(flat > 0, -1, here))
+    return np.where(np.isnan(flat), np.nan, np.minimum(here - last_without, span))
 
 
 def _flat_norms(

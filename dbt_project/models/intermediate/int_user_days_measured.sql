@@ -16,8 +16,9 @@
 {%- set from_instant = start_of_day(window_start()) %}
 {%- set until_instant = start_of_day('(' ~ window_end() ~ ' + 1)') %}
 
-with bookings as (
-    select * from {{ ref('stg_bookings__versions') }}
+with booking_changes as (
+    select * from {{ ref('int_booking_changes') }}
+    where {{ days }}
 ),
 
 station_results as (
@@ -44,44 +45,14 @@ support_tickets as (
     where opened_at >= {{ from_instant }} and opened_at < {{ until_instant }}
 ),
 
--- Documents whose class or whose change lies in the window; all their versions are needed.
-touched_bookings as (
-    select * from bookings
-    where source_id in (
-        select source_id from bookings
-        where starts_at >= {{ from_instant }} or known_at >= {{ from_instant }}
-    )
+assessments as (
+    select * from {{ ref('stg_assessments') }}
+    where assessed_at >= {{ from_instant }} and assessed_at < {{ until_instant }}
 ),
 
-booking_versions as (
-    {{ known_ranges('touched_bookings') }}
-),
-
--- An outcome is known from the day of the class, or of the cancellation, or of the version that says so.
-booking_outcomes as (
-    select
-        user_id,
-        status,
-        class_on as activity_date,
-        greatest(
-            known_from_on,
-            class_on,
-            case when status in ('cancelled', 'late_cancelled') then cancelled_on end
-        ) as known_on,
-        known_until_on
-    from booking_versions
-    where status <> 'booked' and is_deleted is not true
-),
-
--- A later version takes back what an earlier one said.
-booking_changes as (
-    select user_id, activity_date, status, known_on, 1 as change
-    from booking_outcomes
-    where known_on < known_until_on
-    union all
-    select user_id, activity_date, status, known_until_on as known_on, -1 as change
-    from booking_outcomes
-    where known_on < known_until_on and known_until_on < date '9999-12-31'
+payments as (
+    select * from {{ ref('stg_payments') }}
+    where paid_at >= {{ from_instant }} and paid_at < {{ until_instant }}
 ),
 
 booking_days as (
@@ -89,13 +60,33 @@ booking_days as (
         user_id,
         activity_date,
         known_on,
-        sum(change) filter (where status = 'attended') as visit_count,
-        sum(change) as closed_booking_count,
-        sum(change) filter (where status in ('cancelled', 'late_cancelled')) as cancelled_count,
-        sum(change) filter (where status = 'no_show') as no_show_count
+        sum(change) filter (where what = 'made') as booked_count,
+        sum(change * lead_hours) filter (where what = 'made') as lead_hours_sum,
+        sum(change) filter (where what = 'attended') as visit_count,
+        sum(change) filter (where what = 'joint') as joint_visit_count,
+        sum(change) filter (where what not in ('made', 'joint')) as closed_booking_count,
+        sum(change) filter (where what in ('cancelled', 'late_cancelled')) as cancelled_count,
+        sum(change) filter (where what = 'late_cancelled') as late_cancelled_count,
+        sum(change) filter (where what = 'no_show') as no_show_count,
+        sum(change * stations_done) filter (where what = 'attended') as stations_done,
+        sum(change * stations_planned) filter (where what = 'attended') as stations_planned
     from booking_changes
-    where {{ days }}
     group by user_id, activity_date, known_on
+),
+
+-- Every set, with a weight or without.
+set_days as (
+    select
+        user_id,
+        performed_on as activity_date,
+        performed_on as known_on,
+        count(*) as set_count,
+        count(*) filter (where has_heart_rate) as heart_rate_set_count,
+        count(heart_rate_mean) as heart_rate_count,
+        sum(round(heart_rate_mean::numeric, 6)) as heart_rate_sum
+    from station_results
+    where performed_at >= {{ from_instant }} and performed_at < {{ until_instant }}
+    group by user_id, performed_on
 ),
 
 lifted as (
@@ -120,6 +111,7 @@ station_days as (
         lifted.performed_on as activity_date,
         lifted.performed_on as known_on,
         count(*) as weight_set_count,
+        sum(round(lifted.weight_kg::numeric, 6)) as weight_sum_kg,
         sum(round((lifted.weight_kg / first_lifts.weight_kg - 1)::numeric, 9)) as weight_progress_sum
     from lifted
     inner join first_lifts
@@ -134,7 +126,10 @@ app_days as (
         started_on as activity_date,
         started_on as known_on,
         count(*) as app_session_count,
-        sum(coalesce(duration_minutes, 0)::numeric) as app_minutes
+        sum(coalesce(duration_minutes, 0)::numeric) as app_minutes,
+        count(*) filter (where has_opened_feed) as feed_count,
+        count(*) filter (where has_opened_leaderboard) as leaderboard_count,
+        count(*) filter (where has_opened_achievements) as achievement_count
     from app_sessions
     group by user_id, started_on
 ),
@@ -151,25 +146,60 @@ step_days as (
 ),
 
 social_days as (
-    select user_id, acted_on as activity_date, acted_on as known_on, count(*) as social_action_count
+    select
+        user_id,
+        acted_on as activity_date,
+        acted_on as known_on,
+        count(*) as social_action_count,
+        count(*) filter (where kind = 'post') as post_count,
+        count(*) filter (where kind in ('like', 'comment')) as reaction_count,
+        count(*) filter (where kind = 'friend_added') as friend_added_count
     from social_actions
     group by user_id, acted_on
 ),
 
+-- A rating of 1 to 5 stands for a tone of -1 to 1 where no tone is given.
 ticket_days as (
-    select user_id, opened_on as activity_date, opened_on as known_on, count(*) as ticket_count
+    select
+        user_id,
+        opened_on as activity_date,
+        opened_on as known_on,
+        count(*) as ticket_count,
+        count(coalesce(tone, rating)) as tone_count,
+        sum(round(coalesce(tone, (rating - 3) / 2)::numeric, 6)) as tone_sum
     from support_tickets
     group by user_id, opened_on
 ),
 
+assessment_days as (
+    select user_id, assessed_on as activity_date, assessed_on as known_on, count(*) as assessment_count
+    from assessments
+    group by user_id, assessed_on
+),
+
+payment_days as (
+    select user_id, paid_on as activity_date, paid_on as known_on, count(*) as failed_payment_count
+    from payments
+    where status = 'failed'
+    group by user_id, paid_on
+),
+
 all_days as (
     {{ stack_measures({
-        'booking_days': ['visit_count', 'closed_booking_count', 'cancelled_count', 'no_show_count'],
-        'station_days': ['weight_set_count', 'weight_progress_sum'],
-        'app_days': ['app_session_count', 'app_minutes'],
+        'booking_days': [
+            'booked_count', 'lead_hours_sum', 'visit_count', 'joint_visit_count', 'closed_booking_count',
+            'cancelled_count', 'late_cancelled_count', 'no_show_count', 'stations_done', 'stations_planned',
+        ],
+        'set_days': ['set_count', 'heart_rate_set_count', 'heart_rate_count', 'heart_rate_sum'],
+        'station_days': ['weight_set_count', 'weight_sum_kg', 'weight_progress_sum'],
+        'app_days': [
+            'app_session_count', 'app_minutes', 'feed_count', 'leaderboard_count', 'achievement_count',
+        ],
         'step_days': ['steps', 'step_day_count'],
-        'social_days': ['social_action_count'],
-        'ticket_days': ['ticket_count'],
+        'social_days': ['social_action_count', 'post_count', 'reaction_count', 'friend_added_count'],
+        'ticket_days': ['ticket_count', 'tone_count', 'tone_sum'],
+        'assessment_days': ['assessment_count'],
+        'payment_days': ['failed_payment_count'],
     }) }}
 ),
 

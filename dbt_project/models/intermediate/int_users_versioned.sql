@@ -10,9 +10,26 @@ ranged as (
     {{ known_ranges('versions') }}
 ),
 
+-- A clan counts from the first of the versions in a row that name it.
+clan_starts as (
+    select
+        *,
+        clan_id is distinct from lag(clan_id) over (partition by source_id order by known_at) as is_clan_start
+    from ranged
+),
+
+clan_runs as (
+    select
+        *,
+        max(known_from_on) filter (where is_clan_start) over (
+            partition by source_id order by known_at rows between unbounded preceding and current row
+        ) as clan_since_on
+    from clan_starts
+),
+
 -- Of several versions of one day only the last is ever the one that is known.
 final as (
-    select * from ranged
+    select * from clan_runs
     where known_from_on < known_until_on
 )
 

@@ -6,7 +6,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id', 'week_start'], 'unique': true}, {'columns': ['week_start']}],
         pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
-        post_hook="{{ describe_metrics([('', '')]) }}",
+        post_hook="{{ describe_metrics([('', '')], derived=false) }}",
     )
 }}
 
@@ -38,19 +38,19 @@ members as (
         as_of_dates.as_of_date,
         pass_clock.user_id,
         min(pass_clock.starts_on) as first_pass_on,
-        bool_or(
-            pass_clock.starts_on <= as_of_dates.as_of_date
-            and pass_clock.hp_end_corrected >= as_of_dates.week_start
-        ) as is_covered
+        -- The pass that the week ends on: the latest to end of those that cover a day of it.
+        (array_agg(pass_clock.hp_id order by pass_clock.hp_end_corrected desc, pass_clock.starts_on desc, pass_clock.hp_id)
+            filter (where pass_clock.starts_on <= as_of_dates.as_of_date
+                and pass_clock.hp_end_corrected >= as_of_dates.week_start))[1] as hp_id
     from as_of_dates
     inner join pass_clock on as_of_dates.as_of_date = pass_clock.as_of_date
     group by as_of_dates.week_start, as_of_dates.as_of_date, pass_clock.user_id
 ),
 
 targets as (
-    select user_id, week_start as window_start, as_of_date as window_end, first_pass_on
+    select user_id, week_start as window_start, as_of_date as window_end, first_pass_on, hp_id
     from members
-    where is_covered
+    where hp_id is not null
 ),
 
 {{ window_metrics('targets') }},
@@ -59,7 +59,7 @@ final as (
     select
         metrics.user_id,
         {{ week_of('metrics.window_end') }} as week_start
-        {%- for metric in active_metrics() %},
+        {%- for metric in active_metrics(derived=false) %},
         metrics.{{ metric.feature }}
         {%- endfor %}
     from metrics

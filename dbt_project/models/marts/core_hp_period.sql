@@ -35,6 +35,7 @@ passes as (
         pass_chain.spell_id,
         pass_chain.spell_number,
         pass_chain.spell_starts_on,
+        pass_chain.spell_number - 1 as return_count,
         pass_chain.pass_number,
         pass_chain.renewed_on,
         pass_chain.hp_end_corrected + {{ var('grace_days') }} as grace_ends_on
@@ -44,16 +45,28 @@ passes as (
     left join pass_chain on known_passes.hp_id = pass_chain.hp_id
 ),
 
+-- In a family, one pays for another.
+payers as (
+    select user_id, user_id as payer_id from passes
+    union
+    select user_id, buyer_id as payer_id from passes
+    where buyer_id is not null
+),
+
 -- Attempts to pay that failed: passes that were never paid, and charges.
 failed_attempts as (
     select user_id, purchased_on as attempted_on
-    from versions
-    cross join horizon
-    where payment_status = 'failed' and {{ is_known('versions', 'horizon.as_of_date') }}
+    from passes
+    where payment_status = 'failed'
     union all
-    select user_id, paid_on as attempted_on
+    select payers.user_id, payments.paid_on as attempted_on
     from payments
-    where status = 'failed'
+    inner join payers on payments.user_id = payers.payer_id
+    where payments.status = 'failed'
+        -- A charge that names its pass speaks of that member only.
+        and (payments.hp_id is null or payments.hp_id in (
+            select hp_id from passes as named where named.user_id = payers.user_id
+        ))
 ),
 
 failed_renewals as (
@@ -70,12 +83,14 @@ final as (
     select
         passes.hp_id,
         passes.user_id,
+        passes.buyer_id,
         passes.club_id,
         passes.product,
         passes.price,
         passes.currency,
         passes.discount_share,
         passes.is_trial,
+        passes.freeze_days_allowed,
         passes.payment_status,
         passes.purchased_at,
         passes.purchased_on,
@@ -92,23 +107,24 @@ final as (
         passes.spell_id,
         passes.spell_number,
         passes.spell_starts_on,
+        passes.return_count,
         passes.pass_number::int as pass_number,
         passes.renewed_on,
         case
             when not passes.has_coverage and passes.payment_status = 'failed' then 'payment_failed'
             when not passes.has_coverage and passes.payment_status = 'pending' then 'open'
             when not passes.has_coverage then 'cancelled'
+            -- A trial that turns into a paid pass is renewed, whatever that pass is called.
+            when passes.renewed_on <= passes.grace_ends_on
+                and passes.product <> next_passes.product and passes.is_trial is not true then 'moved'
             when passes.renewed_on <= passes.grace_ends_on then 'renewed'
-            when passes.as_of_date <= passes.hp_end_corrected then 'open'
-            when passes.known_cancelled_on is not null and passes.cancel_reason ~* '(mov|relocat|переезд)'
-                then 'moved'
-            when passes.known_cancelled_on is not null then 'cancelled'
             when passes.as_of_date <= passes.grace_ends_on then 'open'
             when failed_renewals.hp_id is not null then 'payment_failed'
             else 'lapsed'
         end as how_ended
     from passes
     left join failed_renewals on passes.hp_id = failed_renewals.hp_id
+    left join passes as next_passes on passes.next_hp_id = next_passes.hp_id
 )
 
 select * from final

@@ -23,10 +23,75 @@ user_passes as (
         max(hp_end_corrected) as covered_until_on,
         count(*)::int as pass_count,
         max(spell_number) as spell_count,
+        max(return_count) as return_count,
+        (array_agg(currency order by starts_on desc, purchased_on desc, hp_id desc))[1] as currency,
+        (max(purchased_on) - min(purchased_on))::float8 / nullif(count(*) - 1, 0) as days_between_purchases_mean,
         bool_or({{ horizon() }} between starts_on and hp_end_corrected) as is_active
     from passes
     group by user_id
 ),
+
+spending as (
+    select user_passes.user_id, sum(passes.price::numeric)::float8 as money_spent
+    from user_passes
+    inner join passes
+        on user_passes.user_id = passes.user_id and user_passes.currency is not distinct from passes.currency
+    group by user_passes.user_id
+),
+
+days as (
+    select * from {{ ref('int_user_days_measured') }}
+    where activity_date > {{ horizon() }} - 182 and known_on <= {{ horizon() }}
+),
+
+visits as (
+    select * from {{ ref('int_booking_changes') }}
+    where activity_date > {{ horizon() }} - 182 and known_on <= {{ horizon() }} and what = 'attended'
+),
+
+habits as (
+    select
+        user_id,
+        sum(social_action_count)::float8 / 26 as acts_a_week,
+        sum(joint_visit_count)::float8 / nullif(sum(visit_count), 0) as joint_share,
+        sum(feed_count)::float8 / nullif(sum(app_session_count), 0) as feed_share,
+        sum(leaderboard_count)::float8 / nullif(sum(app_session_count), 0) as leaderboard_share,
+        sum(achievement_count)::float8 / nullif(sum(app_session_count), 0) as achievement_share
+    from days
+    group by user_id
+),
+
+{%- for name, column in [('clubs', 'club_id'), ('coaches', 'coach_id'), ('kinds', 'class_type'), ('hours', 'class_hour')] %}
+
+{{ name }} as (
+    select distinct on (user_id) user_id, {{ column }}
+    from (
+        select user_id, {{ column }}, sum(change) as visits, max(starts_at) as last_at
+        from visits
+        where {{ column }} is not null
+        group by user_id, {{ column }}
+        having sum(change) > 0
+    ) as counted
+    order by user_id, visits desc, last_at desc, {{ column }}
+),
+{%- endfor %}
+
+friends as (
+    select
+        users.user_id,
+        count(friend_passes.user_id)::int as active_friend_count
+    from users
+    left join (
+        select friendships.user_id as of_user_id, friendships.friend_id as user_id
+        from {{ ref('int_friendships_versioned') }} as friendships
+        inner join user_passes on friendships.friend_id = user_passes.user_id and user_passes.is_active
+        where {{ is_known('friendships', horizon()) }}
+    ) as friend_passes on users.user_id = friend_passes.of_user_id
+    where {{ is_known('users', horizon()) }} and users.friend_ids is not null
+    group by users.user_id
+),
+
+{{ latest_extractions() }},
 
 final as (
     select
@@ -49,15 +114,41 @@ final as (
         profiles.has_trial,
         profiles.clan_id,
         profiles.is_in_clan,
+        profiles.clan_since_on,
         profiles.friend_count,
+        friends.active_friend_count,
+        {{ sociability('profiles.friend_count', 'social.acts_a_week') }} as sociability,
+        case when friends.user_id is not null then habits.joint_share end as joint_visit_share,
+        habits.feed_share,
+        habits.leaderboard_share,
+        habits.achievement_share,
+        clubs.club_id as preferred_club_id,
+        coaches.coach_id as preferred_coach_id,
+        kinds.class_type as preferred_class_type,
+        hours.class_hour as preferred_hour,
         profiles.tenure_days,
         user_passes.first_pass_on,
         user_passes.covered_until_on,
         coalesce(user_passes.pass_count, 0) as pass_count,
         coalesce(user_passes.spell_count, 0) as spell_count,
+        coalesce(user_passes.return_count, 0) as return_count,
+        coalesce(spending.money_spent, 0) as money_spent,
+        user_passes.currency,
+        user_passes.days_between_purchases_mean,
         coalesce(user_passes.is_active, false) as is_active
     from profiles
     left join user_passes on profiles.user_id = user_passes.user_id
+    left join spending on profiles.user_id = spending.user_id
+    left join friends on profiles.user_id = friends.user_id
+    left join habits on profiles.user_id = habits.user_id
+    left join lateral (
+        select coalesce(habits.acts_a_week, 0) as acts_a_week
+        where {{ has_entity('social_actions') }}
+    ) as social on true
+    left join clubs on profiles.user_id = clubs.user_id
+    left join coaches on profiles.user_id = coaches.user_id
+    left join kinds on profiles.user_id = kinds.user_id
+    left join hours on profiles.user_id = hours.user_id
 )
 
 select * from final

@@ -14,20 +14,11 @@
 
 -- depends_on: {{ ref('meta_feature_catalog') }}
 
+{%- set has_acts = active_metrics() | selectattr('feature', 'equalto', 'social_actions') | list %}
+{%- set usual_acts = 'coalesce(norms.social_actions_ewma, metrics.social_actions)' if has_acts else 'null::float8' %}
+
 with versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
-),
-
-list_prices as (
-    select * from {{ ref('int_list_prices_dated') }}
-),
-
-attendance as (
-    select * from {{ ref('int_attendance_indexed') }}
-),
-
-holidays as (
-    select * from {{ source('ris_raw', 'holidays') }}
 ),
 
 norms as (
@@ -75,7 +66,8 @@ targets as (
         user_id,
         as_of_date - 6 as window_start,
         as_of_date as window_end,
-        first_pass_on
+        first_pass_on,
+        hp_id
     from active
 ),
 
@@ -92,13 +84,6 @@ freeze_use as (
     from frozen_spans
     where frozen_from_on <= as_of_date
     group by as_of_date, hp_id
-),
-
-holiday_weeks as (
-    select distinct as_of_dates.as_of_date
-    from as_of_dates
-    inner join holidays
-        on holidays.calendar_date between as_of_dates.as_of_date - 6 and as_of_dates.as_of_date
 ),
 
 final as (
@@ -142,10 +127,10 @@ final as (
         (active.purchased_on - active.first_purchased_on)::float8 / nullif(active.pass_number - 1, 0)
             as days_between_purchases_mean,
         active.purchased_on - active.previous_end_on as last_renewal_lead_days,
-        attendance.attendance_index as season_attendance_index,
-        case when exists (select 1 from holidays) then holiday_weeks.as_of_date is not null end
-            as is_holiday_week,
-        list_prices.list_price > 1.01 * {{ list_price('versions') }} as is_price_increase_seen
+        active.as_of_date - profiles.clan_since_on as clan_days,
+        friend_states.active_friend_count,
+        {{ sociability('profiles.friend_count', usual_acts) }} as sociability,
+        active.spent_so_far
         {%- for metric in active_metrics() %},
         {{ metric_with_norms(metric.feature) }}
         {%- endfor %}
@@ -160,12 +145,8 @@ final as (
         on active.user_id = norms.user_id and norms.week_start = {{ week_of('active.as_of_date - 6') }}
     left join freeze_use
         on active.hp_id = freeze_use.hp_id and active.as_of_date = freeze_use.as_of_date
-    left join attendance on active.as_of_date = attendance.calendar_date
-    left join holiday_weeks on active.as_of_date = holiday_weeks.as_of_date
-    left join list_prices
-        on {{ price_key('versions') }} = list_prices.price_key
-        and list_prices.from_on <= active.as_of_date
-        and active.as_of_date < list_prices.until_on
+    left join friend_states
+        on active.user_id = friend_states.user_id and active.as_of_date = friend_states.window_end
 )
 
 select * from final

@@ -1,0 +1,260 @@
+{#
+    What a window shows beside sums over its days: how spread the visits are, how body, friends, freezes, price,
+    coach and season stand at its end, as known then.
+
+    targets: a CTE (user_id, window_start, window_end, first_pass_on, hp_id). Besides it reads from the query
+    that calls it the CTEs of exposure_clock at the window ends, target_days and last_visits of window_metrics.
+
+    Emits CTEs keyed by (user_id, window_end), by (window_end) in day_states.
+#}
+{% macro window_states(targets) %}
+booking_changes as (
+    select * from {{ ref('int_booking_changes') }}
+    where what = 'attended'
+),
+
+window_visits as (
+    select
+        target_days.user_id,
+        target_days.window_end,
+        booking_changes.activity_date,
+        booking_changes.class_hour,
+        booking_changes.coach_id,
+        booking_changes.class_type,
+        sum(booking_changes.change) as visits
+    from target_days
+    inner join booking_changes
+        on target_days.user_id = booking_changes.user_id
+        and target_days.activity_date = booking_changes.activity_date
+        and booking_changes.known_on <= target_days.window_end
+    group by 1, 2, 3, 4, 5, 6
+    having sum(booking_changes.change) > 0
+),
+
+visit_groups as (
+    select
+        user_id,
+        window_end,
+        grouping(activity_date, class_hour, coach_id, class_type) as grouped_by,
+        coalesce(coach_id, class_type) as named,
+        sum(visits) as visits
+    from window_visits
+    group by grouping sets (
+        (user_id, window_end, activity_date),
+        (user_id, window_end, class_hour),
+        (user_id, window_end, coach_id),
+        (user_id, window_end, class_type)
+    )
+),
+
+visit_spreads as (
+    select
+        user_id,
+        window_end,
+        {{ entropy('visits', 'grouped_by = 7') }} as weekday_entropy,
+        {{ entropy('visits', 'grouped_by = 11') }} as hour_entropy,
+        count(named) filter (where grouped_by = 13) as coach_count,
+        count(named) filter (where grouped_by = 14) as class_type_count
+    from visit_groups
+    group by user_id, window_end
+),
+
+body_changes as (
+    select
+        user_id,
+        measured_on,
+        lead(measured_on, 1, date '9999-12-31') over readings as next_on,
+        weight_kg - lag(weight_kg) over readings as weight_change_kg,
+        fat_share - lag(fat_share) over readings as fat_share_change,
+        muscle_kg - lag(muscle_kg) over readings as muscle_change_kg
+    from {{ ref('stg_body_measurements') }}
+    window readings as (partition by user_id order by measured_at, measurement_id)
+),
+
+body_states as (
+    select targets.user_id, targets.window_end, weight_change_kg, fat_share_change, muscle_change_kg
+    from {{ targets }} as targets
+    inner join body_changes
+        on targets.user_id = body_changes.user_id
+        and body_changes.measured_on <= targets.window_end
+        and targets.window_end < body_changes.next_on
+),
+
+score_changes as (
+    select
+        user_id,
+        assessed_on,
+        lead(assessed_on, 1, date '9999-12-31') over (
+            partition by user_id order by assessed_at, assessment_id
+        ) as next_on,
+        score - lag(score) over (partition by user_id, kind order by assessed_at, assessment_id) as score_change
+    from {{ ref('stg_assessments') }}
+),
+
+score_states as (
+    select targets.user_id, targets.window_end, score_change
+    from {{ targets }} as targets
+    inner join score_changes
+        on targets.user_id = score_changes.user_id
+        and score_changes.assessed_on <= targets.window_end
+        and targets.window_end < score_changes.next_on
+),
+
+windows as (
+    select window_end, min(window_start) as window_start
+    from {{ targets }}
+    group by window_end
+),
+
+covered as (
+    select
+        pass_clock.user_id,
+        windows.window_end,
+        bool_or(windows.window_end between pass_clock.starts_on and pass_clock.hp_end_corrected) as is_active,
+        bool_or(windows.window_start - 1 between pass_clock.starts_on and pass_clock.hp_end_corrected) as was_active
+    from pass_clock
+    inner join windows on pass_clock.as_of_date = windows.window_end
+    group by pass_clock.user_id, windows.window_end
+),
+
+covered_friends as (
+    select
+        targets.user_id,
+        targets.window_end,
+        count(*) filter (where covered.is_active)::int as active_friend_count,
+        count(*) filter (where covered.was_active and not covered.is_active) as lost_friend_count
+    from {{ targets }} as targets
+    inner join {{ ref('int_friendships_versioned') }} as friendships
+        on targets.user_id = friendships.user_id and {{ is_known('friendships', 'targets.window_end') }}
+    inner join covered
+        on friendships.friend_id = covered.user_id and targets.window_end = covered.window_end
+    group by targets.user_id, targets.window_end
+),
+
+-- Of whom no friends are known, none can be counted; who has none has 0.
+friend_states as (
+    select
+        targets.user_id,
+        targets.window_end,
+        coalesce(covered_friends.active_friend_count, 0) as active_friend_count,
+        coalesce(covered_friends.lost_friend_count, 0) as lost_friend_count
+    from {{ targets }} as targets
+    inner join {{ ref('int_users_versioned') }} as users
+        on targets.user_id = users.user_id and {{ is_known('users', 'targets.window_end') }}
+        and users.friend_ids is not null
+    left join covered_friends
+        on targets.user_id = covered_friends.user_id and targets.window_end = covered_friends.window_end
+),
+
+freeze_states as (
+    select
+        targets.user_id,
+        targets.window_end,
+        sum(least(
+            greatest(
+                least(frozen_spans.frozen_to_on, targets.window_end)
+                - greatest(frozen_spans.frozen_from_on, targets.window_start) + 1,
+                0
+            ),
+            7
+        )) as frozen_days,
+        sum(greatest(least(frozen_spans.frozen_to_on, targets.window_end) - frozen_spans.frozen_from_on + 1, 0))
+            as used_freeze_days
+    from {{ targets }} as targets
+    inner join frozen_spans
+        on targets.hp_id = frozen_spans.hp_id and targets.window_end = frozen_spans.as_of_date
+    group by targets.user_id, targets.window_end
+),
+
+pass_states as (
+    select
+        targets.user_id,
+        targets.window_end,
+        passes.freeze_days_allowed,
+        list_prices.list_price / {{ list_price('passes') }} - 1 as list_price_change
+    from {{ targets }} as targets
+    inner join {{ ref('int_hero_passes_versioned') }} as passes
+        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
+    left join {{ ref('int_list_prices_dated') }} as list_prices
+        on {{ price_key('passes') }} = list_prices.price_key
+        and list_prices.from_on <= targets.window_end
+        and targets.window_end < list_prices.until_on
+    where passes.price > 0
+),
+
+-- The coach of the last visit, and when that coach taught last.
+last_coaches as (
+    select user_id, window_end, coach_id
+    from (
+        select
+            last_visits.user_id,
+            last_visits.window_end,
+            booking_changes.coach_id,
+            row_number() over (
+                partition by last_visits.user_id, last_visits.window_end
+                order by max(booking_changes.starts_at) desc, booking_changes.coach_id
+            ) as place
+        from last_visits
+        inner join booking_changes
+            on last_visits.user_id = booking_changes.user_id
+            and last_visits.last_visit_on = booking_changes.activity_date
+            and booking_changes.known_on <= last_visits.window_end
+        group by last_visits.user_id, last_visits.window_end, booking_changes.coach_id
+        having sum(booking_changes.change) > 0
+    ) as coaches
+    where place = 1 and coach_id is not null
+),
+
+coach_days as (
+    select coach_id, activity_date, min(known_on) as known_on
+    from booking_changes
+    where activity_date > (select min(window_end) from windows) - {{ var('coach_gone_days') }}
+    group by coach_id, activity_date
+),
+
+coach_weeks as (
+    select
+        coach_days.coach_id,
+        windows.window_end,
+        max(coach_days.activity_date) as last_class_on
+    from windows
+    inner join coach_days
+        on coach_days.activity_date between windows.window_end - {{ var('coach_gone_days') }} and windows.window_end
+        and coach_days.known_on <= windows.window_end
+    group by coach_days.coach_id, windows.window_end
+),
+
+coach_states as (
+    select
+        last_coaches.user_id,
+        last_coaches.window_end,
+        last_coaches.window_end - coalesce(
+            coach_weeks.last_class_on, last_coaches.window_end - {{ var('coach_gone_days') }}
+        ) as coach_absent_days
+    from last_coaches
+    left join coach_weeks
+        on last_coaches.coach_id = coach_weeks.coach_id and last_coaches.window_end = coach_weeks.window_end
+),
+
+day_states as (
+    select
+        windows.window_end,
+        attendance.attendance_index,
+        (
+            select count(*) from {{ source('ris_raw', 'holidays') }} as holidays
+            where holidays.calendar_date between windows.window_start and windows.window_end
+        ) as holiday_count
+    from windows
+    left join {{ ref('int_attendance_indexed') }} as attendance on windows.window_end = attendance.calendar_date
+)
+{%- endmacro %}
+
+{#
+    Entropy of counts in nats, of those that a condition picks: 0 where all fall on one, ln(n) where n share them
+    alike. Summed as numeric, so that the order of the terms does not matter.
+#}
+{% macro entropy(counts, condition) -%}
+    (ln(sum({{ counts }}) filter (where {{ condition }}))
+        - sum(round({{ counts }} * ln({{ counts }}), 12)) filter (where {{ condition }})
+        / sum({{ counts }}) filter (where {{ condition }}))
+{%- endmacro %}

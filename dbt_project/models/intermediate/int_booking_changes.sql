@@ -1,0 +1,128 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['known_on']}, {'columns': ['user_id', 'activity_date']}, {'columns': ['coach_id', 'activity_date']}],
+        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
+        post_hook="{{ analyzed() }}",
+    )
+}}
+
+{%- set from_instant = start_of_day(window_start()) %}
+
+with bookings as (
+    select * from {{ ref('stg_bookings__versions') }}
+),
+
+friendships as (
+    select * from {{ ref('int_friendships_versioned') }}
+),
+
+touched as (
+    select * from bookings
+    where starts_at >= {{ from_instant }} or known_at >= {{ from_instant }}
+),
+
+-- Documents whose class or whose change lies in the window, and what else was booked of these classes: all
+-- their versions are needed.
+touched_bookings as (
+    select * from bookings
+    where source_id in (select source_id from touched)
+        or starts_at in (select starts_at from touched where starts_at < {{ from_instant }})
+),
+
+booking_versions as (
+    {{ known_ranges('touched_bookings') }}
+),
+
+-- That it was booked is known at once; a document that is gone takes it back.
+first_versions as (
+    select distinct on (source_id) *
+    from booking_versions
+    order by source_id, known_at
+),
+
+made as (
+    select *, booked_on as day, known_from_on as known_on, 1 as change
+    from first_versions
+    where is_deleted is not true
+    union all
+    select first_versions.*, first_versions.booked_on, gone.known_from_on, -1
+    from first_versions
+    inner join booking_versions as gone on first_versions.source_id = gone.source_id
+    where gone.is_deleted and gone.known_until_on = date '9999-12-31' and first_versions.is_deleted is not true
+),
+
+-- An outcome is known from the day of the class, or of the cancellation, or of the version that says so.
+outcomes as (
+    select
+        *,
+        greatest(
+            known_from_on,
+            class_on,
+            case when status in ('cancelled', 'late_cancelled') then cancelled_on end
+        ) as known_on
+    from booking_versions
+    where status <> 'booked' and is_deleted is not true
+),
+
+lasting_outcomes as (
+    select * from outcomes
+    where known_on < known_until_on
+),
+
+-- The visits of a class at which a friend was, from the day on which both are known to have come.
+visits_with_friends as (
+    select
+        visits.source_id,
+        visits.known_at,
+        min(greatest(visits.known_on, others.known_on, friendships.known_from_on)) as joint_known_on
+    from lasting_outcomes as visits
+    inner join friendships on visits.user_id = friendships.user_id
+    inner join lasting_outcomes as others
+        on friendships.friend_id = others.user_id
+        and visits.starts_at = others.starts_at
+        and visits.club_id is not distinct from others.club_id
+        and visits.class_type is not distinct from others.class_type
+    where visits.status = 'attended'
+        and others.status = 'attended'
+        and greatest(visits.known_on, others.known_on, friendships.known_from_on)
+            < least(visits.known_until_on, others.known_until_on, friendships.known_until_on)
+    group by visits.source_id, visits.known_at
+),
+
+joint_visits as (
+    select lasting_outcomes.*, visits_with_friends.joint_known_on
+    from lasting_outcomes
+    inner join visits_with_friends
+        on lasting_outcomes.source_id = visits_with_friends.source_id
+        and lasting_outcomes.known_at = visits_with_friends.known_at
+),
+
+-- A later version takes back what an earlier one said.
+changes as (
+    select {{ booking_change('made', "'made'", 'day', 'known_on', 'change') }}
+    from made
+    union all
+    select {{ booking_change('lasting_outcomes', 'status', 'class_on', 'known_on', '1') }}
+    from lasting_outcomes
+    union all
+    select {{ booking_change('lasting_outcomes', 'status', 'class_on', 'known_until_on', '-1') }}
+    from lasting_outcomes
+    where known_until_on < date '9999-12-31'
+    union all
+    select {{ booking_change('joint_visits', "'joint'", 'class_on', 'joint_known_on', '1') }}
+    from joint_visits
+    union all
+    select {{ booking_change('joint_visits', "'joint'", 'class_on', 'known_until_on', '-1') }}
+    from joint_visits
+    where known_until_on < date '9999-12-31'
+),
+
+final as (
+    select * from changes
+    where known_on between {{ window_start() }} and {{ window_end() }}
+)
+
+select * from final
