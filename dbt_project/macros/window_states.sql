@@ -141,7 +141,7 @@ friend_states as (
     from {{ targets }} as targets
     inner join {{ ref('int_users_versioned') }} as users
         on targets.user_id = users.user_id and {{ is_known('users', 'targets.window_end') }}
-        and users.friend_ids is not null
+        and users.friend_count is not null
     left join covered_friends
         on targets.user_id = covered_friends.user_id and targets.window_end = covered_friends.window_end
 ),
@@ -171,7 +171,7 @@ pass_states as (
         targets.user_id,
         targets.window_end,
         passes.freeze_days_allowed,
-        list_prices.list_price / {{ list_price('passes') }} - 1 as list_price_change
+        round((list_prices.list_price / {{ list_price('passes') }} - 1)::numeric, 9) as list_price_change
     from {{ targets }} as targets
     inner join {{ ref('int_hero_passes_versioned') }} as passes
         on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
@@ -254,7 +254,10 @@ day_states as (
     alike. Summed as numeric, so that the order of the terms does not matter.
 #}
 {% macro entropy(counts, condition) -%}
-    (ln(sum({{ counts }}) filter (where {{ condition }}))
+    round(
+        ln(sum({{ counts }}) filter (where {{ condition }}))
         - sum(round({{ counts }} * ln({{ counts }}), 12)) filter (where {{ condition }})
-        / sum({{ counts }}) filter (where {{ condition }}))
+        / sum({{ counts }}) filter (where {{ condition }}),
+        9
+    )
 {%- endmacro %}

@@ -34,7 +34,8 @@ def test_only_users_and_passes_are_needed(poor: Marts):
     assert row is not None
     absent = ("visits", "attended_share", "days_since_last_visit", "app_minutes", "steps",
               "visits_ewma", "tickets_delta", "is_frozen", "freeze_days_used",
-              "season_attendance_index", "is_holiday_week")  # fmt: skip
+              "season_attendance_index", "hour_entropy", "joint_visit_share", "freeze_days",
+              "failed_payments", "visit_streak_weeks", "holiday_days")  # fmt: skip
     assert {name: row[name] for name in absent} == dict.fromkeys(absent)
     assert (row["days_to_end"], row["pass_number"]) == (14, 5)
 

@@ -1,18 +1,23 @@
 {{ config(indexes=[{'columns': ['user_id']}], post_hook="{{ analyzed() }}") }}
 
-with users as (
-    select * from {{ ref('int_users_versioned') }}
+with lists as (
+    select * from {{ ref('stg_friend_lists__versions') }}
+    where is_deleted is not true
+),
+
+ranged as (
+    {{ known_ranges('lists') }}
 ),
 
 final as (
     select distinct
-        users.user_id,
+        ranged.user_id,
         friends.friend_id,
-        users.known_from_on,
-        users.known_until_on
-    from users
-    cross join unnest(users.friend_ids) as friends (friend_id)
-    where friends.friend_id <> users.user_id
+        ranged.known_from_on,
+        ranged.known_until_on
+    from ranged
+    cross join unnest(ranged.friend_ids) as friends (friend_id)
+    where friends.friend_id <> ranged.user_id and ranged.known_from_on < ranged.known_until_on
 )
 
 select * from final

@@ -87,7 +87,7 @@ friends as (
         inner join user_passes on friendships.friend_id = user_passes.user_id and user_passes.is_active
         where {{ is_known('friendships', horizon()) }}
     ) as friend_passes on users.user_id = friend_passes.of_user_id
-    where {{ is_known('users', horizon()) }} and users.friend_ids is not null
+    where {{ is_known('users', horizon()) }} and users.friend_count is not null
     group by users.user_id
 ),
 

@@ -25,7 +25,6 @@ final as (
         onboarding,
         has_trial,
         clan_id,
-        friend_ids,
         cardinality(friend_ids) as friend_count
     from source
 )
