@@ -10,8 +10,8 @@ body_readings as (
         user_id,
         weight_kg,
         fat_share,
-        measured_on,
-        lead(measured_on, 1, date '9999-12-31') over (partition by user_id order by measured_at) as next_on
+        known_on as measured_on,
+        lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, measured_at) as next_on
     from {{ ref('stg_body_measurements') }}
 ),
 
@@ -19,8 +19,8 @@ body_readings as (
 clan_joins as (
     select
         user_id,
-        acted_on as joined_on,
-        lead(acted_on, 1, date '9999-12-31') over (partition by user_id order by acted_at) as next_on
+        known_on as joined_on,
+        lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, acted_at) as next_on
     from {{ ref('stg_social_actions') }}
     where kind = 'clan_joined'
 ),

@@ -41,6 +41,13 @@
     least(date '{{ var("to_date") }}', {{ horizon() }})
 {%- endmacro %}
 
+{# Whether an event became known in the window: on its own day, or later where it arrived late. #}
+{% macro known_within_window(instant, relation=none) -%}
+    {%- set at = relation ~ '.' if relation else '' -%}
+    greatest({{ at }}{{ instant }}, {{ at }}known_at) >= {{ start_of_day(window_start()) }}
+        and greatest({{ at }}{{ instant }}, {{ at }}known_at) < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
+{%- endmacro %}
+
 {% macro week_of(day) -%}
     date_trunc('week', {{ day }})::date
 {%- endmacro %}

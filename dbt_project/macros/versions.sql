@@ -2,10 +2,11 @@
     A versioned entity as a select: each version with the days at whose end it is the one that is known,
     known_from_on <= D < known_until_on.
 
-    The first version counts from the day of its event: history that was loaded when RIS went live was
-    known to the studio before. Later versions count from the day they became known.
+    History that was loaded when RIS went live was known to the studio before: the first version of a document that
+    the first extraction of its entity found counts from the day of its event. What came later counts from the day on
+    which it became known, be its event earlier.
 #}
-{% macro known_ranges(relation, id='source_id') %}
+{% macro known_ranges(relation, entity, id='source_id') %}
     select
         *,
         coalesce(
@@ -16,12 +17,18 @@
             *,
             case
                 when row_number() over (partition by {{ id }} order by known_at) = 1
+                    and (known_at > {{ went_live(entity) }}) is not true
                     then {{ studio_day('event_at') }}
                 else {{ studio_day('greatest(event_at, known_at)') }}
             end as known_from_on
         from {{ relation }}
     ) as versions
 {% endmacro %}
+
+{# When the first extraction of an entity had ended; null before. #}
+{% macro went_live(entity) -%}
+    (select min(finished_at) from {{ source('ris_raw', 'extraction_log') }} where entity = '{{ entity }}' and is_mapped)
+{%- endmacro %}
 
 {# Whether a version is the one known at the end of a day. #}
 {% macro is_known(version, day) -%}

@@ -5,7 +5,8 @@
     targets: a CTE (user_id, window_start, window_end, first_pass_on, hp_id). Besides it reads from the query
     that calls it the CTEs of exposure_clock at the window ends, target_days and last_visits of window_metrics.
 
-    Emits CTEs keyed by (user_id, window_end), by (window_end) in day_states.
+    Readings and tests stand in the order in which they became known. Emits CTEs keyed by (user_id, window_end), by
+    (window_end) in day_states.
 #}
 {% macro window_states(targets) %}
 booking_changes as (
@@ -62,13 +63,13 @@ visit_spreads as (
 body_changes as (
     select
         user_id,
-        measured_on,
-        lead(measured_on, 1, date '9999-12-31') over readings as next_on,
+        known_on,
+        lead(known_on, 1, date '9999-12-31') over readings as next_on,
         weight_kg - lag(weight_kg) over readings as weight_change_kg,
         fat_share - lag(fat_share) over readings as fat_share_change,
         muscle_kg - lag(muscle_kg) over readings as muscle_change_kg
     from {{ ref('stg_body_measurements') }}
-    window readings as (partition by user_id order by measured_at, measurement_id)
+    window readings as (partition by user_id order by known_on, measured_at, measurement_id)
 ),
 
 body_states as (
@@ -76,18 +77,19 @@ body_states as (
     from {{ targets }} as targets
     inner join body_changes
         on targets.user_id = body_changes.user_id
-        and body_changes.measured_on <= targets.window_end
+        and body_changes.known_on <= targets.window_end
         and targets.window_end < body_changes.next_on
 ),
 
 score_changes as (
     select
         user_id,
-        assessed_on,
-        lead(assessed_on, 1, date '9999-12-31') over (
-            partition by user_id order by assessed_at, assessment_id
+        known_on,
+        lead(known_on, 1, date '9999-12-31') over (
+            partition by user_id order by known_on, assessed_at, assessment_id
         ) as next_on,
-        score - lag(score) over (partition by user_id, kind order by assessed_at, assessment_id) as score_change
+        score - lag(score) over (partition by user_id, kind order by known_on, assessed_at, assessment_id)
+            as score_change
     from {{ ref('stg_assessments') }}
 ),
 
@@ -96,7 +98,7 @@ score_states as (
     from {{ targets }} as targets
     inner join score_changes
         on targets.user_id = score_changes.user_id
-        and score_changes.assessed_on <= targets.window_end
+        and score_changes.known_on <= targets.window_end
         and targets.window_end < score_changes.next_on
 ),
 

@@ -31,6 +31,7 @@ class Marts:
     folder: Path
     timezone: str
     manifest: Any = None
+    project: Path = PROJECT_DIR
 
     def __post_init__(self) -> None:
         os.environ.update(dbt_environment(self.url))
@@ -43,7 +44,7 @@ class Marts:
         return dbtRunner(manifest=self.manifest).invoke(
             [
                 *arguments,
-                *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+                *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
                 *("--target-path", str(self.folder / "target")),
                 *("--log-path", str(self.folder / "logs")),
                 *("--vars", json.dumps(given), "--quiet", "--no-use-colors"),

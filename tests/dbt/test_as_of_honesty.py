@@ -23,7 +23,61 @@ def studio() -> RawRows:
     raw.member("void")
     raw.hero_pass("void-1", "2024-04-20 10:00", "2024-04-21", "2024-05-20")
     raw.booking("void", "2024-05-04 19:00", booking_id="unsaid", booked_at="2024-05-01 10:00")
+    friends(raw)
     return raw
+
+
+def friends(raw: RawRows) -> None:
+    """Kai and Lea train together with coach c1, and leave a trace of every kind."""
+    raw.member("kai", friend_ids=["lea", "hasan", "anna"], clan_id="owls")
+    raw.member("lea", friend_ids=["kai"])
+    for name in ("kai", "lea"):
+        raw.hero_pass(f"{name}-1", "2024-03-30 10:00", "2024-04-01", "2024-06-29", product="quarter",
+                      price=60_000.0, freeze_days_allowed=14)  # fmt: skip
+        for day in ("2024-04-10", "2024-04-24", "2024-05-02"):
+            raw.booking(name, f"{day} 19:00", coach_id="c1", class_type="power", stations_done=10,
+                        stations_planned=12, booking_id=f"{name} {day}")  # fmt: skip
+    for day, weight, score in (("2024-04-03", 80.0, 50.0), ("2024-05-01", 79.0, 55.0)):
+        raw.add("body_measurements", user_id="kai", measured_at=f"{day} 18:00", weight_kg=weight)
+        raw.add("assessments", user_id="kai", assessed_at=f"{day} 18:30", kind="plank", score=score)
+        raw.add("station_results", user_id="kai", booking_id="any", performed_at=f"{day} 19:10",
+                station="row", weight_kg=weight / 2, reps=10, has_heart_rate=True,
+                heart_rate_mean=130.0)  # fmt: skip
+    raw.add("social_actions", user_id="kai", acted_at="2024-04-05 12:00", kind="clan_joined")
+    raw.add("payments", user_id="kai", paid_at="2024-05-01 09:00", status="failed", amount=1.0)
+    raw.add("support_tickets", user_id="kai", opened_at="2024-05-02 09:00", tone=-0.5)
+
+
+def add_what_friends_do_next(raw: RawRows) -> None:
+    """Told after 5 May, much of it about days before."""
+    later = {"known_at": "2024-05-08 10:00"}
+    raw.member("kai", friend_ids=["lea"], clan_id="bears", **later)
+    raw.booking("lea", "2024-05-02 19:00", "no_show", coach_id="c1", class_type="power",
+                booking_id="lea 2024-05-02", **later)  # fmt: skip
+    raw.booking("kai", "2024-05-02 19:00", coach_id="c2", class_type="stretch", stations_done=1,
+                stations_planned=12, booking_id="kai 2024-05-02", **later)  # fmt: skip
+    raw.booking("kai", "2024-04-24 19:00", coach_id="c1", class_type="power", is_deleted=True,
+                booking_id="kai 2024-04-24", **later)  # fmt: skip
+    raw.hero_pass("lea-1", "2024-03-30 10:00", "2024-04-01", "2024-06-29", product="quarter",
+                  price=60_000.0, cancelled_at="2024-05-06 12:00", **later)  # fmt: skip
+    raw.hero_pass("kai-1", "2024-03-30 10:00", "2024-04-01", "2024-06-29", product="quarter",
+                  price=45_000.0, freeze_days_allowed=0, **later)  # fmt: skip
+    raw.hero_pass("anna-7", "2024-05-07 10:00", "2024-06-24", "2024-09-21", product="quarter",
+                  price=90_000.0)  # fmt: skip
+    for entity, instant, values in (
+        ("body_measurements", "measured_at", {"weight_kg": 60.0}),
+        ("assessments", "assessed_at", {"kind": "plank", "score": 99.0}),
+        ("station_results", "performed_at", {"booking_id": "x", "station": "row", "weight_kg": 1.0}),
+        ("app_sessions", "started_at", {"duration_minutes": 99.0, "has_opened_feed": True}),
+        ("daily_steps", "counted_at", {"steps": 99_999}),
+        ("social_actions", "acted_at", {"kind": "friend_added"}),
+        ("social_actions", "acted_at", {"kind": "clan_joined"}),
+        ("support_tickets", "opened_at", {"tone": 1.0}),
+        ("payments", "paid_at", {"status": "failed", "amount": 1.0}),
+    ):
+        # One of a day that is over arrives late, one is of its day.
+        raw.add(entity, user_id="kai", **{instant: "2024-05-02 08:00"}, **later, **values)
+        raw.add(entity, user_id="kai", **{instant: "2024-05-07 08:00"}, **values)
 
 
 def add_the_future(raw: RawRows) -> None:
@@ -47,6 +101,7 @@ def add_the_future(raw: RawRows) -> None:
                   known_at="2024-05-08 10:00", is_deleted=True)  # fmt: skip
     raw.booking("irina", "2024-05-08 19:00")
     raw.add("app_sessions", user_id="lena", started_at="2024-05-06 00:00", duration_minutes=5.0)
+    add_what_friends_do_next(raw)
 
 
 def shared(marts: Marts, table: str, day: str, until: str) -> pl.DataFrame:
@@ -153,3 +208,55 @@ def test_history_loaded_at_once_is_cut_by_its_own_instants(marts: Marts):
     assert called_off["hp_end_corrected"] == date(2024, 6, 2)  # 25 to 27 April
     assert called_off["visits"] == 0.0
     assert marts.snapshot("zoe", "2024-05-09") is None
+
+
+def test_the_traces_of_friends_are_seen_as_they_were_known(marts: Marts, before_and_after):
+    marts.timezone = str(ALMATY)
+    before, _ = before_and_after["member_snapshot"]
+    kai = before.filter((pl.col("user_id") == "kai") & (pl.col("as_of_date") == date(2024, 5, 5)))
+    expected = {
+        "visits": 1.0, "joint_visit_share": 1.0, "completion_share": 10 / 12, "weight_change_kg": -1.0,
+        "assessment_change": 5.0, "failed_payments": 1.0, "ticket_tone": -0.5, "price_change": 0.0,
+        "active_friend_count": 3, "clan_days": 30, "freeze_days_left": 14.0, "effort": 130.0,
+        "station_weight_progress": 39.5 / 40 - 1, "coach_absent_days": 3.0, "coaches": 1.0,
+        "app_minutes": 0.0,
+    }  # fmt: skip
+    assert {name: kai[name][0] for name in expected} == pytest.approx(expected)
+
+
+def test_a_document_that_arrives_after_go_live_is_known_from_then_on(marts: Marts):
+    """The first extraction ended on 1 May: a freeze that is entered on 8 May, backdated, is news of 8 May."""
+    raw = studio()
+    raw.freeze("hasan-1", "2024-05-02 10:00", "2024-05-03", "2024-05-09", known_at="2024-05-08 10:00")
+    marts.timezone = str(ALMATY)
+    marts.reset()
+    raw.write(marts.url, LATER)
+    marts.execute("update ris_raw.extraction_log set finished_at = '2024-05-01 02:00+05'")
+    marts.build()
+    before, after = marts.snapshot("hasan", THEN), marts.snapshot("hasan", LATER)
+    assert before is not None
+    assert after is not None
+    assert (before["hp_end_corrected"], before["is_frozen"]) == (date(2024, 5, 30), False)
+    assert (after["hp_end_corrected"], after["freeze_days_used"]) == (date(2024, 6, 6), 7)
+
+
+def test_a_month_later_a_backfill_of_the_day_gives_the_same(marts: Marts):
+    """The day itself is run on the day, and again as the only day of a run a month later."""
+    marts.timezone = str(ALMATY)
+    found = []
+    for horizon in (THEN, "2024-06-09"):
+        raw = studio()
+        if horizon != THEN:
+            add_the_future(raw)
+        raw = known_by(raw, horizon)
+        marts.reset()
+        raw.write(marts.url, horizon)
+        # On a fresh database the first run carries all history; a month later the day is run once more.
+        marts.build()
+        if horizon != THEN:
+            marts.run(THEN, THEN)
+        found.append(
+            marts.read(f"select * from ris.member_snapshot where as_of_date = '{THEN}' order by user_id")
+        )
+    assert found[0].height > 6
+    assert found[1].rows() == found[0].rows()

@@ -71,3 +71,39 @@ def test_every_column_in_the_database_says_what_it_is(poor: Marts):
         """
     )
     assert silent["name"].to_list() == []
+
+
+def test_what_readers_join_by_is_a_primary_key(poor: Marts):
+    keyed = poor.read(
+        """
+        select c.relname as name, exists (
+            select from pg_constraint k where k.conrelid = c.oid and k.contype = 'p'
+        ) as has_key
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'ris' and c.relkind = 'r'
+        """
+    )
+    assert keyed.filter(~keyed["has_key"])["name"].to_list() == []
+    assert keyed.height >= 10
+
+
+def test_the_documentation_builds_and_its_lineage_has_no_gap(poor: Marts):
+    result = poor.dbt("docs", "generate")
+    assert result.success, failures(result)
+    nodes = poor.manifest.nodes
+    rootless = [n.name for n in nodes.values() if n.resource_type == "model" and not n.depends_on_nodes]
+    assert rootless == []
+    read = {parent for node in nodes.values() for parent in node.depends_on_nodes}
+    idle = {s.name for s in poor.manifest.sources.values() if s.unique_id not in read}
+    # Product events are landed for areas that are still to come.
+    assert idle == set()
+
+
+def test_sources_say_when_they_were_last_extracted(poor: Marts):
+    result = poor.dbt("source", "freshness")
+    assert result.success, failures(result)
+    assert {one.status for one in result.result.results} == {"pass"}
+    poor.execute("update ris_raw.extraction_log set finished_at = now() - interval '4 days'")
+    result = poor.dbt("source", "freshness")
+    poor.execute("update ris_raw.extraction_log set finished_at = now()")
+    assert not result.success

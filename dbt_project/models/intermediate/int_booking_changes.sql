@@ -33,7 +33,7 @@ touched_bookings as (
 ),
 
 booking_versions as (
-    {{ known_ranges('touched_bookings') }}
+    {{ known_ranges('touched_bookings', 'bookings') }}
 ),
 
 -- That it was booked is known at once; a document that is gone takes it back.

@@ -6,7 +6,7 @@ with lists as (
 ),
 
 ranged as (
-    {{ known_ranges('lists') }}
+    {{ known_ranges('lists', 'users') }}
 ),
 
 final as (

@@ -5,7 +5,7 @@ with versions as (
 ),
 
 ranged as (
-    {{ known_ranges('versions') }}
+    {{ known_ranges('versions', 'hero_passes') }}
 ),
 
 -- Of several versions of one day only the last is ever the one that is known. A tombstone ends the one before.

@@ -13,8 +13,6 @@
 }}
 
 {%- set days = 'known_on between ' ~ window_start() ~ ' and ' ~ window_end() %}
-{%- set from_instant = start_of_day(window_start()) %}
-{%- set until_instant = start_of_day('(' ~ window_end() ~ ' + 1)') %}
 
 with booking_changes as (
     select * from {{ ref('int_booking_changes') }}
@@ -27,32 +25,32 @@ station_results as (
 
 app_sessions as (
     select * from {{ ref('stg_app_sessions') }}
-    where started_at >= {{ from_instant }} and started_at < {{ until_instant }}
+    where {{ known_within_window('started_at') }}
 ),
 
 daily_steps as (
     select * from {{ ref('stg_daily_steps') }}
-    where counted_at >= {{ from_instant }} and counted_at < {{ until_instant }}
+    where {{ known_within_window('counted_at') }}
 ),
 
 social_actions as (
     select * from {{ ref('stg_social_actions') }}
-    where acted_at >= {{ from_instant }} and acted_at < {{ until_instant }}
+    where {{ known_within_window('acted_at') }}
 ),
 
 support_tickets as (
     select * from {{ ref('stg_support_tickets') }}
-    where opened_at >= {{ from_instant }} and opened_at < {{ until_instant }}
+    where {{ known_within_window('opened_at') }}
 ),
 
 assessments as (
     select * from {{ ref('stg_assessments') }}
-    where assessed_at >= {{ from_instant }} and assessed_at < {{ until_instant }}
+    where {{ known_within_window('assessed_at') }}
 ),
 
 payments as (
     select * from {{ ref('stg_payments') }}
-    where paid_at >= {{ from_instant }} and paid_at < {{ until_instant }}
+    where {{ known_within_window('paid_at') }}
 ),
 
 booking_days as (
@@ -79,83 +77,84 @@ set_days as (
     select
         user_id,
         performed_on as activity_date,
-        performed_on as known_on,
+        known_on,
         count(*) as set_count,
         count(*) filter (where has_heart_rate) as heart_rate_set_count,
         count(heart_rate_mean) as heart_rate_count,
         sum(round(heart_rate_mean::numeric, 6)) as heart_rate_sum
     from station_results
-    where performed_at >= {{ from_instant }} and performed_at < {{ until_instant }}
-    group by user_id, performed_on
+    where {{ known_within_window('performed_at') }}
+    group by user_id, performed_on, known_on
 ),
 
 lifted as (
-    select user_id, station, performed_at, performed_on, weight_kg
+    select user_id, station, performed_at, performed_on, known_at, known_on, weight_kg
     from station_results
     where weight_kg > 0
 ),
 
+-- The first lift that was known: one that arrives late does not change what was said before.
 first_lifts as (
     select distinct on (user_id, station) user_id, station, weight_kg
     from lifted
     where user_id in (
         select user_id from lifted
-        where performed_at >= {{ from_instant }} and performed_at < {{ until_instant }}
+        where {{ known_within_window('performed_at') }}
     )
-    order by user_id, station, performed_at, weight_kg
+    order by user_id, station, known_on, performed_at, weight_kg
 ),
 
 station_days as (
     select
         lifted.user_id,
         lifted.performed_on as activity_date,
-        lifted.performed_on as known_on,
+        lifted.known_on,
         count(*) as weight_set_count,
         sum(round(lifted.weight_kg::numeric, 6)) as weight_sum_kg,
         sum(round((lifted.weight_kg / first_lifts.weight_kg - 1)::numeric, 9)) as weight_progress_sum
     from lifted
     inner join first_lifts
         on lifted.user_id = first_lifts.user_id and lifted.station is not distinct from first_lifts.station
-    where lifted.performed_at >= {{ from_instant }} and lifted.performed_at < {{ until_instant }}
-    group by lifted.user_id, lifted.performed_on
+    where {{ known_within_window('performed_at', 'lifted') }}
+    group by lifted.user_id, lifted.performed_on, lifted.known_on
 ),
 
 app_days as (
     select
         user_id,
         started_on as activity_date,
-        started_on as known_on,
+        known_on,
         count(*) as app_session_count,
         sum(coalesce(duration_minutes, 0)::numeric) as app_minutes,
         count(*) filter (where has_opened_feed) as feed_count,
         count(*) filter (where has_opened_leaderboard) as leaderboard_count,
         count(*) filter (where has_opened_achievements) as achievement_count
     from app_sessions
-    group by user_id, started_on
+    group by user_id, started_on, known_on
 ),
 
 step_days as (
     select
         user_id,
         counted_on as activity_date,
-        counted_on as known_on,
+        known_on,
         sum(steps) as steps,
         1 as step_day_count
     from daily_steps
-    group by user_id, counted_on
+    group by user_id, counted_on, known_on
 ),
 
 social_days as (
     select
         user_id,
         acted_on as activity_date,
-        acted_on as known_on,
+        known_on,
         count(*) as social_action_count,
         count(*) filter (where kind = 'post') as post_count,
         count(*) filter (where kind in ('like', 'comment')) as reaction_count,
         count(*) filter (where kind = 'friend_added') as friend_added_count
     from social_actions
-    group by user_id, acted_on
+    group by user_id, acted_on, known_on
 ),
 
 -- A rating of 1 to 5 stands for a tone of -1 to 1 where no tone is given.
@@ -163,25 +162,25 @@ ticket_days as (
     select
         user_id,
         opened_on as activity_date,
-        opened_on as known_on,
+        known_on,
         count(*) as ticket_count,
         count(coalesce(tone, rating)) as tone_count,
         sum(round(coalesce(tone, (rating - 3) / 2)::numeric, 6)) as tone_sum
     from support_tickets
-    group by user_id, opened_on
+    group by user_id, opened_on, known_on
 ),
 
 assessment_days as (
-    select user_id, assessed_on as activity_date, assessed_on as known_on, count(*) as assessment_count
+    select user_id, assessed_on as activity_date, known_on, count(*) as assessment_count
     from assessments
-    group by user_id, assessed_on
+    group by user_id, assessed_on, known_on
 ),
 
 payment_days as (
-    select user_id, paid_on as activity_date, paid_on as known_on, count(*) as failed_payment_count
+    select user_id, paid_on as activity_date, known_on, count(*) as failed_payment_count
     from payments
     where status = 'failed'
-    group by user_id, paid_on
+    group by user_id, paid_on, known_on
 ),
 
 all_days as (

@@ -7,7 +7,7 @@ with versions as (
 ),
 
 ranged as (
-    {{ known_ranges('versions') }}
+    {{ known_ranges('versions', 'users') }}
 ),
 
 -- A clan counts from the first of the versions in a row that name it.

@@ -4,9 +4,9 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['user_id', 'week_start'], 'unique': true}, {'columns': ['week_start']}],
+        indexes=[{'columns': ['week_start']}],
         pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
-        post_hook="{{ describe_metrics([('', '')], derived=false) }}",
+        post_hook=["{{ primary_key(['user_id', 'week_start']) }}", "{{ describe_metrics([('', '')], derived=false) }}"],
     )
 }}
 

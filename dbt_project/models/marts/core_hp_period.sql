@@ -1,7 +1,7 @@
 {{
     config(
-        indexes=[{'columns': ['hp_id'], 'unique': true}, {'columns': ['user_id']}],
-        post_hook="{{ analyzed() }}",
+        indexes=[{'columns': ['user_id']}],
+        post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
     )
 }}
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['user_id'], 'unique': true}]) }}
+{{ config(post_hook="{{ primary_key(['user_id']) }}") }}
 
 with users as (
     select * from {{ ref('int_users_versioned') }}

@@ -1,7 +1,8 @@
 {{
     config(
         pre_hook="{{ only_hash_joins() }}",
-        indexes=[{'columns': ['spell_id', 'week_start'], 'unique': true}, {'columns': ['user_id', 'week_start']}],
+        indexes=[{'columns': ['user_id', 'week_start']}],
+        post_hook="{{ primary_key(['spell_id', 'week_start']) }}",
     )
 }}
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['hp_id'], 'unique': true}]) }}
+{{ config(post_hook="{{ primary_key(['hp_id']) }}") }}
 
 {%- set horizons = [30, 60, 90] %}
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['calendar_date'], 'unique': true}]) }}
+{{ config(post_hook="{{ primary_key(['calendar_date']) }}") }}
 
 with holidays as (
     select * from {{ source('ris_raw', 'holidays') }}

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['score_date', 'user_id'], 'unique': true}]) }}
+{{ config(post_hook="{{ primary_key(['score_date', 'user_id']) }}") }}
 
 with scores as (
     select * from {{ source('ris_scores', 'model_scores_daily') }}

@@ -8,6 +8,8 @@ final as (
         user_id,
         occurred_at,
         {{ studio_day('occurred_at') }} as occurred_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         type,
         metadata
     from source

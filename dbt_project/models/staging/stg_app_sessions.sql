@@ -8,6 +8,8 @@ final as (
         user_id,
         started_at,
         {{ studio_day('started_at') }} as started_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         duration_minutes,
         has_opened_feed,
         has_opened_leaderboard,

@@ -8,6 +8,8 @@ final as (
         user_id,
         assessed_at,
         {{ studio_day('assessed_at') }} as assessed_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         kind,
         score
     from source

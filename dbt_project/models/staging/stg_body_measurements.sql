@@ -8,6 +8,8 @@ final as (
         user_id,
         measured_at,
         {{ studio_day('measured_at') }} as measured_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         weight_kg,
         fat_share,
         muscle_kg

@@ -9,6 +9,8 @@ final as (
         hp_id,
         paid_at,
         {{ studio_day('paid_at') }} as paid_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         amount,
         currency,
         status,

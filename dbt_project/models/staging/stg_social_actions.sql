@@ -8,6 +8,8 @@ final as (
         user_id,
         acted_at,
         {{ studio_day('acted_at') }} as acted_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         kind,
         target_user_id
     from source

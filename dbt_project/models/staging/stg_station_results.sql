@@ -9,6 +9,8 @@ final as (
         user_id,
         performed_at,
         {{ studio_day('performed_at') }} as performed_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         station,
         weight_kg,
         reps,

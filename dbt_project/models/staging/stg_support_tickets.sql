@@ -8,6 +8,8 @@ final as (
         user_id,
         opened_at,
         {{ studio_day('opened_at') }} as opened_on,
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
         topic,
         tone,
         rating

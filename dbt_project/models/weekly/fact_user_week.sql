@@ -3,9 +3,9 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['user_id', 'week_start'], 'unique': true}, {'columns': ['week_start']}],
+        indexes=[{'columns': ['week_start']}],
         pre_hook="{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}",
-        post_hook="{{ describe_metrics([('', '')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
+        post_hook=["{{ primary_key(['user_id', 'week_start']) }}", "{{ describe_metrics([('', '')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}"],
     )
 }}
 

@@ -3,9 +3,10 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['as_of_date', 'user_id'], 'unique': true}, {'columns': ['hp_id']}],
+        indexes=[{'columns': ['hp_id']}],
         pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('as_of_date between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
         post_hook=[
+            "{{ primary_key(['as_of_date', 'user_id']) }}",
             "{{ prune_snapshots() }}",
             "{{ describe_metrics([('', ' (trailing seven days)')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
         ],
