@@ -1,16 +1,23 @@
 """Norm stage: what each member usually does, week by week, between the week metrics and the week facts."""
 
+import itertools
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import psycopg
 
 from ris_assets.contracts.columns import Column, Table
 from ris_assets.features.norms import SPAN_WEEKS, STREAKS, norm_columns, week_norms
 from ris_assets.partitions import Window, daily_partitions, window_of
-from ris_assets.resources.postgres import PostgresResource
+from ris_assets.resources.postgres import PostgresResource, copy_typed
+
+BLOCK_ROWS = 250_000
+"""Member-weeks held at once: about 600 MB with their norms."""
 
 
 def norm_table(metrics: list[str]) -> Table:
@@ -45,23 +52,87 @@ def user_week_norm(
     """EWMA and quartiles of each weekly metric over the 26 weeks before, for the window's weeks."""
     started = time.monotonic()
     first, last = touched_weeks(window_of(context))
-    metrics = active_metrics(postgres)
-    table = norm_table(metrics)
-    weeks = postgres.read(_weeks_sql(metrics, first, last))
-    norms = week_norms(weeks, metrics).filter(pl.col("week_start") >= first)
-    postgres.ensure_table(table)
-    written = postgres.replace(
-        table, norms.select(table.column_names), "week_start between %s and %s", [first, last]
-    )
+    counts = write_norms(postgres, first, last, progress=context.log.info)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": written,
-            "weeks_read": weeks.height,
-            "metrics": len(metrics),
-            "members": norms["user_id"].n_unique(),
+            "dagster/row_count": counts.written,
+            "weeks_read": counts.read,
+            "metrics": counts.metrics,
             "seconds": round(time.monotonic() - started, 2),
         }
     )
+
+
+@dataclass
+class Counts:
+    """What `write_norms` read and wrote."""
+
+    read: int = 0
+    written: int = 0
+    metrics: int = 0
+
+
+def write_norms(
+    postgres: PostgresResource,
+    first: date,
+    last: date,
+    progress: Callable[[str], object] = lambda _: None,
+) -> Counts:
+    """Replace the norms of the weeks from `first` through `last`, in one transaction.
+
+    Members are taken in blocks, so that memory does not grow with the studio.
+    """
+    metrics = active_metrics(postgres)
+    table = norm_table(metrics)
+    postgres.ensure_table(table)
+    counts = Counts(metrics=len(metrics))
+    blocks = _blocks(postgres, first, last)
+    with postgres.connect() as connection:
+        _clear(connection, table, first, last)
+        for number, members in enumerate(blocks, 1):
+            weeks = postgres.read(_weeks_sql(metrics, first, last, members))
+            norms = week_norms(weeks, metrics).filter(pl.col("week_start").is_between(first, last))
+            counts.read += weeks.height
+            counts.written += copy_typed(
+                connection, table.qualified, norms.select(table.column_names)
+            )
+            if len(blocks) > 1:
+                progress(f"norms of block {number} of {len(blocks)}: {counts.written:,} weeks")
+        connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
+    return counts
+
+
+def _clear(connection: psycopg.Connection, table: Table, first: date, last: date) -> None:
+    """Delete the weeks; a table that holds no others is emptied at once."""
+    others = connection.execute(
+        f"select from {table.qualified} where week_start not between %s and %s limit 1",
+        [first, last],
+    ).fetchone()
+    if others is None:
+        connection.execute(f"truncate {table.qualified}")
+    else:
+        connection.execute(
+            f"delete from {table.qualified} where week_start between %s and %s", [first, last]
+        )
+
+
+def _blocks(postgres: PostgresResource, first: date, last: date) -> list[str]:
+    """Conditions that part the members into blocks of about `BLOCK_ROWS` weeks."""
+    rows = postgres.read(
+        "select count(*)::int8 as weeks from ris.user_week_metrics"
+        f" where week_start between '{_earliest(first)}' and '{last}'"
+    )["weeks"][0]
+    count = -(-rows // BLOCK_ROWS)
+    if count <= 1:
+        return ["true"]
+    cuts = postgres.read(
+        "select unnest(percentile_disc(array["
+        + ", ".join(str(n / count) for n in range(1, count))
+        + "]) within group (order by user_id)) as user_id from ris.core_user"
+    )["user_id"].to_list()
+    quoted = ["'" + cut.replace("'", "''") + "'" for cut in dict.fromkeys(cuts)]
+    between = [f"user_id >= {a} and user_id < {b}" for a, b in itertools.pairwise(quoted)]
+    return [f"user_id < {quoted[0]}", *between, f"user_id >= {quoted[-1]}"]
 
 
 def touched_weeks(window: Window) -> tuple[date, date]:
@@ -87,19 +158,26 @@ def active_metrics(postgres: PostgresResource) -> list[str]:
     return rows["feature"].to_list()
 
 
-def _weeks_sql(metrics: list[str], first: date, last: date) -> str:
-    """The weeks that the norms go by; a streak in the first of them began as long before again."""
-    normed = max(first, date(1902, 1, 1)) - timedelta(weeks=SPAN_WEEKS)
-    earliest = normed - timedelta(weeks=SPAN_WEEKS)
+def _earliest(first: date) -> date:
+    """First week that is read: a streak in the first week of the norms began as long before again."""
+    return _first_normed(first) - timedelta(weeks=SPAN_WEEKS)
+
+
+def _first_normed(first: date) -> date:
+    return max(first, date(1902, 1, 1)) - timedelta(weeks=SPAN_WEEKS)
+
+
+def _weeks_sql(metrics: list[str], first: date, last: date, members: str) -> str:
+    """The weeks that the norms go by."""
     counted = {STREAKS[metric] for metric in metrics if metric in STREAKS}
     plain = [metric for metric in metrics if metric not in STREAKS]
     columns = [
         f"{metric}::float8"
         if metric in counted
-        else f"(case when week_start >= '{normed}' then {metric} end)::float8 as {metric}"
+        else f"(case when week_start >= '{_first_normed(first)}' then {metric} end)::float8 as {metric}"
         for metric in sorted({*plain, *counted})
     ]
     return (
         f"select user_id, week_start, {', '.join(columns)} from ris.user_week_metrics"
-        f" where week_start between '{earliest}' and '{last}'"
+        f" where week_start between '{_earliest(first)}' and '{last}' and {members}"
     )

@@ -45,11 +45,11 @@ def week_norms(
         min_observed: with fewer observed weeks in the window every norm is null.
 
     Returns:
-        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m, s_before for
-        each streak s: how long it was a week earlier), float64, rows and order of `weeks`. The EWMA is sum(w_k x_k) / sum(w_k) over observed weeks with w_k
-        = 2 ** (-(k - 1) / half_life) for the k-th week back; quartiles interpolate linearly.
-        m_recent, the mean of the last four weeks, is what the member did lately rather than what is
-        usual: it needs one observed week only.
+        (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m, s_before for each
+        streak s: how long it was a week earlier), float64, rows and order of `weeks`. The EWMA is
+        sum(w_k x_k) / sum(w_k) over observed weeks with w_k = 2 ** (-(k - 1) / half_life) for the k-th week
+        back; quartiles interpolate linearly. m_recent, the mean of the last four weeks, is what the member
+        did lately rather than what is usual: it needs one observed week only.
 
     Raises:
         ValueError: a week that is not a Monday, or the same member and week twice.

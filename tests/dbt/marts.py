@@ -12,9 +12,8 @@ import polars as pl
 import psycopg
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from ris_assets.assets.norms import active_metrics, norm_table
+from ris_assets.assets.norms import write_norms
 from ris_assets.dbt import PROJECT_DIR, dbt_environment
-from ris_assets.features.norms import week_norms
 from ris_assets.resources.postgres import PostgresResource
 
 FACTS = ("--exclude", "path:models/weekly", "path:models/outcomes")
@@ -79,12 +78,7 @@ class Marts:
 
     def write_norms(self) -> None:
         """What the asset `user_week_norm` does, for every week."""
-        postgres = PostgresResource(url=self.url)
-        metrics = active_metrics(postgres)
-        weeks = self.read("select * from ris.user_week_metrics")
-        table = norm_table(metrics)
-        postgres.ensure_table(table)
-        postgres.replace(table, week_norms(weeks, metrics).select(table.column_names), "true")
+        write_norms(PostgresResource(url=self.url), date(1900, 1, 1), date(2100, 1, 1))
 
     def execute(self, statement: str) -> None:
         """A statement that changes something."""

@@ -22,7 +22,9 @@ ROW = {
     "reason_ru": "проводит в приложении минут: {value}, обычно {norm}", "value_format": "one",
     "default_window": "7 days", "is_active": "true", "since_version": "9.9.9",
 }  # fmt: skip
-EXPRESSION = "        'minutes_a_session':\n            'app_minutes / nullif(app_session_count, 0)',\n"
+EXPRESSION = (
+    "        'minutes_a_session':\n            'app_minutes / nullif(app_session_count, 0)',\n"
+)
 
 
 @pytest.fixture(scope="module")

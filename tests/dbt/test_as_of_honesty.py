@@ -67,7 +67,11 @@ def add_what_friends_do_next(raw: RawRows) -> None:
     for entity, instant, values in (
         ("body_measurements", "measured_at", {"weight_kg": 60.0}),
         ("assessments", "assessed_at", {"kind": "plank", "score": 99.0}),
-        ("station_results", "performed_at", {"booking_id": "x", "station": "row", "weight_kg": 1.0}),
+        (
+            "station_results",
+            "performed_at",
+            {"booking_id": "x", "station": "row", "weight_kg": 1.0},
+        ),
         ("app_sessions", "started_at", {"duration_minutes": 99.0, "has_opened_feed": True}),
         ("daily_steps", "counted_at", {"steps": 99_999}),
         ("social_actions", "acted_at", {"kind": "friend_added"}),
@@ -227,7 +231,9 @@ def test_the_traces_of_friends_are_seen_as_they_were_known(marts: Marts, before_
 def test_a_document_that_arrives_after_go_live_is_known_from_then_on(marts: Marts):
     """The first extraction ended on 1 May: a freeze that is entered on 8 May, backdated, is news of 8 May."""
     raw = studio()
-    raw.freeze("hasan-1", "2024-05-02 10:00", "2024-05-03", "2024-05-09", known_at="2024-05-08 10:00")
+    raw.freeze(
+        "hasan-1", "2024-05-02 10:00", "2024-05-03", "2024-05-09", known_at="2024-05-08 10:00"
+    )
     marts.timezone = str(ALMATY)
     marts.reset()
     raw.write(marts.url, LATER)
@@ -256,7 +262,9 @@ def test_a_month_later_a_backfill_of_the_day_gives_the_same(marts: Marts):
         if horizon != THEN:
             marts.run(THEN, THEN)
         found.append(
-            marts.read(f"select * from ris.member_snapshot where as_of_date = '{THEN}' order by user_id")
+            marts.read(
+                f"select * from ris.member_snapshot where as_of_date = '{THEN}' order by user_id"
+            )
         )
     assert found[0].height > 6
     assert found[1].rows() == found[0].rows()

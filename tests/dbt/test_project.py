@@ -91,7 +91,9 @@ def test_the_documentation_builds_and_its_lineage_has_no_gap(poor: Marts):
     result = poor.dbt("docs", "generate")
     assert result.success, failures(result)
     nodes = poor.manifest.nodes
-    rootless = [n.name for n in nodes.values() if n.resource_type == "model" and not n.depends_on_nodes]
+    rootless = [
+        n.name for n in nodes.values() if n.resource_type == "model" and not n.depends_on_nodes
+    ]
     assert rootless == []
     read = {parent for node in nodes.values() for parent in node.depends_on_nodes}
     idle = {s.name for s in poor.manifest.sources.values() if s.unique_id not in read}

@@ -1,11 +1,7 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        indexes=[{'columns': ['week_start']}],
-        pre_hook="{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}",
-        post_hook=["{{ primary_key(['user_id', 'week_start']) }}", "{{ describe_metrics([('', '')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}"],
+        materialized='view',
+        post_hook="{{ describe_metrics([('', '')] + norm_suffixes() + [('_delta', ': minus its weighted mean')]) }}",
     )
 }}
 
@@ -13,7 +9,6 @@
 
 with metrics as (
     select * from {{ ref('user_week_metrics') }}
-    where week_start between {{ first_window_week() }} and {{ window_end() }}
 ),
 
 norms as (
