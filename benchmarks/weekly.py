@@ -1,0 +1,185 @@
+"""Weekly facts with norms against pandas, and a day's increment against the rebuild of everything.
+
+Memory of a side is that of its own process and of PostgreSQL's processes (anonymous memory, sampled), since RIS
+does half of its work there.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+
+from benchmarks.studio import BETWEEN, RAW, ZONE, load_studio, repeat_members
+from ris_assets.resources.embedded_postgres import EmbeddedPostgres
+from ris_assets.resources.postgres import PostgresResource
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPARED_MEMBERS = 500
+TOLERANCE = 1e-6
+
+
+def run(
+    members: int, weeks: int, only: list[str], folder: Path | None = None
+) -> dict[str, dict[str, Any]]:
+    """The parts asked for: `rebuild` against pandas, `rebuild-alone`, `increment`."""
+    results: dict[str, dict[str, Any]] = {}
+    for part in only:
+        print(f"{part} ...", flush=True)
+        if part == "increment":
+            results[part] = _increment(members, weeks, folder)
+        else:
+            sides = ("ris", "pandas") if part == "rebuild" else ("ris",)
+            results[part] = _rebuild(members, weeks, sides, folder)
+    return results
+
+
+@contextmanager
+def _database(folder: Path | None) -> Iterator[tuple[str, EmbeddedPostgres, Path]]:
+    with tempfile.TemporaryDirectory(prefix="ris_bench_", dir=folder) as place:
+        server = EmbeddedPostgres(Path(place) / "home")
+        server.start()
+        try:
+            with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+                connection.execute("create database bench")
+            yield server.url("bench"), server, Path(place)
+        finally:
+            server.remove()
+
+
+def _marts(url: str, folder: Path) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from tests.dbt.marts import Marts
+
+    return Marts(url, folder, ZONE)
+
+
+def _rebuild(
+    members: int, weeks: int, sides: tuple[str, ...], folder: Path | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with _database(folder) as (url, _server, place):
+        load_studio(url, weeks)
+        marts = _marts(url, place / "dbt")
+        marts.build()
+        repeat_members(url, members, BETWEEN)
+        for side in sides:
+            options = {"database": url, "folder": str(place / side), "measures": _measures(url)}
+            found[side] = _measured(side, options)
+            print(
+                f"  {side}: {found[side]['seconds']:.0f} s, {found[side]['peak_mib']:,.0f} MiB",
+                flush=True,
+            )
+        if "pandas" in sides:
+            _refuse_other_results(url)
+    return found
+
+
+def _measures(url: str) -> list[str]:
+    columns = PostgresResource(url=url).read(
+        "select attname::text as name from pg_attribute where attnum > 3 and not attisdropped"
+        " and attrelid = 'ris_int.int_user_days_measured'::regclass order by attnum"
+    )
+    return columns["name"].to_list()
+
+
+def _measured(side: str, options: dict[str, Any]) -> dict[str, Any]:
+    with _postgres_memory() as peaks:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.weekly_sides", side, json.dumps(options)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        return {"seconds": float("nan"), "peak_mib": float("nan"), "failed": done.stderr[-500:]}
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return found | {"peak_mib": found["peak_mib"] + max(peaks, default=0.0)}
+
+
+@contextmanager
+def _postgres_memory() -> Iterator[list[float]]:
+    """Anonymous memory of all of PostgreSQL's processes, MiB, every 0.2 s while the block lasts."""
+    peaks: list[float] = []
+    is_over = threading.Event()
+
+    def sample() -> None:
+        while not is_over.wait(0.2):
+            peaks.append(sum(_anonymous_mib(path) for path in Path("/proc").glob("[0-9]*")))
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _anonymous_mib(process: Path) -> float:
+    try:
+        if not (process / "comm").read_text().startswith("postgres"):
+            return 0.0
+        lines = (process / "status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+
+
+def _refuse_other_results(url: str) -> None:
+    """RuntimeError unless both sides hold the same numbers for some members."""
+    some = f"select distinct user_id from ris.user_week_metrics order by 1 limit {COMPARED_MEMBERS}"
+    pandas, ris = (
+        PostgresResource(url=url).read(
+            f"select * from {table} where user_id in ({some}) order by user_id, week_start"
+        )
+        for table in ("bench.pandas_week", "ris.fact_user_week")
+    )
+    numbers = [name for name in ris.columns if name not in ("user_id", "week_start")]
+    wrong = []
+    for name in numbers:
+        a, b = pandas[name].cast(pl.Float64), ris[name].cast(pl.Float64)
+        apart = ((a - b).abs() / b.abs().clip(lower_bound=1.0)).max() or 0.0
+        if apart > TOLERANCE or (a.is_null() != b.is_null()).any():
+            wrong.append(f"{name} ({apart:.1e}, nulls {a.null_count()} and {b.null_count()})")
+    if wrong or set(pandas.columns) != set(ris.columns):
+        raise RuntimeError(f"pandas and RIS differ: {', '.join(wrong)}")
+    print(
+        f"  same results to {TOLERANCE}: {ris.height:,} weeks of {len(numbers)} numbers", flush=True
+    )
+
+
+def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
+    """Everything from landing tables to snapshots, and the last day again, by weeks of history."""
+    found: dict[str, Any] = {}
+    for history in (weeks // 2, weeks):
+        with _database(folder) as (url, _server, place):
+            load_studio(url, history)
+            repeat_members(url, members, RAW)
+            marts = _marts(url, place / "dbt")
+            marts.succeed("seed")
+            day = PostgresResource(url=url).read(
+                "select max(through_day) as day from ris_raw.extraction_log"
+            )["day"][0]
+            full = _seconds(lambda m=marts: m.run("1900-01-01", "2100-01-01"))
+            marts.run(str(day - timedelta(days=1)), str(day - timedelta(days=1)))
+            one = min(_seconds(lambda m=marts, d=str(day): m.run(d, d)) for _ in range(2))
+            found[f"{history} weeks"] = {"full": full, "day": one, "share": one / full}
+            print(
+                f"  {history} weeks: all {full:.0f} s, a day {one:.1f} s, {one / full:.3f}",
+                flush=True,
+            )
+    return found
+
+
+def _seconds(work: Any) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
