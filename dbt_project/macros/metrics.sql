@@ -155,14 +155,33 @@ extractions as (
 {%- endmacro %}
 
 {#
+    Rows of a relation with activity_date, each with the end of a window that it falls into: calendar weeks up to the
+    horizon, or the windows of the CTE target_days.
+#}
+{% macro in_windows(relation, is_weekly) -%}
+    {%- if is_weekly -%}
+    select {{ relation }}.*, least({{ week_of(relation ~ '.activity_date') }} + 6, bounds.horizon_on) as window_end
+    from {{ relation }}
+    cross join (select {{ horizon() }} as horizon_on) as bounds
+    {%- else -%}
+    select {{ relation }}.*, target_days.window_end
+    from {{ relation }}
+    inner join target_days
+        on {{ relation }}.user_id = target_days.user_id
+        and {{ relation }}.activity_date = target_days.activity_date
+    {%- endif -%}
+{%- endmacro %}
+
+{#
     Every active metric over each target's window, as known at the end of the window.
 
     targets: a CTE (user_id, window_start, window_end, first_pass_on, hp_id), windows of at most seven days;
-    hp_id is the pass that the window ends on. The exposure clock of the window ends must stand before.
+    hp_id is the pass that the window ends on. The exposure clock of the window ends must stand before. is_weekly
+    says that all windows are calendar weeks, which spares a join.
 
     Emits the CTE metrics (user_id, window_end, one column per metric), one row per target.
 #}
-{% macro window_metrics(targets) %}
+{% macro window_metrics(targets, is_weekly=false) %}
 {%- set metrics = active_metrics(derived=false) %}
 user_days as (
     select * from {{ ref('int_user_days_measured') }}
@@ -171,6 +190,8 @@ user_days as (
 ),
 
 {{ latest_extractions() }},
+
+{%- if not is_weekly %}
 
 target_days as materialized (
     select
@@ -181,20 +202,22 @@ target_days as materialized (
     cross join generate_series(0, 6) as days (day_number)
     where targets.window_start + days.day_number <= targets.window_end
 ),
+{%- endif %}
+
+windowed_days as (
+    {{ in_windows('user_days', is_weekly) }}
+),
 
 measured as (
     select
-        target_days.user_id,
-        target_days.window_end,
+        user_id,
+        window_end,
         {%- for measure in day_measures() %}
-        sum(user_days.{{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
+        sum({{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from target_days
-    inner join user_days
-        on target_days.user_id = user_days.user_id
-        and target_days.activity_date = user_days.activity_date
-        and user_days.known_on <= target_days.window_end
-    group by target_days.user_id, target_days.window_end
+    from windowed_days
+    where known_on <= window_end
+    group by user_id, window_end
 ),
 
 last_visits as (
@@ -214,7 +237,7 @@ last_visits as (
     ) as visits on true
 ),
 
-{{ window_states(targets) }},
+{{ window_states(targets, is_weekly) }},
 
 -- Members without any activity stay: they are the ones at risk.
 observed as (

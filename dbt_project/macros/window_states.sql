@@ -8,28 +8,35 @@
     Readings and tests stand in the order in which they became known. Emits CTEs keyed by (user_id, window_end), by
     (window_end) in day_states.
 #}
-{% macro window_states(targets) %}
+{% macro window_states(targets, is_weekly=false) %}
 booking_changes as (
     select * from {{ ref('int_booking_changes') }}
     where what = 'attended'
 ),
 
+recent_changes as (
+    select * from booking_changes
+    where activity_date between (select min(window_start) from {{ targets }})
+        and (select max(window_end) from {{ targets }})
+),
+
+windowed_changes as (
+    {{ in_windows('recent_changes', is_weekly) }}
+),
+
 window_visits as (
     select
-        target_days.user_id,
-        target_days.window_end,
-        booking_changes.activity_date,
-        booking_changes.class_hour,
-        booking_changes.coach_id,
-        booking_changes.class_type,
-        sum(booking_changes.change) as visits
-    from target_days
-    inner join booking_changes
-        on target_days.user_id = booking_changes.user_id
-        and target_days.activity_date = booking_changes.activity_date
-        and booking_changes.known_on <= target_days.window_end
-    group by 1, 2, 3, 4, 5, 6
-    having sum(booking_changes.change) > 0
+        user_id,
+        window_end,
+        activity_date,
+        class_hour,
+        coach_id,
+        class_type,
+        sum(change) as visits
+    from windowed_changes
+    where known_on <= window_end
+    group by user_id, window_end, activity_date, class_hour, coach_id, class_type
+    having sum(change) > 0
 ),
 
 visit_groups as (
@@ -258,7 +265,8 @@ day_states as (
 {% macro entropy(counts, condition) -%}
     round(
         ln(sum({{ counts }}) filter (where {{ condition }}))
-        - sum(round({{ counts }} * ln({{ counts }}), 12)) filter (where {{ condition }})
+        - sum(case when {{ counts }} > 1 then round({{ counts }} * ln({{ counts }}), 12) else 0 end)
+            filter (where {{ condition }})
         / sum({{ counts }}) filter (where {{ condition }}),
         9
     )

@@ -53,7 +53,7 @@ targets as (
     where hp_id is not null
 ),
 
-{{ window_metrics('targets') }},
+{{ window_metrics('targets', is_weekly=true) }},
 
 final as (
     select
