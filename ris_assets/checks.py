@@ -1,12 +1,18 @@
 """Asset checks that are RIS's own. dbt's tests become checks by themselves."""
 
 import dagster as dg
+import polars as pl
 
 from ris_assets.contracts.entities import ENTITIES, Entity
+from ris_assets.evaluation.plots import as_markdown, volume_plot
+from ris_assets.evaluation.volume import judge_volume
 from ris_assets.resources.postgres import PostgresResource
+from ris_assets.settings import get_settings
 
 DEFAULT_REJECT_LIMIT = 0.01
 _SHOWN = 30
+VOLUME_DAYS = 64
+"""The last day, and the same weekday of nine weeks before."""
 
 
 def _rejects_check(entity: Entity) -> dg.AssetChecksDefinition:
@@ -76,6 +82,55 @@ def _drift_check(entity: Entity) -> dg.AssetChecksDefinition:
     return schema_drift
 
 
+def _volume_check(entity: Entity) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["ris_raw", entity.name]),
+        name="volume",
+        description="As much happened on the last day as on the same weekday of the eight weeks before",
+    )
+    def volume(postgres: PostgresResource) -> dg.AssetCheckResult:
+        days = _counted_days(postgres, entity)
+        if days.is_empty() or not days["count"].sum():
+            return dg.AssetCheckResult(passed=True, metadata={"rule": "nothing to compare with"})
+        counts = days["count"].to_list()
+        status, rule = judge_volume(counts[-8::-7][::-1], counts[-1])
+        plot = volume_plot(days, f"{entity.name}: {rule}")
+        return dg.AssetCheckResult(
+            passed=status == "ok",
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "day": str(days["day"][-1]),
+                "documents": counts[-1],
+                "status": status,
+                "rule": rule,
+                "days": dg.MetadataValue.md(as_markdown(plot, f"{entity.name} a day")),
+            },
+        )
+
+    return volume
+
+
+def _counted_days(postgres: PostgresResource, entity: Entity) -> pl.DataFrame:
+    """Documents by the studio day of their event, the 64 days up to the last that was extracted."""
+    zone = get_settings().timezone
+    return postgres.read(
+        f"""
+        with last as (select max(through_day) as day from ris_raw.extraction_log),
+        counted as (
+            select (event_at at time zone '{zone}')::date as day, count(distinct source_id) as documents
+            from {entity.table.qualified}, last
+            where event_at >= (last.day - {VOLUME_DAYS - 1})::timestamp at time zone '{zone}'
+            group by 1
+        )
+        select days.day::date as day, coalesce(counted.documents, 0)::int8 as count
+        from last
+        cross join generate_series(last.day - {VOLUME_DAYS - 1}, last.day, interval '1 day') as days (day)
+        left join counted on days.day::date = counted.day
+        order by 1
+        """
+    )
+
+
 def scores_cover_active_members() -> dg.AssetChecksDefinition:
     """One score for each active member of the last scored day: none lost, none twice."""
 
@@ -106,5 +161,6 @@ def checks() -> list[dg.AssetChecksDefinition]:
     return [
         *map(_rejects_check, ENTITIES.values()),
         *map(_drift_check, ENTITIES.values()),
+        *map(_volume_check, ENTITIES.values()),
         scores_cover_active_members(),
     ]

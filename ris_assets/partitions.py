@@ -73,6 +73,11 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
     return window_of_keys(keys.start, keys.end)
 
 
+def scored_days(window: Window) -> tuple[date, date]:
+    """First and last partition day of a window; history before the partitions is not scored."""
+    return max(window.from_day, get_settings().start_date), window.through_day
+
+
 def window_of_keys(first_key: str, last_key: str) -> Window:
     """The window of a partition key range; both keys are ISO dates."""
     settings = get_settings()

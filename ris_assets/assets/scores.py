@@ -10,17 +10,14 @@ import dagster as dg
 import polars as pl
 
 from ris_assets import tracking
-from ris_assets.contracts.tables import DQ_FEATURE_STATS, MODEL_SCORES_DAILY
+from ris_assets.contracts.tables import MODEL_SCORES_DAILY
 from ris_assets.errors import RisError
-from ris_assets.evaluation.drift import feature_stats
 from ris_assets.evaluation.plots import as_table
-from ris_assets.features.matrix import catalog_columns
 from ris_assets.features.score_rows import Scorers, band_counts, score_rows
-from ris_assets.partitions import Window, daily_partitions, window_of
+from ris_assets.partitions import daily_partitions, scored_days, window_of
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
-from ris_assets.settings import get_settings
 from ris_assets.tracking import Champion
 
 MOST_AT_RISK = 10
@@ -39,7 +36,7 @@ class ScoresConfig(dg.Config):
 
 @dg.asset(
     group_name="scores",
-    deps=[["ris", "member_snapshot"], ["renewal_models"], ["survival_model"]],
+    deps=[["ris", "member_snapshot"], ["renewal_models"], ["survival_model"], ["dq_feature_stats"]],
     partitions_def=daily_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(),
     kinds={"python", "postgres"},
@@ -72,37 +69,6 @@ def model_scores_daily(
     return dg.MaterializeResult(metadata=scores_metadata(scores, renewal, written))
 
 
-@dg.asset(
-    group_name="scores",
-    deps=[["ris", "member_snapshot"], ["renewal_models"]],
-    partitions_def=daily_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    kinds={"python", "postgres"},
-    description="How each feature is filled, and how far it has moved since the champion learned",
-)
-def dq_feature_stats(
-    context: dg.AssetExecutionContext, postgres: PostgresResource, mlflow: MlflowResource
-) -> dg.MaterializeResult[Any]:
-    """Statistics of every catalogue feature on the window's days."""
-    first, last = scored_days(window_of(context))
-    mlflow.activate()
-    champion = tracking.load_champion(tracking.RENEWAL)
-    snapshots = Snapshots(postgres)
-    snapshot = snapshots.on_days(first, last)
-    columns = [name for name in catalog_columns(snapshots.catalog()) if name in snapshot.columns]
-    stats = daily_stats(snapshot, columns, champion)
-    postgres.ensure_table(DQ_FEATURE_STATS)
-    rows = stats.select(DQ_FEATURE_STATS.column_names)
-    between = "as_of_date between %s and %s"
-    written = postgres.replace(DQ_FEATURE_STATS, rows, between, [first, last])
-    return dg.MaterializeResult(metadata=stats_metadata(stats, written))
-
-
-def scored_days(window: Window) -> tuple[date, date]:
-    """First and last partition day of a window; history before the partitions is not scored."""
-    return max(window.from_day, get_settings().start_date), window.through_day
-
-
 def refuse_hindsight(champion: Champion, first: date, allow: bool) -> None:
     """Raise RisError if the champion was fitted on days that it is asked to score."""
     if allow or first > champion.fitted_through:
@@ -124,23 +90,6 @@ def refuse_unreadable(champion: Champion, snapshot: pl.DataFrame) -> None:
         )
 
 
-def daily_stats(snapshot: pl.DataFrame, columns: list[str], champion: Champion) -> pl.DataFrame:
-    """Statistics of each day apart, one frame; no rows where there is no snapshot."""
-    empty = feature_stats(snapshot.clear(), [], {}).with_columns(
-        pl.lit(None, pl.Date).alias("as_of_date")
-    )
-    days = snapshot.partition_by("as_of_date", maintain_order=True)
-    return pl.concat([
-        empty,
-        *(
-            feature_stats(day, columns, champion.model.reference).with_columns(
-                pl.lit(day["as_of_date"][0]).alias("as_of_date")
-            )
-            for day in days
-        ),
-    ])  # fmt: skip
-
-
 def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> dict[str, Any]:
     """What the UI shows of a scored window: the last day's bands and the members most at risk."""
     metadata: dict[str, Any] = {
@@ -158,18 +107,4 @@ def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> d
     return metadata | {
         "bands": dg.MetadataValue.md(as_table(band_counts(last, champion.model.bands))),
         "most_at_risk": dg.MetadataValue.md(as_table(shown)),
-    }
-
-
-def stats_metadata(stats: pl.DataFrame, written: int) -> dict[str, Any]:
-    """What the UI shows of feature statistics: the columns that have moved most."""
-    moved = (
-        stats.filter(pl.col("psi").is_not_null()).sort("psi", descending=True).head(MOST_AT_RISK)
-    )
-    shown = moved.select("as_of_date", "feature", "fill_share", "mean", "psi", "status")
-    counts = stats["status"].value_counts().sort("status")
-    return {
-        "dagster/row_count": written,
-        "status": dg.MetadataValue.md(as_table(counts)),
-        "moved_most": dg.MetadataValue.md(as_table(shown)),
     }

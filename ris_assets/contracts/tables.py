@@ -92,15 +92,18 @@ DQ_FEATURE_STATS = Table(
         Column("feature", "text", "Feature as it stands in the catalogue", True),
         Column("members", "int8", "Rows of the snapshot", True),
         Column("fill_share", "float8", "Share of rows that are not null", True),
+        Column("distinct_count", "int8", "Different values, null not counted"),
         Column("mean", "float8", "Mean; null for text"),
         Column("sd", "float8", "Standard deviation; null for text"),
         Column("p25", "float8", "First quartile; null for text"),
         Column("p50", "float8", "Median; null for text"),
         Column("p75", "float8", "Third quartile; null for text"),
         Column("psi", "float8",
-               "Population stability index against the training window; null without a reference"),
-        Column("status", "text", "What to make of it", True,
-               ("ok", "shifting", "drifted", "sparse", "empty", "no_reference")),
+               "Population stability index against the training window, less what chance adds to it in so"
+               " few rows; null without a reference"),
+        Column("ks", "float8", "Kolmogorov-Smirnov distance from the training window; null for text"),
+        Column("status", "text", "What to make of it", True, ("ok", "warn", "fail")),
+        Column("rule", "text", "The rule that decided the status"),
     ),
 )  # fmt: skip
 

@@ -1,34 +1,81 @@
-"""How a feature is filled on a day, and how far it has moved from what the model was trained on."""
+"""How a feature is filled on a day, how far it has moved from what the model was trained on, and what to make of it.
+
+The reference is taken from the training rows once and travels with the model: bins and their shares, a grid of
+percentiles, how the feature was filled.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import log
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ris_assets.features.matrix import FeatureSet
 
 BINS = 10
-PSI_SHIFTING, PSI_DRIFTED = 0.10, 0.25
-SPARSE_SHARE = 0.05
+GRID = 100
 FLOOR = 1e-4
 STATISTICS = ("mean", "sd", "p25", "p50", "p75")
+DAY = "as_of_date"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a feature of a day is a warning, and when it cannot be trusted.
+
+    Attributes:
+        psi: population stability index from which a feature has moved.
+        ks: Kolmogorov-Smirnov distance from which it has.
+        fill_drop_warn: fall of the filled share against training that is noticed.
+        fill_drop_fail: fall that stops the scores: more than that of what was known is gone.
+        rows: with fewer members nothing is compared, they differ by chance.
+    """
+
+    psi: float = 0.25
+    ks: float = 0.3
+    fill_drop_warn: float = 0.2
+    fill_drop_fail: float = 0.5
+    rows: int = 50
 
 
 def reference_of(training: pl.DataFrame, features: FeatureSet) -> dict[str, dict]:
-    """What training rows looked like: column -> its bins, their shares, its mean and sd."""
+    """What training rows looked like: column -> bins and shares, percentiles, mean, sd, filled share."""
+    days = training[DAY] if DAY in training.columns else None
     return {
-        **{column: _numeric_reference(training[column]) for column in features.numeric},
+        **{column: _numeric_reference(training[column], days) for column in features.numeric},
         **{column: _text_reference(training[column]) for column in features.levels},
     }
 
 
-def _numeric_reference(values: pl.Series) -> dict:
+def _numeric_reference(values: pl.Series, days: pl.Series | None) -> dict:
     """Decile edges of the filled values and the share of rows in each bin, nulls apart."""
     numbers = values.cast(pl.Float64)
     quantiles = [numbers.quantile(i / BINS, "nearest") for i in range(1, BINS)]
     edges = sorted({float(edge) for edge in quantiles if edge is not None})
-    reference = {"edges": edges, "mean": numbers.mean(), "sd": numbers.std()}
-    return reference | {"shares": _numeric_shares(numbers, edges)}
+    grid = [numbers.quantile(i / GRID, "linear") for i in range(GRID + 1)]
+    return {
+        "edges": edges,
+        "mean": numbers.mean(),
+        "sd": numbers.std(),
+        "shares": _numeric_shares(numbers, edges),
+        "grid": [] if grid[0] is None else grid,
+        "fill_share": _filled(numbers),
+        "is_of_the_day": _is_of_the_day(numbers, days),
+    }
+
+
+def _is_of_the_day(numbers: pl.Series, days: pl.Series | None) -> bool:
+    """Whether all members share one value on each day, as with a season or a holiday."""
+    if days is None or days.n_unique() < 2:
+        return False
+    frame = pl.DataFrame({"day": days, "value": numbers}).drop_nulls()
+    return bool((frame.group_by("day").agg(pl.col("value").n_unique())["value"] <= 1).all())
+
+
+def _filled(values: pl.Series) -> float:
+    return 1 - values.null_count() / len(values) if len(values) else 0.0
 
 
 def _numeric_shares(numbers: pl.Series, edges: list[float]) -> list[float]:
@@ -44,26 +91,44 @@ def _numeric_shares(numbers: pl.Series, edges: list[float]) -> list[float]:
 def _text_reference(values: pl.Series) -> dict:
     """Share of rows with each value; null is a value of its own."""
     counts = values.cast(pl.String).fill_null("").value_counts(normalize=True)
-    return {"shares": dict(sorted(counts.iter_rows()))}
+    return {"shares": dict(sorted(counts.iter_rows())), "fill_share": _filled(values)}
 
 
 def feature_stats(
-    frame: pl.DataFrame, columns: list[str], reference: Mapping[str, dict]
+    frame: pl.DataFrame,
+    columns: list[str],
+    reference: Mapping[str, dict],
+    limits: Limits | None = None,
 ) -> pl.DataFrame:
-    """One row a column: feature, members, fill_share, mean, sd, quartiles, psi, status."""
-    rows = [_stats(frame[column], reference.get(column)) for column in columns]
+    """One row a column of a day's snapshot.
+
+    Returns:
+        (feature, members, fill_share, distinct_count, mean, sd, p25, p50, p75, psi, ks, status, rule):
+        `status` is ok, warn or fail, `rule` the one that decided. PSI is judged and given without what
+        chance alone adds to it in so few rows, (bins - 1) / members.
+    """
+    limits = limits or Limits()
+    rows = [_stats(frame[column], reference.get(column), limits) for column in columns]
     schema = {"feature": pl.String, "members": pl.Int64, "fill_share": pl.Float64}
-    schema |= dict.fromkeys([*STATISTICS, "psi"], pl.Float64) | {"status": pl.String}
-    return pl.DataFrame(rows, schema=schema)
+    schema |= {"distinct_count": pl.Int64} | dict.fromkeys([*STATISTICS, "psi", "ks"], pl.Float64)
+    return pl.DataFrame(rows, schema=schema | {"status": pl.String, "rule": pl.String})
 
 
-def _stats(values: pl.Series, reference: Mapping | None) -> dict:
+def _stats(values: pl.Series, reference: Mapping | None, limits: Limits) -> dict:
     """The row of one column."""
-    filled = 1 - values.null_count() / max(len(values), 1) if len(values) else 0.0
-    psi = _psi(values, reference) if reference and len(values) else None
-    row = {"feature": values.name, "members": len(values), "fill_share": filled, "psi": psi}
-    row["status"] = _status(filled, psi)
-    return row if values.dtype == pl.String else row | _moments(values.cast(pl.Float64))
+    is_text = values.dtype == pl.String
+    numbers = None if is_text else values.cast(pl.Float64)
+    row: dict[str, Any] = {
+        "feature": values.name,
+        "members": len(values),
+        "fill_share": _filled(values),
+        "distinct_count": values.drop_nulls().n_unique(),
+        "psi": _psi(values, reference) if reference and len(values) else None,
+        "ks": _ks(numbers, reference) if numbers is not None and reference else None,
+    }
+    row |= {} if numbers is None else _moments(numbers)
+    row["status"], row["rule"] = _judged(row, reference, limits)
+    return row
 
 
 def _moments(numbers: pl.Series) -> dict:
@@ -73,7 +138,7 @@ def _moments(numbers: pl.Series) -> dict:
 
 
 def _psi(values: pl.Series, reference: Mapping) -> float:
-    """Population stability index: sum (now - then) ln(now / then) over the bins of training."""
+    """Population stability index: sum (now - then) ln(now / then) over the bins of training, chance taken off."""
     then = reference["shares"]
     if isinstance(then, Mapping):
         found = _text_reference(values)["shares"]
@@ -81,18 +146,56 @@ def _psi(values: pl.Series, reference: Mapping) -> float:
     else:
         now = _numeric_shares(values.cast(pl.Float64), reference["edges"])
         pairs = list(zip(now, then, strict=True))
+    used = sum(1 for now_share, then_share in pairs if now_share or then_share)
     floored = [(max(a, FLOOR), max(b, FLOOR)) for a, b in pairs]
-    return sum((a - b) * log(a / b) for a, b in floored)
+    index = sum((a - b) * log(a / b) for a, b in floored)
+    return max(index - (used - 1) / len(values), 0.0)
 
 
-def _status(filled: float, psi: float | None) -> str:
-    """What to make of a column: the first of these that holds."""
-    if filled == 0:
-        return "empty"
-    if psi is None:
-        return "no_reference"
-    if psi >= PSI_DRIFTED:
-        return "drifted"
-    if psi >= PSI_SHIFTING:
-        return "shifting"
-    return "sparse" if filled < SPARSE_SHARE else "ok"
+def _ks(numbers: pl.Series, reference: Mapping) -> float | None:
+    """Largest distance of the day's distribution from training's, at the percentiles of training."""
+    grid = np.asarray(reference.get("grid") or [], dtype=float)
+    filled = np.sort(numbers.drop_nulls().to_numpy())
+    if not len(grid) or not len(filled):
+        return None
+    then = np.linspace(0, 1, len(grid))
+    # Of percentiles that are equal the last says how much lies at or below, the first how much below.
+    points, first = np.unique(grid, return_index=True)
+    last = len(grid) - 1 - np.unique(grid[::-1], return_index=True)[1]
+    up_to = np.searchsorted(filled, points, side="right") / len(filled)
+    below = np.searchsorted(filled, points, side="left") / len(filled)
+    return float(max(np.abs(up_to - then[last]).max(), np.abs(below - then[first]).max()))
+
+
+def _judged(row: Mapping, reference: Mapping | None, limits: Limits) -> tuple[str, str]:
+    """Status and the rule that decided: the first of these that holds."""
+    if not reference:
+        return "ok", "the champion does not read it"
+    if row["members"] < limits.rows:
+        return "ok", f"fewer than {limits.rows} members, not compared"
+    known = reference.get("fill_share")
+    drop = 0.0 if known is None else known - row["fill_share"]
+    filled = f"filled {row['fill_share']:.0%}, in training {known or 0:.0%}"
+    if drop > limits.fill_drop_fail * (known or 1):
+        return "fail", filled
+    if reference.get("is_of_the_day"):
+        return _judged_of_the_day(row, reference)
+    varied = (reference.get("sd") or 0) > 0 and len(reference.get("edges", ())) > 1
+    if varied and row["distinct_count"] == 1:
+        return "fail", "one value for all members, in training many"
+    if drop > limits.fill_drop_warn:
+        return "warn", filled
+    # Three standard deviations of the index under no change: what a small studio shows by chance.
+    limit = limits.psi + 3 * (2 * BINS) ** 0.5 / row["members"]
+    if (row["psi"] or 0) > limit:
+        return "warn", f"PSI {row['psi']:.2f} > {limit:.2f}"
+    if (row["ks"] or 0) > limits.ks:
+        return "warn", f"KS {row['ks']:.2f} > {limits.ks}"
+    return "ok", "as in training"
+
+
+def _judged_of_the_day(row: Mapping, reference: Mapping) -> tuple[str, str]:
+    low, high = reference["grid"][0], reference["grid"][-1]
+    if row["mean"] is not None and low <= row["mean"] <= high:
+        return "ok", "one value a day, within those of training"
+    return "warn", f"one value a day, outside those of training, {low:.3g} to {high:.3g}"

@@ -60,6 +60,30 @@ def as_markdown(png: bytes, alt: str) -> str:
     return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
+def drift_plot(stats: pl.DataFrame, limit: float, title: str) -> bytes:
+    """Population stability index of features, the most moved on top; the limit as a line."""
+    shown = stats.reverse()
+    colours = {"ok": "#2a6f97", "warn": "#e9a03b", "fail": "#c8553d"}
+    figure, axes = _figure(6.5, 0.8 + 0.27 * max(shown.height, 4))
+    axes.barh(shown["feature"], shown["psi"], color=[colours[s] for s in shown["status"]])
+    axes.axvline(limit, color="0.5", linewidth=1, linestyle="--")
+    axes.set(xlabel="population stability index", title=title)
+    return _png(figure)
+
+
+def volume_plot(days: pl.DataFrame, title: str) -> bytes:
+    """What was counted day by day (`day`, `count`), the last day and its weekday marked."""
+    figure, axes = _figure(6.5, 2.6)
+    axes.plot(days["day"], days["count"], color="0.6", linewidth=1)
+    last = days["day"][-1]
+    same = days.filter(pl.col("day").dt.weekday() == last.isoweekday())
+    axes.scatter(same["day"], same["count"], color="#2a6f97", s=16, zorder=3)
+    axes.scatter([last], [days["count"][-1]], color="#c8553d", s=28, zorder=4)
+    axes.set(ylabel="documents a day", title=title, ylim=(0, None))
+    figure.autofmt_xdate()
+    return _png(figure)
+
+
 def as_table(frame: pl.DataFrame) -> str:
     """A small frame as a markdown table."""
     with pl.Config(

@@ -8,7 +8,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from ris_assets.assets import scores, training
+from ris_assets.assets import quality, scores, training
 from ris_assets.errors import RisError
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource, copy_frame
@@ -16,7 +16,7 @@ from ris_assets.settings import get_settings
 from tests.fakes import CATALOG, FakeStudio, fake_studio
 
 TRAINING = [training.renewal_models, training.survival_model]
-SCORING = [scores.model_scores_daily, scores.dq_feature_stats]
+SCORING = [scores.model_scores_daily, quality.dq_feature_stats]
 TYPES = {
     pl.String: "text",
     pl.Float64: "float8",
@@ -79,10 +79,18 @@ def trained(resources) -> dg.ExecuteInProcessResult:
     return dg.materialize(TRAINING, resources=resources)
 
 
-def score(resources: dict, day: date, hindsight: bool = False) -> dg.ExecuteInProcessResult:
+def score(
+    resources: dict, day: date, hindsight: bool = False, raise_on_error: bool = True
+) -> dg.ExecuteInProcessResult:
     config = {"ops": {"model_scores_daily": {"config": {"allow_hindsight": hindsight}}}}
     key = day.isoformat()
-    return dg.materialize(SCORING, resources=resources, partition_key=key, run_config=config)
+    return dg.materialize(
+        SCORING,
+        resources=resources,
+        partition_key=key,
+        run_config=config,
+        raise_on_error=raise_on_error,
+    )
 
 
 def rows(database: str, query: str) -> list[tuple]:
@@ -152,6 +160,41 @@ def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(
     assert lengths == [(3,)]
     stats = rows(database, "select count(distinct as_of_date) from ris.dq_feature_stats")
     assert stats == [(2,)]
+
+
+def test_a_broken_feature_stops_the_scores_and_keeps_those_before(
+    trained, resources, database, studio
+):
+    everything = "select * from ris.model_scores_daily order by score_date, user_id"
+    before = rows(database, everything)
+    column = rows(
+        database,
+        "select feature from ris.dq_feature_stats where psi is not null and mean is not null"
+        " and distinct_count > 1 order by fill_share desc, feature limit 1",
+    )[0][0]
+    keep = (
+        f"create table kept as select user_id, as_of_date, {column} as was from ris.member_snapshot"
+    )
+    back = (
+        f"update ris.member_snapshot m set {column} = was from kept k"
+        " where k.user_id = m.user_id and k.as_of_date = m.as_of_date"
+    )
+    with psycopg.connect(database) as connection:
+        connection.execute(keep)
+        connection.execute(f"update ris.member_snapshot set {column} = null")
+    try:
+        result = score(resources, studio.horizon, raise_on_error=False)
+    finally:
+        with psycopg.connect(database) as connection:
+            connection.execute(f"{back}; drop table kept")
+    assert not result.success
+    check = result.get_asset_check_evaluations()[0]
+    assert (check.check_name, check.passed) == (quality.TRUSTED, False)
+    assert "the scores of the days before stay in place" in (check.description or "")
+    assert column in str(check.metadata["broken"].value)
+    assert not result.asset_materializations_for_node("model_scores_daily")
+    assert rows(database, everything) == before
+    assert score(resources, studio.horizon).success
 
 
 def test_a_day_without_a_snapshot_has_no_scores(trained, resources, studio):

@@ -1,4 +1,4 @@
-"""Splits, metrics, calibration, bands, gate and drift."""
+"""Splits, metrics, calibration, bands and gate."""
 
 from datetime import date, timedelta
 
@@ -16,12 +16,9 @@ from ris_assets.evaluation.calibration import (
     fit_platt,
     sigmoid,
 )
-from ris_assets.evaluation.drift import feature_stats, reference_of
 from ris_assets.evaluation.gate import best, judge
 from ris_assets.evaluation.metrics import binary_metrics, reliability, share_of_ceiling
 from ris_assets.evaluation.split import Cuts, cuts_for, refuse_too_little, split_by_time
-from ris_assets.features.matrix import choose_features
-from tests.fakes import CATALOG
 
 AS_OF = date(2024, 6, 30)
 
@@ -154,29 +151,3 @@ def test_the_gate(candidate, champion, has_champion, promoted):
 
 def test_the_lowest_log_loss_wins_and_ties_go_by_name():
     assert best({"xgboost": 0.5, "logistic": 0.5, "other": 0.6}) == "logistic"
-
-
-def drift_frame(shift: float, rows: int = 2000) -> pl.DataFrame:
-    rng = np.random.default_rng(4)
-    return pl.DataFrame(
-        {
-            "price": rng.normal(shift, 1, rows),
-            "city": rng.choice(["Almaty", "Astana"], rows),
-            "visits": pl.Series([None] * rows, dtype=pl.Float64),
-        }
-    )
-
-
-@pytest.mark.parametrize(("shift", "status"), [(0.0, "ok"), (0.4, "shifting"), (1.0, "drifted")])
-def test_drift_is_told_by_the_stability_index(shift, status):
-    training = drift_frame(0.0)
-    reference = reference_of(training, choose_features(training, CATALOG))
-    stats = feature_stats(drift_frame(shift), ["price", "city", "visits"], reference)
-    told = dict(stats.select("feature", "status").iter_rows())
-    assert told == {"price": status, "city": "ok", "visits": "empty"}
-
-
-def test_a_column_that_training_never_saw_has_no_reference():
-    stats = feature_stats(drift_frame(0.0), ["price"], {})
-    assert stats["status"].to_list() == ["no_reference"]
-    assert stats["psi"].to_list() == [None]

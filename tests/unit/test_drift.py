@@ -1,0 +1,133 @@
+"""Drift of features and of volumes, against hand-computed numbers and scipy."""
+
+from datetime import date, timedelta
+from math import log
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import ks_2samp
+
+from ris_assets.evaluation.drift import feature_stats, reference_of
+from ris_assets.evaluation.volume import judge_volume
+from ris_assets.features.matrix import FeatureSet
+
+FEATURES = FeatureSet(numeric=("price", "visits"), levels={"city": ("Almaty", "Astana")})
+
+
+def frame(shift: float = 0.0, rows: int = 2000, seed: int = 4) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pl.DataFrame(
+        {
+            "price": rng.normal(shift, 1, rows),
+            "visits": rng.poisson(2, rows).astype(float),
+            "city": rng.choice(["Almaty", "Astana"], rows),
+        }
+    )
+
+
+def told(day: pl.DataFrame, training: pl.DataFrame | None = None) -> dict[str, tuple[str, str]]:
+    """Column -> status and rule."""
+    training = frame() if training is None else training
+    stats = feature_stats(day, ["price", "visits", "city"], reference_of(training, FEATURES))
+    return {name: (status, rule) for name, status, rule in
+            stats.select("feature", "status", "rule").iter_rows()}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shift", "status"), [(0.0, "ok"), (0.2, "ok"), (0.8, "warn"), (3.0, "warn")]
+)
+def test_what_has_moved_is_a_warning(shift, status):
+    found = told(frame(shift, seed=5))
+    assert found["price"][0] == status
+    assert (found["visits"][0], found["city"][0]) == ("ok", "ok")
+    assert status == "ok" or found["price"][1].startswith("PSI")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_chance_in_a_small_studio_is_no_drift(seed):
+    assert {status for status, _ in told(frame(rows=60, seed=seed)).values()} == {"ok"}
+
+
+def test_fewer_than_fifty_members_are_not_compared():
+    assert told(frame(5.0, rows=49))["price"] == ("ok", "fewer than 50 members, not compared")
+
+
+def test_the_stability_index_is_what_the_textbook_says():
+    reference = {"shares": {"a": 0.5, "b": 0.5}, "fill_share": 1.0}
+    day = pl.DataFrame({"kind": ["a"] * 80 + ["b"] * 20})
+    stats = feature_stats(day, ["kind"], {"kind": reference})
+    whole = (0.8 - 0.5) * log(0.8 / 0.5) + (0.2 - 0.5) * log(0.2 / 0.5)
+    assert stats["psi"][0] == pytest.approx(whole - 1 / 100)
+    assert stats["distinct_count"][0] == 2
+    assert stats["mean"][0] is None
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("column", ["price", "visits"])
+def test_the_distance_of_distributions_is_that_of_scipy(shift, column):
+    training, day = frame(), frame(shift, rows=400, seed=6).with_columns(pl.col("visits") + shift)
+    stats = feature_stats(day, [column], reference_of(training, FEATURES))
+    # The reference knows percentiles only.
+    expected = ks_2samp(training[column], day[column]).statistic
+    assert stats["ks"][0] == pytest.approx(expected, abs=0.012)
+
+
+def test_what_is_gone_or_became_one_value_is_broken():
+    day = frame()
+    gone = day.with_columns(pl.lit(None, pl.Float64).alias("price"))
+    assert told(gone)["price"] == ("fail", "filled 0%, in training 100%")
+    thinner = day.with_columns(
+        pl.when(pl.int_range(pl.len()) % 10 < 7).then("price").alias("price")
+    )
+    assert told(thinner)["price"] == ("warn", "filled 70%, in training 100%")
+    stuck = day.with_columns(pl.lit(2.0).alias("visits"))
+    assert told(stuck)["visits"] == ("fail", "one value for all members, in training many")
+
+
+def test_what_was_never_filled_or_never_read_is_not_missed():
+    training = frame().with_columns(pl.lit(None, pl.Float64).alias("price"))
+    assert told(training, training)["price"][0] == "ok"
+    stats = feature_stats(frame(), ["price"], {})
+    assert stats.select("status", "rule", "psi").row(0) == (
+        "ok",
+        "the champion does not read it",
+        None,
+    )
+
+
+def test_a_season_may_be_one_value_a_day_within_those_of_training():
+    days = [date(2024, 1, 7) + timedelta(weeks=week) for week in range(20)]
+    training = pl.concat(
+        frame(rows=100, seed=week).with_columns(
+            pl.lit(day).alias("as_of_date"), pl.lit(week / 10).alias("visits")
+        )
+        for week, day in enumerate(days)
+    )
+    same, beyond = (frame().with_columns(pl.lit(value).alias("visits")) for value in (1.05, 3.0))
+    assert told(same, training)["visits"] == ("ok", "one value a day, within those of training")
+    assert told(beyond, training)["visits"][0] == "warn"
+
+
+def test_statistics_are_those_of_the_filled_values():
+    day = pl.DataFrame({"price": [1.0, 2.0, 3.0, 4.0, None]})
+    row = feature_stats(day, ["price"], {}).row(0, named=True)
+    assert (row["members"], row["fill_share"], row["distinct_count"]) == (5, 0.8, 4)
+    assert (row["mean"], row["p25"], row["p50"], row["p75"]) == (2.5, 1.75, 2.5, 3.25)
+
+
+@pytest.mark.parametrize(
+    ("counts", "today", "status"),
+    [
+        ([100, 110, 90, 105, 95, 100, 102, 98], 104, "ok"),
+        ([100, 110, 90, 105, 95, 100, 102, 98], 45, "warn"),
+        ([100, 110, 90, 105, 95, 100, 102, 98], 0, "fail"),
+        ([4, 5, 3, 6, 4], 0, "ok"),  # few: a day without is chance
+        ([100, 110, 90], 0, "ok"),  # too little history
+        ([0] * 8, 30, "warn"),
+        ([100] * 8, 139, "ok"),  # within four sigmas of a Poisson count
+        ([100] * 8, 141, "warn"),
+    ],
+)
+def test_a_day_is_compared_with_its_weekday(counts, today, status):
+    assert judge_volume(counts, today)[0] == status
