@@ -65,6 +65,11 @@ def _keep_connections(instance: dg.DagsterInstance) -> None:
 
 
 def _what_failed(name: str, result: dg.ExecuteInProcessResult) -> str:
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking and check.severity is dg.AssetCheckSeverity.ERROR:
+            asset = check.asset_key.to_user_string()
+            why = check.description or "look at it in the Dagster UI."
+            return f"Job `{name}` stopped at the check {check.check_name} of {asset}: {why}"
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error

@@ -23,6 +23,9 @@ CALENDAR_FEATURES = (
     "renewals_so_far",
     "days_between_purchases_mean",
     "season_attendance_index",
+    "holiday_days",
+    "spent_so_far",
+    "clan_days",
 )
 """Clocks of a young studio: they grow with the calendar (tenure by two standard deviations from the fitted to
 the scored weeks), so a model extrapolates along them. Without them the demo's log loss falls from 0.4820 to

@@ -17,6 +17,8 @@ from ris_assets.features.matrix import FeatureSet
 BINS = 10
 GRID = 100
 FLOOR = 1e-4
+OF_THE_DAY = 0.25
+"""A feature of the day: less than this share of its variance lies within the days."""
 STATISTICS = ("mean", "sd", "p25", "p50", "p75")
 DAY = "as_of_date"
 
@@ -30,6 +32,7 @@ class Limits:
         ks: Kolmogorov-Smirnov distance from which it has.
         fill_drop_warn: fall of the filled share against training that is noticed.
         fill_drop_fail: fall that stops the scores: more than that of what was known is gone.
+        fill_known: filled share in training below which a feature is not missed.
         rows: with fewer members nothing is compared, they differ by chance.
     """
 
@@ -37,6 +40,7 @@ class Limits:
     ks: float = 0.3
     fill_drop_warn: float = 0.2
     fill_drop_fail: float = 0.5
+    fill_known: float = 0.05
     rows: int = 50
 
 
@@ -67,11 +71,16 @@ def _numeric_reference(values: pl.Series, days: pl.Series | None) -> dict:
 
 
 def _is_of_the_day(numbers: pl.Series, days: pl.Series | None) -> bool:
-    """Whether all members share one value on each day, as with a season or a holiday."""
+    """Whether the day decides the value more than the member does, as with a season or a holiday."""
     if days is None or days.n_unique() < 2:
         return False
     frame = pl.DataFrame({"day": days, "value": numbers}).drop_nulls()
-    return bool((frame.group_by("day").agg(pl.col("value").n_unique())["value"] <= 1).all())
+    whole = frame["value"].var()
+    spread = pl.col("value") - pl.col("value").mean().over("day")
+    within = frame.select((spread**2).mean()).item()
+    if not isinstance(whole, float) or within is None:
+        return False
+    return whole > 0 and within / whole < OF_THE_DAY
 
 
 def _filled(values: pl.Series) -> float:
@@ -176,7 +185,7 @@ def _judged(row: Mapping, reference: Mapping | None, limits: Limits) -> tuple[st
     known = reference.get("fill_share")
     drop = 0.0 if known is None else known - row["fill_share"]
     filled = f"filled {row['fill_share']:.0%}, in training {known or 0:.0%}"
-    if drop > limits.fill_drop_fail * (known or 1):
+    if (known or 0) >= limits.fill_known and drop > limits.fill_drop_fail * (known or 1):
         return "fail", filled
     if reference.get("is_of_the_day"):
         return _judged_of_the_day(row, reference)
@@ -197,5 +206,5 @@ def _judged(row: Mapping, reference: Mapping | None, limits: Limits) -> tuple[st
 def _judged_of_the_day(row: Mapping, reference: Mapping) -> tuple[str, str]:
     low, high = reference["grid"][0], reference["grid"][-1]
     if row["mean"] is not None and low <= row["mean"] <= high:
-        return "ok", "one value a day, within those of training"
-    return "warn", f"one value a day, outside those of training, {low:.3g} to {high:.3g}"
+        return "ok", "goes by the day, within the days of training"
+    return "warn", f"goes by the day, outside the days of training, {low:.3g} to {high:.3g}"

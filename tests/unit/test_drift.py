@@ -105,7 +105,7 @@ def test_a_season_may_be_one_value_a_day_within_those_of_training():
         for week, day in enumerate(days)
     )
     same, beyond = (frame().with_columns(pl.lit(value).alias("visits")) for value in (1.05, 3.0))
-    assert told(same, training)["visits"] == ("ok", "one value a day, within those of training")
+    assert told(same, training)["visits"] == ("ok", "goes by the day, within the days of training")
     assert told(beyond, training)["visits"][0] == "warn"
 
 
