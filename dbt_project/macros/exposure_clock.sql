@@ -33,9 +33,11 @@ known_passes as (
             or passes.cancelled_on > as_of.as_of_date
             or passes.cancelled_on >= passes.starts_on)
         and (coalesce(passes.payment_status, 'paid') = 'paid'
+            -- Refunded without a day of cancellation: it is not known to have covered anything.
             or (passes.payment_status = 'refunded'
-                and (passes.cancelled_on > as_of.as_of_date
-                    or passes.cancelled_on >= passes.starts_on))) as has_coverage
+                and coalesce(
+                    passes.cancelled_on > as_of.as_of_date or passes.cancelled_on >= passes.starts_on, false
+                ))) as has_coverage
     from {{ as_of }} as as_of
     inner join {{ ref('int_hero_passes_versioned') }} as passes
         on {{ is_known('passes', 'as_of.as_of_date') }}

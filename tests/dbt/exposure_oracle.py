@@ -1,0 +1,193 @@
+"""The rules of the exposure clock walked day by day for one member at a time: slow, plain, and nothing of the SQL.
+
+Days and passes are looked at one after the other, so that a reader can check each line against the rules in
+`macros/exposure_clock.sql`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+GRACE = timedelta(days=30)
+DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
+Row = dict[str, Any]
+
+
+@dataclass
+class Pass:
+    """A covering pass, walked through."""
+
+    row: Row
+    starts_on: date
+    purchased_on: date
+    cancelled_on: date | None
+    end: date
+    frozen: set[date]
+    spell: int = 0
+    spell_starts_on: date = date.max
+    number: int = 0
+    before: "Pass | None" = None
+    after: "Pass | None" = None
+
+    @property
+    def hp_id(self) -> str:
+        return self.row["hp_id"]
+
+    @property
+    def at_risk(self) -> set[date]:
+        """Days that it covers and that are not frozen."""
+        count = (self.end - self.starts_on).days + 1
+        return {self.starts_on + n * DAY for n in range(count)} - self.frozen
+
+
+@dataclass
+class Oracle:
+    """What becomes of each member's documents, as known at the end of the horizon."""
+
+    zone: ZoneInfo
+    horizon: date
+    periods: dict[str, Row] = field(default_factory=dict)
+    labels: dict[str, Row] = field(default_factory=dict)
+    weeks: dict[tuple[str, date], Row] = field(default_factory=dict)
+
+    def day(self, instant: datetime) -> date:
+        """The studio day of an instant."""
+        return instant.astimezone(self.zone).date()
+
+    def known(self, versions: Iterable[Row]) -> Row | None:
+        """The version that is known at the horizon: None if there is none, or it is a tombstone."""
+        found = None
+        for number, version in enumerate(sorted(versions, key=lambda row: row["known_at"])):
+            known_on = self.day(version["event_at"])
+            if number:
+                known_on = self.day(max(version["event_at"], version["known_at"]))
+            if known_on <= self.horizon:
+                found = version
+        return None if found is None or found["is_deleted"] else found
+
+    def member(self, passes: list[list[Row]], freezes: list[list[Row]], failed: list[date]) -> None:
+        """Work out one member: the versions of each pass and freeze, the days of failed charges."""
+        rows = [row for versions in passes if (row := self.known(versions))]
+        pauses = [row for versions in freezes if (row := self.known(versions))]
+        failed = failed + [
+            self.day(row["purchased_at"]) for row in rows if row.get("payment_status") == "failed"
+        ]
+        chain = []
+        for row in rows:
+            covering = self.walked(row, [one for one in pauses if one["hp_id"] == row["hp_id"]])
+            if covering is None:
+                status = row.get("payment_status")
+                ended = {"failed": "payment_failed", "pending": "open"}.get(status, "cancelled")
+                self.periods[row["hp_id"]] = {"has_coverage": False, "how_ended": ended}
+            else:
+                chain.append(covering)
+        chain.sort(key=lambda one: (one.starts_on, one.purchased_on, one.hp_id))
+        self.link(chain)
+        for one in chain:
+            self.tell(one, failed)
+        for spell in sorted({one.spell for one in chain}):
+            self.tell_weeks([one for one in chain if one.spell == spell])
+
+    def walked(self, row: Row, pauses: list[Row]) -> Pass | None:
+        """The pass day by day; None if it covers nothing."""
+        starts_on, ends_on = self.day(row["starts_at"]), self.day(row["ends_at"] - INSTANT)
+        called_off = self.day(row["cancelled_at"]) if row.get("cancelled_at") else None
+        if starts_on > ends_on:
+            return None
+        cancelled_on = called_off if called_off and called_off <= self.horizon else None
+        if cancelled_on and cancelled_on < starts_on:
+            return None
+        status = row.get("payment_status") or "paid"
+        if status in ("failed", "pending") or (status == "refunded" and called_off is None):
+            return None
+        bought = (ends_on - starts_on).days + 1
+        paused = set().union(*(self.paused(one) for one in pauses)) if pauses else set()
+        day, frozen = starts_on, set()
+        while bought:
+            if day in paused:
+                frozen.add(day)
+            else:
+                bought -= 1
+            end, day = day, day + DAY
+        if cancelled_on:
+            end = min(end, cancelled_on)
+            frozen = {one for one in frozen if one <= cancelled_on}
+        return Pass(row, starts_on, self.day(row["purchased_at"]), cancelled_on, end, frozen)
+
+    def paused(self, freeze: Row) -> set[date]:
+        """The days of a freeze."""
+        first = self.day(freeze["starts_at"])
+        last = self.day(freeze["ends_at"] - INSTANT) if freeze.get("ends_at") else self.horizon
+        if freeze.get("cancelled_at") and self.day(freeze["cancelled_at"]) <= self.horizon:
+            last = min(last, self.day(freeze["cancelled_at"] - INSTANT))
+        return {first + n * DAY for n in range((last - first).days + 1)}
+
+    def link(self, chain: list[Pass]) -> None:
+        """What comes before and after, and the spells."""
+        spell, latest = 0, None
+        for number, one in enumerate(chain):
+            if latest is None or one.purchased_on > latest + GRACE:
+                spell += 1
+            one.spell, one.number = spell, number + 1
+            latest = one.end if latest is None else max(latest, one.end)
+            if number:
+                one.before, chain[number - 1].after = chain[number - 1], one
+        for one in chain:
+            one.spell_starts_on = min(p.starts_on for p in chain if p.spell == one.spell)
+
+    def tell(self, one: Pass, failed: list[date]) -> None:
+        """The rows of core_hp_period and label_hp."""
+        renewed = one.after.purchased_on if one.after else None
+        in_grace = renewed is not None and renewed <= one.end + GRACE
+        is_other = one.after is not None and one.after.row["product"] != one.row["product"]
+        near = [day for day in failed if one.end - GRACE <= day <= one.end + GRACE]
+        if in_grace:
+            ended = "moved" if is_other and not one.row.get("is_trial") else "renewed"
+        elif self.horizon <= one.end + GRACE:
+            ended = "open"
+        else:
+            ended = "payment_failed" if any(day > one.starts_on for day in near) else "lapsed"
+        self.periods[one.hp_id] = {
+            "has_coverage": True,
+            "how_ended": ended,
+            "hp_end_corrected": one.end,
+            "freeze_days": len(one.frozen),
+            "previous_hp_id": one.before.hp_id if one.before else None,
+            "next_hp_id": one.after.hp_id if one.after else None,
+            "gap_days": (one.after.starts_on - one.end).days - 1 if one.after else None,
+            "spell_id": f"{one.row['user_id']}:{one.spell}",
+            "spell_starts_on": one.spell_starts_on,
+            "return_count": one.spell - 1,
+            "pass_number": one.number,
+            "renewed_on": renewed,
+        }
+        label: Row = {"days_to_renewal": (renewed - one.end).days if renewed else None}
+        for days in (30, 60, 90):
+            limit = one.end + timedelta(days=days)
+            is_over = self.horizon >= limit
+            in_time = renewed is not None and renewed <= limit
+            label[f"renewed_{days}d"] = True if in_time else (False if is_over else None)
+            label[f"matured_{days}d"] = is_over
+        self.labels[one.hp_id] = label
+
+    def tell_weeks(self, spell: list[Pass]) -> None:
+        """The rows of interval_hp of one spell."""
+        at_risk = sorted(
+            day for day in set().union(*(one.at_risk for one in spell)) if day <= self.horizon
+        )
+        end = max(one.end for one in spell)
+        mondays = sorted({day - timedelta(days=day.weekday()) for day in at_risk})
+        for monday in mondays:
+            days = [day for day in at_risk if monday <= day < monday + timedelta(days=7)]
+            event: bool | None = False
+            if monday == mondays[-1] and end <= self.horizon:
+                event = True if end + GRACE <= self.horizon else None
+            self.weeks[(f"{spell[0].row['user_id']}:{spell[0].spell}", monday)] = {
+                "days": len(days),
+                "start_day": (days[0] - spell[0].spell_starts_on).days,
+                "stop_day": (days[-1] - spell[0].spell_starts_on).days + 1,
+                "event": event,
+            }
