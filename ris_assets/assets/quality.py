@@ -20,7 +20,7 @@ from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
 from ris_assets.tracking import Champion
 
-SHOWN = 20
+SHOWN, NAMED = 20, 3
 TRUSTED = "features_can_be_trusted"
 
 
@@ -82,9 +82,11 @@ def daily_stats(snapshot: pl.DataFrame, columns: list[str], champion: Champion) 
 def trust(stats: pl.DataFrame) -> dg.AssetCheckResult:
     """Fails where a feature is broken on a day of the run, and says which and why."""
     broken = stats.filter(pl.col("status") == "fail")
+    named = [f"{feature} ({rule})" for feature, rule in
+             broken.select("feature", "rule").unique("feature", maintain_order=True).iter_rows()]  # fmt: skip
     words = (
-        f"{broken['feature'].n_unique()} features are broken: these days are not scored, the scores of the days"
-        " before stay in place. Look at the extraction of what they are made of, then run the days again."
+        f"{', '.join(named[:NAMED])}{' and others' if named[NAMED:] else ''}: these days are not scored, the scores of"
+        " the days before stay in place. Look at the extraction of what it is made of, then run the days again."
     )
     return dg.AssetCheckResult(
         check_name=TRUSTED,

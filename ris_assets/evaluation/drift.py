@@ -33,6 +33,7 @@ class Limits:
         fill_drop_warn: fall of the filled share against training that is noticed.
         fill_drop_fail: fall that stops the scores: more than that of what was known is gone.
         fill_known: filled share in training below which a feature is not missed.
+        commonest: a feature whose commonest value had a smaller share in training never is one value for all.
         rows: with fewer members nothing is compared, they differ by chance.
     """
 
@@ -41,6 +42,7 @@ class Limits:
     fill_drop_warn: float = 0.2
     fill_drop_fail: float = 0.5
     fill_known: float = 0.05
+    commonest: float = 0.5
     rows: int = 50
 
 
@@ -189,8 +191,9 @@ def _judged(row: Mapping, reference: Mapping | None, limits: Limits) -> tuple[st
         return "fail", filled
     if reference.get("is_of_the_day"):
         return _judged_of_the_day(row, reference)
-    varied = (reference.get("sd") or 0) > 0 and len(reference.get("edges", ())) > 1
-    if varied and row["distinct_count"] == 1:
+    shares = reference["shares"]
+    commonest = max(shares.values() if isinstance(shares, Mapping) else shares, default=1.0)
+    if row["distinct_count"] == 1 and commonest < limits.commonest:
         return "fail", "one value for all members, in training many"
     if drop > limits.fill_drop_warn:
         return "warn", filled
