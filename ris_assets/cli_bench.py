@@ -45,6 +45,30 @@ def extraction(
         out.write_text(json.dumps(results, indent=2))
 
 
+@bench.command()
+@click.option("--members", default=20_000, show_default=True, help="Members: 1,500, repeated.")
+@click.option("--weeks", default=104, show_default=True, help="Weeks of history.")
+@click.option(
+    "--only",
+    default="rebuild,increment",
+    show_default=True,
+    help="rebuild: weekly facts against pandas; rebuild-alone: without pandas; increment: a day against all.",
+)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the server may lie.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
+def weekly(members: int, weeks: int, only: str, folder: Path | None, out: Path | None) -> None:
+    """Weekly facts with norms against pandas; a day's increment against the rebuild of everything."""
+    if not (REPO_ROOT / "benchmarks").is_dir():
+        raise RisError("The benchmarks are in the checkout, not in the installed package.")
+    sys.path.insert(0, str(REPO_ROOT))
+    from benchmarks.weekly import run
+
+    results = run(members, weeks, only.split(","), folder)
+    print(json.dumps(results, indent=2))
+    if out:
+        out.write_text(json.dumps(results, indent=2))
+
+
 def _table(results: dict[str, Any]) -> Table:
     table = Table(title="Extraction")
     for name in ("part", "side"):

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -80,24 +81,27 @@ def write_norms(
 ) -> Counts:
     """Replace the norms of the weeks from `first` through `last`, in one transaction.
 
-    Members are taken in blocks, so that memory does not grow with the studio.
+    Members are taken in blocks, so that memory does not grow with the studio; one is written while the next is
+    worked out.
     """
     metrics = active_metrics(postgres)
     table = norm_table(metrics)
     postgres.ensure_table(table)
     counts = Counts(metrics=len(metrics))
     blocks = _blocks(postgres, first, last)
-    with postgres.connect() as connection:
+    with postgres.connect() as connection, ThreadPoolExecutor(1, "norms-copy") as writer:
         _clear(connection, table, first, last)
+        copying: Future[int] | None = None
         for number, members in enumerate(blocks, 1):
             weeks = postgres.read(_weeks_sql(metrics, first, last, members))
             norms = week_norms(weeks, metrics).filter(pl.col("week_start").is_between(first, last))
             counts.read += weeks.height
-            counts.written += copy_typed(
-                connection, table.qualified, norms.select(table.column_names)
-            )
+            counts.written += copying.result() if copying else 0
+            rows = norms.select(table.column_names)
+            copying = writer.submit(copy_typed, connection, table.qualified, rows)
             if len(blocks) > 1:
-                progress(f"norms of block {number} of {len(blocks)}: {counts.written:,} weeks")
+                progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
+        counts.written += copying.result() if copying else 0
         connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
     return counts
 

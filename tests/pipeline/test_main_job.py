@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,12 +37,13 @@ class Home:
     """One RIS_HOME that a demo was run in."""
 
     folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
 
     def ris(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RIS_")}
         return subprocess.run(
             [sys.executable, "-m", "ris_assets.cli", *arguments],
-            env={**ours, "RIS_HOME": str(self.folder), "COLUMNS": "200"},
+            env={**ours, "RIS_HOME": str(self.folder), "COLUMNS": "200", **self.settings},
             capture_output=True,
             text=True,
             check=False,
@@ -200,3 +201,54 @@ def test_a_mistake_ends_in_one_sentence(home, arguments, words):
     assert done.returncode == 1
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+POOR = """
+entities:
+  users:
+    collection: users
+    fields: {user_id: _id, registered_at: createdAt}
+  hero_passes:
+    collection: heroPasses
+    changed_at: updatedAt
+    fields:
+      hp_id: _id
+      user_id: userId
+      price: {path: price.amount, scale: 0.01}
+      purchased_at: purchasedAt
+      starts_at: startsAt
+      ends_at: endsAt
+      cancelled_at: cancellation.at
+"""
+
+
+def test_a_business_with_users_and_passes_only_gets_scores(home, tmp_path):
+    """Two entities, few fields, another map: the whole graph, from documents to reasons."""
+    (tmp_path / "map.yaml").write_text(POOR, encoding="utf-8")
+    dump = next((home.folder / "demo" / "dump").iterdir())
+    first = home.last_day - timedelta(days=20)
+    poor = Home(
+        tmp_path / "home",
+        {
+            "RIS_MONGO_URL": f"file:{dump}",
+            "RIS_SOURCE_MAP": str(tmp_path / "map.yaml"),
+            "RIS_START_DATE": first.isoformat(),
+        },
+    )
+    try:
+        done = poor.ris("run", "--from", str(first), "--to", str(home.last_day), "--train")
+        assert done.returncode == 0, done.stdout + done.stderr
+        active, scored, visits, norms = poor.rows(
+            f"""
+            select count(*), count(s.user_id), count(m.visits), count(m.visits_ewma)
+            from ris.member_snapshot m
+            left join ris.model_scores_daily s on s.score_date = m.as_of_date and s.user_id = m.user_id
+            where m.as_of_date = '{home.last_day}'
+            """
+        )[0]
+        assert active > 100
+        assert (scored, visits, norms) == (active, 0, 0)
+        known = poor.rows("select count(*), count(renewed_30d) from ris.label_hp")[0]
+        assert known[1] > 200
+    finally:
+        poor.ris("down", "--delete")
