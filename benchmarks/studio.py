@@ -54,19 +54,22 @@ def load_studio(url: str, weeks: int) -> None:
 
 
 def repeat_members(url: str, members: int, tables: Sequence[str]) -> None:
-    """Add copies of all members' rows under ids of their own until there are about so many members."""
+    """Add copies of all members' rows under ids of their own until there are about so many members.
+
+    Landing tables hold their rows in the order in which the events came about, as a source has written them.
+    """
     copies = round(members / SIMULATED) - 1
-    with psycopg.connect(url) as connection:
-        connection.execute("set local work_mem = '256MB'")
-        for table in tables:
-            connection.execute(_copy_sql(connection, table), {"copies": copies})
+    for table in tables:
+        with psycopg.connect(url) as connection:
+            connection.execute("set local work_mem = '256MB'")
+            _repeat(connection, table, copies)
     with psycopg.connect(url, autocommit=True) as connection:
         for table in tables:
             connection.execute(f"vacuum (analyze) {table}")
         connection.execute("checkpoint")
 
 
-def _copy_sql(connection: psycopg.Connection, table: str) -> str:
+def _repeat(connection: psycopg.Connection, table: str, copies: int) -> None:
     columns = connection.execute(
         "select attname, format_type(atttypid, null) from pg_attribute"
         " where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum",
@@ -74,10 +77,20 @@ def _copy_sql(connection: psycopg.Connection, table: str) -> str:
     ).fetchall()
     picked = ", ".join(_copied(name, kind) for name, kind in columns)
     names = ", ".join(f'"{name}"' for name, _ in columns)
-    return (
-        f"insert into {table} ({names}) select {picked} from {table} as t"
-        " cross join generate_series(1, %(copies)s) as copy (number)"
+    connection.execute(
+        f"create temp table repeated on commit drop as select {names} from {table} union all"
+        f" select {picked} from {table} as t cross join generate_series(1, {copies}) as copy (number)"
     )
+    order = "order by event_at" if any(name == "event_at" for name, _ in columns) else ""
+    connection.execute(f"truncate {table}")
+    connection.execute(f"insert into {table} ({names}) select {names} from repeated {order}")
+    brin = connection.execute(
+        "select indexrelid::int8 from pg_index join pg_class on pg_class.oid = indexrelid"
+        " join pg_am on pg_am.oid = relam where indrelid = %s::regclass and amname = 'brin'",
+        [table],
+    ).fetchall()
+    for (index,) in brin:
+        connection.execute("select brin_summarize_new_values(%s::oid::regclass)", [index])
 
 
 def _copied(name: str, kind: str) -> str:

@@ -26,6 +26,11 @@ GIVEN = (
     "fat_share_change", "muscle_change_kg", "assessment_change", "friends_lost", "freeze_days",
     "freeze_days_left", "price_change", "season_attendance_index", "holiday_days",
 )  # fmt: skip
+WEEKLY = (
+    "int_exposed_weeks", "int_week_visits", "int_week_measured", "int_week_last_visits",
+    "user_week_metrics",
+)  # fmt: skip
+"""The models that make the weekly metrics of what a day's tables hold."""
 SPAN, HALF_LIFE, MIN_OBSERVED = 26, 6.0, 4
 
 
@@ -34,7 +39,7 @@ def ris(options: dict[str, Any]) -> int:
     from ris_assets.assets.norms import write_norms
     from ris_assets.resources.postgres import PostgresResource
 
-    options["marts"].succeed("run", "--full-refresh", "--select", "user_week_metrics")
+    options["marts"].succeed("run", "--full-refresh", "--select", *WEEKLY)
     counts = write_norms(
         PostgresResource(url=options["database"]), date(1900, 1, 1), date(2100, 1, 1)
     )

@@ -8,14 +8,15 @@
     need no rule of their own. An open freeze lasts until the as-of day. A cancelled pass ends on the day of
     its cancellation. A pass that was never paid, or called off before it began, covers nothing.
 
-    as_of: a CTE with as_of_date and, where on_pass is true, the hp_id to resolve on that date.
+    as_of: a CTE with as_of_date and, where on_pass is true, the hp_id to resolve on that date. With still_open it
+    also has open_since, and passes that can cover no day from then on are left out.
 
     Emits the CTEs
         known_passes (as_of_date, hp_id)  the pass as known, with has_coverage
         frozen_spans (as_of_date, hp_id, frozen_from_on)  disjoint frozen spans of the covered time
         pass_clock   (as_of_date, hp_id)  covering passes with hp_end_corrected and freeze_days
 #}
-{% macro exposure_clock(as_of, on_pass=false) %}
+{% macro exposure_clock(as_of, on_pass=false, still_open=false) %}
 known_passes as (
     select
         as_of.as_of_date,
@@ -28,21 +29,15 @@ known_passes as (
         passes.ends_on,
         passes.ends_on - passes.starts_on + 1 as pass_days,
         case when passes.cancelled_on <= as_of.as_of_date then passes.cancelled_on end as cancelled_on,
-        passes.starts_on <= passes.ends_on
-        and (passes.cancelled_on is null
-            or passes.cancelled_on > as_of.as_of_date
-            or passes.cancelled_on >= passes.starts_on)
-        and (coalesce(passes.payment_status, 'paid') = 'paid'
-            -- Refunded without a day of cancellation: it is not known to have covered anything.
-            or (passes.payment_status = 'refunded'
-                and coalesce(
-                    passes.cancelled_on > as_of.as_of_date or passes.cancelled_on >= passes.starts_on, false
-                ))) as has_coverage
+        {{ has_coverage('passes', 'as_of.as_of_date') }} as has_coverage
     from {{ as_of }} as as_of
     inner join {{ ref('int_hero_passes_versioned') }} as passes
         on {{ is_known('passes', 'as_of.as_of_date') }}
         {%- if on_pass %}
         and passes.hp_id = as_of.hp_id
+        {%- endif %}
+        {%- if still_open %}
+        and passes.covers_at_most_until_on >= as_of.open_since
         {%- endif %}
 ),
 
@@ -204,4 +199,19 @@ pass_chain as (
         min(starts_on) over (partition by as_of_date, user_id, spell_number) as spell_starts_on
     from numbered_spells
 )
+{%- endmacro %}
+
+{# Whether a version of a pass says, at the end of a day, that it covers anything at all. #}
+{% macro has_coverage(passes, day) -%}
+    {{ passes }}.starts_on <= {{ passes }}.ends_on
+        and ({{ passes }}.cancelled_on is null
+            or {{ passes }}.cancelled_on > {{ day }}
+            or {{ passes }}.cancelled_on >= {{ passes }}.starts_on)
+        and (coalesce({{ passes }}.payment_status, 'paid') = 'paid'
+            -- Refunded without a day of cancellation: it is not known to have covered anything.
+            or ({{ passes }}.payment_status = 'refunded'
+                and coalesce(
+                    {{ passes }}.cancelled_on > {{ day }} or {{ passes }}.cancelled_on >= {{ passes }}.starts_on,
+                    false
+                )))
 {%- endmacro %}

@@ -6,7 +6,7 @@
     (null where there is nothing to say), and besides
         window_end     last day of the window
         last_visit_on  last day with a visit, as known at the end of the window; null if never
-        first_pass_on  first day of the member's first pass
+        first_pass_on  first day of the first pass of a member who never came
     It need not mind absent entities: the metric is null where its source entity is absent.
 #}
 {% macro metric_expressions() %}
@@ -172,23 +172,24 @@ extractions as (
     {%- endif -%}
 {%- endmacro %}
 
+{# Activity of the targets' windows only, unless these are all there are: then reading in order is faster. #}
+{% macro within_windows(targets) -%}
+    where {{ 'true' if opens_at_the_beginning() else
+        'activity_date between (select min(window_start) from ' ~ targets ~ ')
+        and (select max(window_end) from ' ~ targets ~ ')' }}
+{%- endmacro %}
+
 {#
     Every active metric over each target's window, as known at the end of the window.
 
-    targets: a CTE (user_id, window_start, window_end, first_pass_on, hp_id), windows of at most seven days;
-    hp_id is the pass that the window ends on. The exposure clock of the window ends must stand before. is_weekly
-    says that all windows are calendar weeks, which spares a join.
+    targets: a CTE (user_id, window_start, window_end, hp_id), windows of at most seven days; hp_id is the pass that
+    the window ends on. is_weekly says that all windows are calendar weeks and targets rows of int_exposed_weeks;
+    otherwise the exposure clock of the window ends must stand before.
 
     Emits the CTE metrics (user_id, window_end, one column per metric), one row per target.
 #}
 {% macro window_metrics(targets, is_weekly=false) %}
 {%- set metrics = active_metrics(derived=false) %}
-user_days as (
-    select * from {{ ref('int_user_days_measured') }}
-    where activity_date between (select min(window_start) from {{ targets }})
-        and (select max(window_end) from {{ targets }})
-),
-
 {{ latest_extractions() }},
 
 {%- if not is_weekly %}
@@ -204,37 +205,32 @@ target_days as materialized (
 ),
 {%- endif %}
 
-windowed_days as (
-    {{ in_windows('user_days', is_weekly) }}
-),
-
+{%- if is_weekly %}
 measured as (
-    select
-        user_id,
-        window_end,
-        {%- for measure in day_measures() %}
-        sum({{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from windowed_days
-    where known_on <= window_end
-    group by user_id, window_end
+    select * from {{ ref('int_week_measured') }}
+    where week_start between {{ first_window_week() }} and {{ window_end() }}
 ),
 
 last_visits as (
-    select targets.user_id, targets.window_end, visits.last_visit_on
+    select * from {{ ref('int_week_last_visits') }}
+    where week_start between {{ first_window_week() }} and {{ window_end() }}
+),
+{%- else %}
+{{ measured(targets) }},
+
+{{ last_visits(targets) }},
+{%- endif %}
+
+-- Who never came has been away since the first pass.
+first_passes as (
+    select targets.user_id, targets.window_end, min(passes.starts_on) as first_pass_on
     from {{ targets }} as targets
-    inner join lateral (
-        select days.activity_date as last_visit_on
-        from {{ ref('int_user_days_measured') }} as days
-        where days.user_id = targets.user_id
-            and days.activity_date <= targets.window_end
-            and days.known_on <= targets.window_end
-            and days.visit_count <> 0
-        group by days.activity_date
-        having sum(days.visit_count) > 0
-        order by days.activity_date desc
-        limit 1
-    ) as visits on true
+    inner join {{ ref('int_hero_passes_versioned') }} as passes
+        on targets.user_id = passes.user_id and {{ is_known('passes', 'targets.window_end') }}
+    left join last_visits
+        on targets.user_id = last_visits.user_id and targets.window_end = last_visits.window_end
+    where last_visits.user_id is null and {{ has_coverage('passes', 'targets.window_end') }}
+    group by targets.user_id, targets.window_end
 ),
 
 {{ window_states(targets, is_weekly) }},
@@ -244,7 +240,7 @@ observed as (
     select
         targets.user_id,
         targets.window_end,
-        targets.first_pass_on,
+        first_passes.first_pass_on,
         {%- for measure in day_measures() %}
         coalesce(measured.{{ measure.name }}, 0) as {{ measure.name }},
         {%- endfor %}
@@ -270,7 +266,7 @@ observed as (
     left join measured
         on targets.user_id = measured.user_id and targets.window_end = measured.window_end
     {%- for states in [
-        'last_visits', 'visit_spreads', 'body_states', 'score_states', 'friend_states', 'freeze_states',
+        'last_visits', 'first_passes', 'visit_spreads', 'body_states', 'score_states', 'friend_states', 'freeze_states',
         'pass_states', 'coach_states',
     ] %}
     left join {{ states }}
@@ -337,4 +333,51 @@ metrics as (
         norms.{{ metric }}{{ suffix }}
     {%- endfor %},
         {{ value }} - norms.{{ metric }}_ewma as {{ metric }}_delta
+{%- endmacro %}
+
+{#
+    The measures of fact_user_day summed over each window, as known at its end: the CTE measured (user_id, window_end).
+    Unless is_weekly, the CTE target_days must stand before.
+#}
+{% macro measured(targets, is_weekly=false) %}
+user_days as (
+    select * from {{ ref('int_user_days_measured') }}
+    {{ within_windows(targets) }}
+),
+
+windowed_days as (
+    {{ in_windows('user_days', is_weekly) }}
+),
+
+measured as (
+    select
+        user_id,
+        window_end,
+        {%- for measure in day_measures() %}
+        sum({{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from windowed_days
+    where known_on <= window_end
+    group by user_id, window_end
+)
+{%- endmacro %}
+
+{# The last day with a visit, as known at the end of each target's window: the CTE last_visits (user_id, window_end). #}
+{% macro last_visits(targets) %}
+last_visits as (
+    select targets.user_id, targets.window_end, visits.last_visit_on
+    from {{ targets }} as targets
+    inner join lateral (
+        select days.activity_date as last_visit_on
+        from {{ ref('int_user_days_measured') }} as days
+        where days.user_id = targets.user_id
+            and days.activity_date <= targets.window_end
+            and days.known_on <= targets.window_end
+            and days.visit_count <> 0
+        group by days.activity_date
+        having sum(days.visit_count) > 0
+        order by days.activity_date desc
+        limit 1
+    ) as visits on true
+)
 {%- endmacro %}

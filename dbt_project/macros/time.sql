@@ -30,10 +30,13 @@
     (select {{ start_of_day('max(through_day) + 1') }} from {{ source('ris_raw', 'extraction_log') }})
 {%- endmacro %}
 
+{# Whether the window of the run leaves out nothing of the past. #}
+{% macro opens_at_the_beginning() -%}
+    {{ return((var('from_date') | string) <= (var('history_start') | string)) }}
+{%- endmacro %}
+
 {% macro window_start() -%}
-    {%- set from_date = var('from_date') | string -%}
-    {%- set opens_at_the_beginning = from_date <= (var('history_start') | string) -%}
-    date '{{ '1900-01-01' if opens_at_the_beginning else from_date }}'
+    date '{{ '1900-01-01' if opens_at_the_beginning() else var('from_date') }}'
 {%- endmacro %}
 
 {# The last day of the window, never beyond the horizon. #}
@@ -41,11 +44,16 @@
     least(date '{{ var("to_date") }}', {{ horizon() }})
 {%- endmacro %}
 
-{# Whether an event became known in the window: on its own day, or later where it arrived late. #}
+{#
+    Whether an event became known in the window: on its own day, or later where it arrived late. Plain comparisons, so
+    that the block ranges of the landing tables are used.
+#}
 {% macro known_within_window(instant, relation=none) -%}
     {%- set at = relation ~ '.' if relation else '' -%}
-    greatest({{ at }}{{ instant }}, {{ at }}known_at) >= {{ start_of_day(window_start()) }}
-        and greatest({{ at }}{{ instant }}, {{ at }}known_at) < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
+    ({{ at }}{{ instant }} >= {{ start_of_day(window_start()) }}
+        or {{ at }}known_at >= {{ start_of_day(window_start()) }})
+        and {{ at }}{{ instant }} < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
+        and {{ at }}known_at < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
 {%- endmacro %}
 
 {% macro week_of(day) -%}

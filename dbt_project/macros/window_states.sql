@@ -9,63 +9,14 @@
     (window_end) in day_states.
 #}
 {% macro window_states(targets, is_weekly=false) %}
-booking_changes as (
-    select * from {{ ref('int_booking_changes') }}
-    where what = 'attended'
-),
-
-recent_changes as (
-    select * from booking_changes
-    where activity_date between (select min(window_start) from {{ targets }})
-        and (select max(window_end) from {{ targets }})
-),
-
-windowed_changes as (
-    {{ in_windows('recent_changes', is_weekly) }}
-),
-
-window_visits as (
-    select
-        user_id,
-        window_end,
-        activity_date,
-        class_hour,
-        coach_id,
-        class_type,
-        sum(change) as visits
-    from windowed_changes
-    where known_on <= window_end
-    group by user_id, window_end, activity_date, class_hour, coach_id, class_type
-    having sum(change) > 0
-),
-
-visit_groups as (
-    select
-        user_id,
-        window_end,
-        grouping(activity_date, class_hour, coach_id, class_type) as grouped_by,
-        coalesce(coach_id, class_type) as named,
-        sum(visits) as visits
-    from window_visits
-    group by grouping sets (
-        (user_id, window_end, activity_date),
-        (user_id, window_end, class_hour),
-        (user_id, window_end, coach_id),
-        (user_id, window_end, class_type)
-    )
-),
-
+{%- if is_weekly %}
 visit_spreads as (
-    select
-        user_id,
-        window_end,
-        {{ entropy('visits', 'grouped_by = 7') }} as weekday_entropy,
-        {{ entropy('visits', 'grouped_by = 11') }} as hour_entropy,
-        count(named) filter (where grouped_by = 13) as coach_count,
-        count(named) filter (where grouped_by = 14) as class_type_count
-    from visit_groups
-    group by user_id, window_end
+    select * from {{ ref('int_week_visits') }}
+    where week_start between {{ first_window_week() }} and {{ window_end() }}
 ),
+{%- else %}
+{{ visit_spreads(targets) }},
+{%- endif %}
 
 body_changes as (
     select
@@ -115,6 +66,164 @@ windows as (
     group by window_end
 ),
 
+{%- if is_weekly %}
+friend_states as (
+    select * from {{ targets }}
+    where active_friend_count is not null
+),
+
+freeze_states as (
+    select * from {{ targets }}
+),
+{%- else %}
+{{ friend_and_freeze_states(targets) }},
+{%- endif %}
+
+pass_states as (
+    select
+        targets.user_id,
+        targets.window_end,
+        passes.freeze_days_allowed,
+        round((list_prices.list_price / {{ list_price('passes') }} - 1)::numeric, 9) as list_price_change
+    from {{ targets }} as targets
+    inner join {{ ref('int_hero_passes_versioned') }} as passes
+        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
+    left join {{ ref('int_list_prices_dated') }} as list_prices
+        on {{ price_key('passes') }} = list_prices.price_key
+        and list_prices.from_on <= targets.window_end
+        and targets.window_end < list_prices.until_on
+    where passes.price > 0
+),
+
+{%- if is_weekly %}
+last_coaches as (
+    select * from last_visits
+    where coach_id is not null
+),
+{%- else %}
+{{ last_coaches() }},
+{%- endif %}
+
+coach_days as (
+    select coach_id, activity_date, min(known_on) as known_on
+    from {{ ref('int_booking_changes') }}
+    where activity_date > (select min(window_end) from windows) - {{ var('coach_gone_days') }}
+        and what = 'attended'
+    group by coach_id, activity_date
+),
+
+coach_weeks as (
+    select
+        coach_days.coach_id,
+        windows.window_end,
+        max(coach_days.activity_date) as last_class_on
+    from windows
+    inner join coach_days
+        on coach_days.activity_date between windows.window_end - {{ var('coach_gone_days') }} and windows.window_end
+        and coach_days.known_on <= windows.window_end
+    group by coach_days.coach_id, windows.window_end
+),
+
+coach_states as (
+    select
+        last_coaches.user_id,
+        last_coaches.window_end,
+        last_coaches.window_end - coalesce(
+            coach_weeks.last_class_on, last_coaches.window_end - {{ var('coach_gone_days') }}
+        ) as coach_absent_days
+    from last_coaches
+    left join coach_weeks
+        on last_coaches.coach_id = coach_weeks.coach_id and last_coaches.window_end = coach_weeks.window_end
+),
+
+day_states as (
+    select
+        windows.window_end,
+        attendance.attendance_index,
+        (
+            select count(*) from {{ source('ris_raw', 'holidays') }} as holidays
+            where holidays.calendar_date between windows.window_start and windows.window_end
+        ) as holiday_count
+    from windows
+    left join {{ ref('int_attendance_indexed') }} as attendance on windows.window_end = attendance.calendar_date
+)
+{%- endmacro %}
+
+{#
+    How a member's visits of a window spread over days, hours, coaches and class types: the CTE visit_spreads.
+    targets: a CTE (window_start, window_end); is_weekly as in window_metrics.
+#}
+{% macro visit_spreads(targets, is_weekly=false) %}
+recent_changes as (
+    select * from {{ ref('int_booking_changes') }}
+    {{ within_windows(targets) }}
+        and what = 'attended'
+),
+
+windowed_changes as (
+    {{ in_windows('recent_changes', is_weekly) }}
+),
+
+window_visits as (
+    select
+        user_id,
+        window_end,
+        activity_date,
+        class_hour,
+        coach_id,
+        class_type,
+        sum(change) as visits
+    from windowed_changes
+    where known_on <= window_end
+    group by user_id, window_end, activity_date, class_hour, coach_id, class_type
+    having sum(change) > 0
+),
+
+spread_visits as (
+    select
+        user_id,
+        window_end,
+        coach_id,
+        class_type,
+        visits,
+        sum(visits) over (partition by user_id, window_end, activity_date) as visits_that_day,
+        sum(visits) over (partition by user_id, window_end, class_hour) as visits_at_that_hour,
+        row_number() over (partition by user_id, window_end, coach_id) as coach_place,
+        row_number() over (partition by user_id, window_end, class_type) as class_type_place
+    from window_visits
+),
+
+visit_spreads as (
+    select
+        user_id,
+        window_end,
+        {{ entropy('visits', 'visits_that_day') }} as weekday_entropy,
+        {{ entropy('visits', 'visits_at_that_hour') }} as hour_entropy,
+        count(coach_id) filter (where coach_place = 1) as coach_count,
+        count(class_type) filter (where class_type_place = 1) as class_type_count
+    from spread_visits
+    group by user_id, window_end
+)
+{%- endmacro %}
+
+{#
+    Entropy in nats of how counts fall into groups, of whose sizes each row has its own: 0 where all fall into
+    one, ln(n) where n share them alike. Summed as numeric, so that the order of the terms does not matter.
+#}
+{% macro entropy(counts, group_size) -%}
+    round(
+        ln(sum({{ counts }}))
+        - sum(case when {{ group_size }} > 1 then {{ counts }} * round(ln({{ group_size }}::float8)::numeric, 12) else 0 end)
+        / sum({{ counts }}),
+        9
+    )::float8
+{%- endmacro %}
+
+{#
+    A member's friends who are covered, and frozen days of the pass: the CTEs friend_states and freeze_states, by
+    (user_id, window_end). The exposure clock of the window ends must stand before, and the CTE windows.
+#}
+{% macro friend_and_freeze_states(targets) %}
 covered as (
     select
         pass_clock.user_id,
@@ -173,101 +282,25 @@ freeze_states as (
     inner join frozen_spans
         on targets.hp_id = frozen_spans.hp_id and targets.window_end = frozen_spans.as_of_date
     group by targets.user_id, targets.window_end
-),
-
-pass_states as (
-    select
-        targets.user_id,
-        targets.window_end,
-        passes.freeze_days_allowed,
-        round((list_prices.list_price / {{ list_price('passes') }} - 1)::numeric, 9) as list_price_change
-    from {{ targets }} as targets
-    inner join {{ ref('int_hero_passes_versioned') }} as passes
-        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
-    left join {{ ref('int_list_prices_dated') }} as list_prices
-        on {{ price_key('passes') }} = list_prices.price_key
-        and list_prices.from_on <= targets.window_end
-        and targets.window_end < list_prices.until_on
-    where passes.price > 0
-),
-
--- The coach of the last visit, and when that coach taught last.
-last_coaches as (
-    select user_id, window_end, coach_id
-    from (
-        select
-            last_visits.user_id,
-            last_visits.window_end,
-            booking_changes.coach_id,
-            row_number() over (
-                partition by last_visits.user_id, last_visits.window_end
-                order by max(booking_changes.starts_at) desc, booking_changes.coach_id
-            ) as place
-        from last_visits
-        inner join booking_changes
-            on last_visits.user_id = booking_changes.user_id
-            and last_visits.last_visit_on = booking_changes.activity_date
-            and booking_changes.known_on <= last_visits.window_end
-        group by last_visits.user_id, last_visits.window_end, booking_changes.coach_id
-        having sum(booking_changes.change) > 0
-    ) as coaches
-    where place = 1 and coach_id is not null
-),
-
-coach_days as (
-    select coach_id, activity_date, min(known_on) as known_on
-    from booking_changes
-    where activity_date > (select min(window_end) from windows) - {{ var('coach_gone_days') }}
-    group by coach_id, activity_date
-),
-
-coach_weeks as (
-    select
-        coach_days.coach_id,
-        windows.window_end,
-        max(coach_days.activity_date) as last_class_on
-    from windows
-    inner join coach_days
-        on coach_days.activity_date between windows.window_end - {{ var('coach_gone_days') }} and windows.window_end
-        and coach_days.known_on <= windows.window_end
-    group by coach_days.coach_id, windows.window_end
-),
-
-coach_states as (
-    select
-        last_coaches.user_id,
-        last_coaches.window_end,
-        last_coaches.window_end - coalesce(
-            coach_weeks.last_class_on, last_coaches.window_end - {{ var('coach_gone_days') }}
-        ) as coach_absent_days
-    from last_coaches
-    left join coach_weeks
-        on last_coaches.coach_id = coach_weeks.coach_id and last_coaches.window_end = coach_weeks.window_end
-),
-
-day_states as (
-    select
-        windows.window_end,
-        attendance.attendance_index,
-        (
-            select count(*) from {{ source('ris_raw', 'holidays') }} as holidays
-            where holidays.calendar_date between windows.window_start and windows.window_end
-        ) as holiday_count
-    from windows
-    left join {{ ref('int_attendance_indexed') }} as attendance on windows.window_end = attendance.calendar_date
 )
 {%- endmacro %}
 
-{#
-    Entropy of counts in nats, of those that a condition picks: 0 where all fall on one, ln(n) where n share them
-    alike. Summed as numeric, so that the order of the terms does not matter.
-#}
-{% macro entropy(counts, condition) -%}
-    round(
-        ln(sum({{ counts }}) filter (where {{ condition }}))
-        - sum(case when {{ counts }} > 1 then round({{ counts }} * ln({{ counts }}), 12) else 0 end)
-            filter (where {{ condition }})
-        / sum({{ counts }}) filter (where {{ condition }}),
-        9
-    )
+{# The coach of each last visit, from the CTE last_visits: the CTE last_coaches (user_id, window_end, coach_id). #}
+{% macro last_coaches() %}
+last_coaches as (
+    select last_visits.user_id, last_visits.window_end, coaches.coach_id
+    from last_visits
+    inner join lateral (
+        select changes.coach_id
+        from {{ ref('int_booking_changes') }} as changes
+        where changes.user_id = last_visits.user_id
+            and changes.activity_date = last_visits.last_visit_on
+            and changes.known_on <= last_visits.window_end
+            and changes.what = 'attended'
+        group by changes.coach_id
+        having sum(changes.change) > 0
+        order by max(changes.starts_at) desc, changes.coach_id
+        limit 1
+    ) as coaches on coaches.coach_id is not null
+)
 {%- endmacro %}

@@ -17,6 +17,7 @@ from ris_assets.features.norms import SPAN_WEEKS, STREAKS, norm_columns, week_no
 from ris_assets.partitions import Window, daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource, copy_typed
 
+_BEGINNING = date(1900, 1, 1)
 BLOCK_ROWS = 250_000
 """Member-weeks held at once: about 600 MB with their norms."""
 
@@ -35,7 +36,7 @@ def norm_table(metrics: list[str]) -> Table:
         "ris",
         "user_week_norm",
         "What a member usually does, as known before the week",
-        ("user_id", "week_start"),
+        ("week_start", "user_id"),
         keys + norms,
     )
 
@@ -90,24 +91,42 @@ def write_norms(
     counts = Counts(metrics=len(metrics))
     blocks = _blocks(postgres, first, last)
     with postgres.connect() as connection, ThreadPoolExecutor(1, "norms-copy") as writer:
-        _clear(connection, table, first, last)
+        is_all = _clear(connection, table, first, last)
         copying: Future[int] | None = None
         for number, members in enumerate(blocks, 1):
-            weeks = postgres.read(_weeks_sql(metrics, first, last, members))
-            norms = week_norms(weeks, metrics).filter(pl.col("week_start").is_between(first, last))
-            counts.read += weeks.height
+            norms, read = _norms_of(postgres, metrics, first, last, members)
+            counts.read += read
             counts.written += copying.result() if copying else 0
             rows = norms.select(table.column_names)
             copying = writer.submit(copy_typed, connection, table.qualified, rows)
             if len(blocks) > 1:
                 progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
         counts.written += copying.result() if copying else 0
-        connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
+        if is_all:
+            connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
     return counts
 
 
-def _clear(connection: psycopg.Connection, table: Table, first: date, last: date) -> None:
-    """Delete the weeks; a table that holds no others is emptied at once."""
+def _norms_of(
+    postgres: PostgresResource, metrics: list[str], first: date, last: date, members: str
+) -> tuple[pl.DataFrame, int]:
+    """Norms of some members' weeks, and how many weeks they were made of."""
+    streaks = [metric for metric in metrics if metric in STREAKS]
+    plain = [metric for metric in metrics if metric not in STREAKS]
+    weeks = postgres.read(_weeks_sql(plain, _first_normed(first), first, last, members))
+    norms = week_norms(weeks, plain, first=first)
+    if streaks:
+        counted = sorted({STREAKS[metric] for metric in streaks})
+        longer = postgres.read(_weeks_sql(counted, _earliest(first), first, last, members))
+        key = ["user_id", "week_start"]
+        norms = norms.join(
+            week_norms(longer, streaks, first=first), on=key, how="left", validate="1:1"
+        )
+    return norms, weeks.height
+
+
+def _clear(connection: psycopg.Connection, table: Table, first: date, last: date) -> bool:
+    """Delete the weeks; a table that holds no others is emptied at once. Whether it was."""
     others = connection.execute(
         f"select from {table.qualified} where week_start not between %s and %s limit 1",
         [first, last],
@@ -118,6 +137,7 @@ def _clear(connection: psycopg.Connection, table: Table, first: date, last: date
         connection.execute(
             f"delete from {table.qualified} where week_start between %s and %s", [first, last]
         )
+    return others is None
 
 
 def _blocks(postgres: PostgresResource, first: date, last: date) -> list[str]:
@@ -164,24 +184,21 @@ def active_metrics(postgres: PostgresResource) -> list[str]:
 
 def _earliest(first: date) -> date:
     """First week that is read: a streak in the first week of the norms began as long before again."""
-    return _first_normed(first) - timedelta(weeks=SPAN_WEEKS)
+    return max(_first_normed(first) - timedelta(weeks=SPAN_WEEKS), _BEGINNING)
 
 
 def _first_normed(first: date) -> date:
-    return max(first, date(1902, 1, 1)) - timedelta(weeks=SPAN_WEEKS)
+    return max(first - timedelta(weeks=SPAN_WEEKS), _BEGINNING)
 
 
-def _weeks_sql(metrics: list[str], first: date, last: date, members: str) -> str:
-    """The weeks that the norms go by."""
-    counted = {STREAKS[metric] for metric in metrics if metric in STREAKS}
-    plain = [metric for metric in metrics if metric not in STREAKS]
-    columns = [
-        f"{metric}::float8"
-        if metric in counted
-        else f"(case when week_start >= '{_first_normed(first)}' then {metric} end)::float8 as {metric}"
-        for metric in sorted({*plain, *counted})
-    ]
+def _weeks_sql(columns: list[str], earliest: date, first: date, last: date, members: str) -> str:
+    """The weeks that the norms go by, of members who have a week to be normed."""
+    of_members = (
+        "user_id in (select user_id from ris.user_week_metrics"
+        f" where week_start between '{first}' and '{last}')"
+    )
     return (
         f"select user_id, week_start, {', '.join(columns)} from ris.user_week_metrics"
-        f" where week_start between '{_earliest(first)}' and '{last}' and {members}"
+        f" where week_start between '{earliest}' and '{last}' and {members}"
+        + (f" and {of_members}" if earliest > _BEGINNING else "")
     )

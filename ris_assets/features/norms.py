@@ -17,6 +17,7 @@ MIN_OBSERVED_WEEKS = 4
 QUARTILES = {"p25": 0.25, "p50": 0.50, "p75": 0.75}
 RECENT_WEEKS = 4
 NORM_SUFFIXES = ("ewma", *QUARTILES, "recent")
+_SORTED_AT_ONCE = 20_000
 STREAKS = {"visit_streak_weeks": "visits"}
 """Metrics that count weeks in a row: how many up to a week in which the other metric was above zero."""
 
@@ -33,8 +34,9 @@ def week_norms(
     span: int = SPAN_WEEKS,
     half_life: float = HALF_LIFE_WEEKS,
     min_observed: int = MIN_OBSERVED_WEEKS,
+    first: date = date.min,
 ) -> pl.DataFrame:
-    """Norms of every row of `weeks`, from the same member's `span` weeks before it.
+    """Norms of the rows of `weeks` from the week `first` on, from the same member's `span` weeks before each.
 
     Args:
         weeks: (user_id, week_start: Monday, metrics...), unique by member and week. Null, NaN and a
@@ -43,10 +45,11 @@ def week_norms(
         span: length of the window, weeks, counted by calendar.
         half_life: age, weeks, at which a week weighs half of the last one.
         min_observed: with fewer observed weeks in the window every norm is null.
+        first: earlier rows are looked back on only.
 
     Returns:
         (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m, s_before for each
-        streak s: how long it was a week earlier), float64, rows and order of `weeks`. The EWMA is
+        streak s: how long it was a week earlier), float64, in the order of `weeks`. The EWMA is
         sum(w_k x_k) / sum(w_k) over observed weeks with w_k = 2 ** (-(k - 1) / half_life) for the k-th week
         back; quartiles interpolate linearly. m_recent, the mean of the last four weeks, is what the member
         did lately rather than what is usual: it needs one observed week only.
@@ -55,6 +58,8 @@ def week_norms(
         ValueError: a week that is not a Monday, or the same member and week twice.
     """
     place, length = _grid(weeks, span)
+    is_normed = (weeks["week_start"] >= first).to_numpy()
+    places = place[is_normed]
 
     def norms_of(metric: str) -> list[pl.Series]:
         flat = np.full(length, np.nan)
@@ -63,13 +68,15 @@ def week_norms(
         norms = {}
         if metric in STREAKS:
             flat = _flat_streaks(flat, span)
-            norms["before"] = pl.Series(flat).fill_nan(0.0).shift(1)
-        norms |= _flat_norms(flat, span, half_life, min_observed)
-        return [values.gather(place).alias(f"{metric}_{name}") for name, values in norms.items()]
+            norms["before"] = np.nan_to_num(flat[places - 1])
+        norms |= _norms_at(places, flat, span, half_life, min_observed)
+        return [
+            pl.Series(f"{metric}_{name}", values).fill_nan(None) for name, values in norms.items()
+        ]
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         columns = [series for norms in pool.map(norms_of, metrics) for series in norms]
-    return weeks.select("user_id", "week_start").with_columns(columns)
+    return weeks.select("user_id", "week_start").filter(is_normed).with_columns(columns)
 
 
 def _grid(weeks: pl.DataFrame, span: int) -> tuple[np.ndarray, int]:
@@ -109,21 +116,40 @@ def _flat_streaks(flat: np.ndarray, span: int) -> np.ndarray:
     return np.where(np.isnan(flat), np.nan, np.minimum(here - last_without, span))
 
 
-def _flat_norms(
-    flat: np.ndarray, span: int, half_life: float, min_observed: int
-) -> dict[str, pl.Series]:
-    """Norms at every place of the line of weeks, from the `span` places before it."""
-    values = pl.Series(flat).fill_nan(None)
-    norms = {"ewma": _ewma(flat, span, half_life, min_observed)}
-    for suffix, quantile in QUARTILES.items():
-        rolled = values.rolling_quantile(
-            quantile, interpolation="linear", window_size=span, min_samples=min_observed
-        )
-        norms[suffix] = rolled.shift(1)
-    return norms | {"recent": _ewma(flat, RECENT_WEEKS, np.inf, 1)}
+def _norms_at(
+    places: np.ndarray, flat: np.ndarray, span: int, half_life: float, min_observed: int
+) -> dict[str, np.ndarray]:
+    """Norms at some places of the line of weeks, each from the `span` places before it."""
+    return {
+        "ewma": _ewma(flat, span, half_life, min_observed)[places],
+        **_quartiles(places, flat, span, min_observed),
+        "recent": _ewma(flat, RECENT_WEEKS, np.inf, 1)[places],
+    }
 
 
-def _ewma(flat: np.ndarray, span: int, half_life: float, min_observed: int) -> pl.Series:
+def _quartiles(
+    places: np.ndarray, flat: np.ndarray, span: int, min_observed: int
+) -> dict[str, np.ndarray]:
+    """Quartiles of the observed weeks before each place: one sort serves all three."""
+    quartiles = {suffix: np.full(len(places), np.nan) for suffix in QUARTILES}
+    if not len(places):
+        return quartiles
+    windows = np.lib.stride_tricks.sliding_window_view(flat, span)
+    for start in range(0, len(places), _SORTED_AT_ONCE):
+        here = slice(start, start + _SORTED_AT_ONCE)
+        ordered = np.sort(windows[places[here] - span], axis=1)  # NaN last
+        observed = span - np.isnan(ordered).sum(axis=1)
+        row, last = np.arange(len(ordered)), np.maximum(observed - 1, 0)
+        for suffix, quantile in QUARTILES.items():
+            rank = last * quantile
+            low = rank.astype(int)
+            below, above = ordered[row, low], ordered[row, np.minimum(low + 1, last)]
+            value = below + (above - below) * (rank - low)
+            quartiles[suffix][here] = np.where(observed >= min_observed, value, np.nan)
+    return quartiles
+
+
+def _ewma(flat: np.ndarray, span: int, half_life: float, min_observed: int) -> np.ndarray:
     """Weighted mean of the observed weeks of the window, weights renormalised over these."""
     kernel = np.concatenate([[0.0], 0.5 ** (np.arange(span) / half_life)])
     seen = ~np.isnan(flat)
@@ -131,8 +157,7 @@ def _ewma(flat: np.ndarray, span: int, half_life: float, min_observed: int) -> p
     weight = _look_back(seen.astype(float), kernel)
     so_far = np.concatenate([np.zeros(span, dtype=int), [0], np.cumsum(seen)])
     known = so_far[span:-1] - so_far[: -span - 1] >= min_observed
-    mean = np.divide(total, weight, out=np.full(len(flat), np.nan), where=known)
-    return pl.Series(mean).fill_nan(None)
+    return np.divide(total, weight, out=np.full(len(flat), np.nan), where=known)
 
 
 def _look_back(line: np.ndarray, kernel: np.ndarray) -> np.ndarray:

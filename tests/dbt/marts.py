@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import psycopg
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from ris_assets.assets.norms import write_norms
+from ris_assets.assets.norms import touched_weeks, write_norms
 from ris_assets.dbt import PROJECT_DIR, dbt_environment
+from ris_assets.partitions import Window
 from ris_assets.resources.postgres import PostgresResource
 
 FACTS = ("--exclude", "path:models/weekly", "path:models/outcomes")
@@ -68,7 +70,7 @@ class Marts:
         variables = {"from_date": from_date, "to_date": to_date, **extra}
         no_unit_tests = ("--exclude-resource-type", "unit_test") if verb == "build" else ()
         self.succeed(verb, *FACTS, *no_unit_tests, variables=variables)
-        self.write_norms()
+        self.write_norms(from_date, to_date)
         self.succeed(verb, *WEEKLY, *no_unit_tests, variables=variables)
 
     def succeed(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> None:
@@ -76,9 +78,11 @@ class Marts:
         result = self.dbt(*arguments, variables=variables)
         assert result.success, failures(result)
 
-    def write_norms(self) -> None:
-        """What the asset `user_week_norm` does, for every week."""
-        write_norms(PostgresResource(url=self.url), date(1900, 1, 1), date(2100, 1, 1))
+    def write_norms(self, from_date: str = EVER[0], to_date: str = EVER[1]) -> None:
+        """What the asset `user_week_norm` does for the window of a run."""
+        days = (date.fromisoformat(from_date), date.fromisoformat(to_date))
+        window = Window(*days, ZoneInfo(self.timezone))
+        write_norms(PostgresResource(url=self.url), *touched_weeks(window))
 
     def execute(self, statement: str) -> None:
         """A statement that changes something."""

@@ -1,14 +1,24 @@
-{{ config(indexes=[{'columns': ['calendar_date']}]) }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['calendar_date']}],
+        pre_hook="{{ delete_where('calendar_date between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
+    )
+}}
 
 with visits as (
     select activity_date, known_on, sum(visit_count) as visit_count
     from {{ ref('int_user_days_measured') }}
-    where visit_count <> 0
+    where visit_count <> 0 and activity_date > {{ window_start() }} - 364
     group by activity_date, known_on
 ),
 
 bounds as (
-    select min(activity_date) as first_visit_on from visits
+    select min(activity_date) as first_visit_on
+    from {{ ref('int_user_days_measured') }}
+    where visit_count <> 0
 ),
 
 days as (
@@ -17,7 +27,9 @@ days as (
         bounds.first_visit_on,
         least(day::date - bounds.first_visit_on + 1, 364) as history_days
     from bounds
-    cross join generate_series(bounds.first_visit_on, {{ horizon() }}, interval '1 day') as day
+    cross join generate_series(
+        greatest(bounds.first_visit_on, {{ window_start() }}), {{ window_end() }}, interval '1 day'
+    ) as day
 ),
 
 -- Each day sees the visits as they were known at its own end.

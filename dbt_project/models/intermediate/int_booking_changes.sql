@@ -3,15 +3,16 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['known_on']}, {'columns': ['user_id', 'activity_date']}, {'columns': ['coach_id', 'activity_date']}],
-        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
+        indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
+        pre_hook=["{{ only_hash_joins() if opens_at_the_beginning() else 'select 1' }}", "{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
         post_hook="{{ analyzed() }}",
     )
 }}
 
 {%- set from_instant = start_of_day(window_start()) %}
 
-with bookings as (
+-- Each use has a range of its own.
+with bookings as not materialized (
     select * from {{ ref('stg_bookings__versions') }}
 ),
 
@@ -19,18 +20,33 @@ friendships as (
     select * from {{ ref('int_friendships_versioned') }}
 ),
 
-touched as (
+{%- if opens_at_the_beginning() %}
+
+touched_bookings as (
     select * from bookings
+),
+{%- else %}
+
+touched as (
+    select source_id, starts_at
+    from bookings
     where starts_at >= {{ from_instant }} or known_at >= {{ from_instant }}
 ),
 
 -- Documents whose class or whose change lies in the window, and what else was booked of these classes: all
 -- their versions are needed.
+touched_ids as (
+    select source_id from touched
+    union
+    select source_id from bookings
+    where starts_at = any(array(select distinct starts_at from touched where starts_at < {{ from_instant }}))
+),
+
 touched_bookings as (
     select * from bookings
-    where source_id in (select source_id from touched)
-        or starts_at in (select starts_at from touched where starts_at < {{ from_instant }})
+    where source_id = any(array(select source_id from touched_ids))
 ),
+{%- endif %}
 
 booking_versions as (
     {{ known_ranges('touched_bookings', 'bookings') }}

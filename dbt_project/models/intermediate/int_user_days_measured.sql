@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['known_on']}, {'columns': ['user_id', 'activity_date']}],
+        indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
         pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
         post_hook=[
             "create index if not exists int_user_days_measured_visits on {{ this }} (user_id, activity_date) where visit_count <> 0",
@@ -19,7 +19,8 @@ with booking_changes as (
     where {{ days }}
 ),
 
-station_results as (
+-- Each use has a range of its own.
+station_results as not materialized (
     select * from {{ ref('stg_station_results') }}
 ),
 
@@ -88,20 +89,13 @@ set_days as (
 ),
 
 lifted as (
-    select user_id, station, performed_at, performed_on, known_at, known_on, weight_kg
+    select user_id, station, performed_on, known_on, weight_kg
     from station_results
-    where weight_kg > 0
+    where weight_kg > 0 and {{ known_within_window('performed_at') }}
 ),
 
--- The first lift that was known: one that arrives late does not change what was said before.
 first_lifts as (
-    select distinct on (user_id, station) user_id, station, weight_kg
-    from lifted
-    where user_id in (
-        select user_id from lifted
-        where {{ known_within_window('performed_at') }}
-    )
-    order by user_id, station, known_on, performed_at, weight_kg
+    select * from {{ ref('int_first_lifts') }}
 ),
 
 station_days as (
@@ -115,7 +109,6 @@ station_days as (
     from lifted
     inner join first_lifts
         on lifted.user_id = first_lifts.user_id and lifted.station is not distinct from first_lifts.station
-    where {{ known_within_window('performed_at', 'lifted') }}
     group by lifted.user_id, lifted.performed_on, lifted.known_on
 ),
 

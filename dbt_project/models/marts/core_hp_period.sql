@@ -62,11 +62,10 @@ failed_attempts as (
     select payers.user_id, payments.paid_on as attempted_on
     from payments
     inner join payers on payments.user_id = payers.payer_id
+    left join passes as named on payments.hp_id = named.hp_id
     where payments.status = 'failed'
         -- A charge that names its pass speaks of that member only.
-        and (payments.hp_id is null or payments.hp_id in (
-            select hp_id from passes as named where named.user_id = payers.user_id
-        ))
+        and (payments.hp_id is null or named.user_id = payers.user_id)
 ),
 
 failed_renewals as (

@@ -4,12 +4,13 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['activity_date']}],
-        pre_hook="{{ delete_where('activity_date between ' ~ window_start() ~ ' and ' ~ window_end() ~ ' or activity_date in (select activity_date from ' ~ ref('int_user_days_measured') ~ ' where known_on between ' ~ window_start() ~ ' and ' ~ window_end() ~ ')') }}",
+        pre_hook="{{ delete_where('activity_date between ' ~ window_start() ~ ' and ' ~ window_end() ~ ' or activity_date = any(array(select distinct activity_date from ' ~ ref('int_user_days_measured') ~ ' where known_on between ' ~ window_start() ~ ' and ' ~ window_end() ~ '))') }}",
         post_hook="{{ primary_key(['user_id', 'activity_date']) }}",
     )
 }}
 
-with measured as (
+-- Each use has a range of its own.
+with measured as not materialized (
     select * from {{ ref('int_user_days_measured') }}
 ),
 
@@ -31,7 +32,12 @@ final as (
             ::{{ 'float8' if measure.type == 'numeric' else measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from measured
-    where activity_date in (select activity_date from touched_days) and known_on <= {{ horizon() }}
+    where known_on <= {{ horizon() }}
+        {%- if opens_at_the_beginning() %}
+        and activity_date in (select activity_date from touched_days)
+        {%- else %}
+        and activity_date = any(array(select activity_date from touched_days))
+        {%- endif %}
     group by user_id, activity_date
 )
 

@@ -1,14 +1,28 @@
 {{
     config(
-        pre_hook="{{ only_hash_joins() }}",
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        pre_hook=["{{ only_hash_joins() }}", "{{ delete_unsettled_intervals() }}"],
         indexes=[{'columns': ['user_id', 'week_start']}],
         post_hook="{{ primary_key(['spell_id', 'week_start']) }}",
     )
 }}
 
-with passes as (
-    select * from {{ ref('core_hp_period') }}
-    where has_coverage
+{#- Rows stay while nothing that they are made of changes: see delete_unsettled_intervals. -#}
+
+with spell_inputs as (
+    select * from {{ ref('int_spell_inputs') }}
+    {%- if adds_to_its_rows() %}
+    where spell_id not in (select spell_id from {{ this }} where event)
+    {%- endif %}
+),
+
+passes as (
+    select periods.*
+    from {{ ref('core_hp_period') }} as periods
+    inner join spell_inputs on periods.spell_id = spell_inputs.spell_id
+    where periods.has_coverage
 ),
 
 freezes as (
@@ -62,7 +76,7 @@ span_weeks as (
     ) as week
 ),
 
-spell_weeks as (
+all_spell_weeks as (
     select
         spell_id,
         user_id,
@@ -73,6 +87,16 @@ spell_weeks as (
         week_start = max(week_start) over (partition by spell_id) as is_last_week
     from span_weeks
     group by spell_id, user_id, week_start
+),
+
+spell_weeks as (
+    select * from all_spell_weeks
+    {%- if adds_to_its_rows() %}
+    where not exists (
+        select from {{ this }} as kept
+        where kept.spell_id = all_spell_weeks.spell_id and kept.week_start = all_spell_weeks.week_start
+    )
+    {%- endif %}
 ),
 
 spells as (
@@ -146,10 +170,12 @@ final as (
         ) as days_to_end_at_start,
         weeks.last_on + {{ var('grace_days') }} <= horizon.horizon_on
         or week_passes.renewed_on is not null as is_matured,
-        weeks.last_on + {{ var('grace_days') }} as matures_on
+        weeks.last_on + {{ var('grace_days') }} as matures_on,
+        spell_inputs.spell_hash
     from spell_weeks as weeks
     cross join horizon
     inner join spells on weeks.spell_id = spells.spell_id
+    inner join spell_inputs on weeks.spell_id = spell_inputs.spell_id
     inner join week_passes
         on weeks.spell_id = week_passes.spell_id and weeks.week_start = week_passes.week_start
     inner join week_eves

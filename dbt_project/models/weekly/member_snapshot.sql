@@ -67,7 +67,6 @@ targets as (
         user_id,
         as_of_date - 6 as window_start,
         as_of_date as window_end,
-        first_pass_on,
         hp_id
     from active
 ),

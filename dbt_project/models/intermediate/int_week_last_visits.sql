@@ -1,0 +1,33 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['week_start']}],
+        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
+        post_hook="{{ analyzed() }}",
+    )
+}}
+
+with targets as (
+    select * from {{ ref('int_exposed_weeks') }}
+    where week_start between {{ first_window_week() }} and {{ window_end() }}
+),
+
+{{ last_visits('targets') }},
+
+{{ last_coaches() }},
+
+final as (
+    select
+        last_visits.user_id,
+        last_visits.window_end,
+        last_visits.last_visit_on,
+        last_coaches.coach_id,
+        {{ week_of('last_visits.window_end') }} as week_start
+    from last_visits
+    left join last_coaches
+        on last_visits.user_id = last_coaches.user_id and last_visits.window_end = last_coaches.window_end
+)
+
+select * from final
