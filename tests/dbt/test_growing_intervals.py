@@ -1,0 +1,64 @@
+"""Intervals that are added to day by day are those that are made at once."""
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.dbt.marts import Marts
+from tests.dbt.test_exposure_oracle import Studio, unique
+
+HORIZONS = [
+    date(2024, 1, 31), date(2024, 2, 1), date(2024, 2, 4), date(2024, 2, 5), date(2024, 3, 1),
+    date(2024, 3, 2), date(2024, 4, 20), date(2024, 4, 21), date(2024, 4, 22), date(2024, 6, 16),
+]  # fmt: skip
+"""Days in a row, over a week's end, and after an outage longer than grace."""
+
+
+@pytest.fixture
+def growing(marts: Marts) -> Marts:
+    """A studio at random whose horizon a test moves on; what is known later is there but not seen."""
+    marts.timezone = "Asia/Almaty"
+    studio = Studio(ZoneInfo(marts.timezone), seed=7)
+    for number in range(150):
+        studio.member(f"m{number}")
+    for entity in ("hero_passes", "freezes"):
+        studio.raw.rows[entity] = unique(studio.raw.rows[entity])
+    marts.reset()
+    studio.raw.write(marts.url, HORIZONS[-1].isoformat())
+    marts.succeed("seed")
+    return marts
+
+
+def at(marts: Marts, horizon: date, first: date, *options: str) -> None:
+    marts.execute(f"update ris_raw.extraction_log set through_day = '{horizon}'")
+    window = {"from_date": str(first), "to_date": str(horizon), "history_start": str(HORIZONS[0])}
+    marts.succeed("run", *options, variables=window)
+
+
+def intervals(marts: Marts) -> list[tuple]:
+    return marts.read("select * from ris.interval_hp order by spell_id, week_start").rows()
+
+
+def test_days_added_one_by_one_are_the_days_made_at_once(growing: Marts):
+    first = HORIZONS[0]
+    for horizon in HORIZONS:
+        at(growing, horizon, first, "--select", "+interval_hp")
+        added = intervals(growing)
+        at(growing, horizon, first, "--full-refresh", "--select", "interval_hp")
+        whole = intervals(growing)
+        assert len(added) > 20
+        assert set(added) ^ set(whole) == set(), horizon
+        first = horizon + timedelta(days=1)
+
+
+def test_what_is_settled_is_left_alone(growing: Marts):
+    before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
+    at(growing, before, HORIZONS[0], "--select", "+interval_hp")
+    growing.execute("update ris.interval_hp set start_day = -1")
+    at(growing, after, after, "--select", "+interval_hp")
+    shares = growing.row(
+        "select avg((start_day = -1)::int)::float8 as kept from ris.interval_hp"
+        " where matures_on < '2024-06-01'"
+    )
+    assert shares["kept"] > 0.5
