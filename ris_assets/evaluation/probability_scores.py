@@ -1,0 +1,228 @@
+"""What probabilities of a yes or no are worth, beyond one number: calibration line, Brier's parts, lift, intervals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ris_assets.evaluation.calibration import logit, sigmoid
+from ris_assets.evaluation.metrics import reliability
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the bounds within which resampling puts it."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    statistic: Callable[..., float],
+    *arrays: Array,
+    groups: Array | None = None,
+    rounds: int = 500,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval (Efron 1979) of a statistic, whole groups drawn with replacement.
+
+    Args:
+        statistic: of the arrays, row by row the same subjects.
+        groups: who a row belongs to: rows of one member are not independent. Each row alone by default.
+        rounds: of resampling; those in which the statistic is nan are left out.
+
+    Returns:
+        The statistic of all rows, and its interval (nan without a single usable round).
+    """
+    rng = np.random.default_rng(seed)
+    rows = _rows_by_group(np.arange(len(arrays[0])) if groups is None else np.asarray(groups))
+    drawn = []
+    for _ in range(rounds):
+        picked = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
+        drawn.append(statistic(*(array[picked] for array in arrays)))
+    usable = np.asarray(drawn, dtype=float)
+    usable = usable[~np.isnan(usable)]
+    tail = (1 - level) / 2
+    low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (np.nan, np.nan)
+    return Interval(float(statistic(*arrays)), float(low), float(high))
+
+
+def _rows_by_group(groups: Array) -> list[Array]:
+    _, place = np.unique(groups, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(place))[:-1])
+
+
+@dataclass(frozen=True)
+class CalibrationLine:
+    """log odds of the outcome = intercept + slope * log odds predicted (Cox 1958).
+
+    Attributes:
+        in_the_large: the intercept with the slope held at 1: 0 where as many happen as are predicted.
+        intercept, slope: of the free line; slope 1 is right, below 1 the predictions are too extreme.
+    """
+
+    in_the_large: float
+    intercept: float
+    slope: float
+
+
+def calibration_line(
+    outcome: Array, predicted: Array, weight: Array | None = None
+) -> CalibrationLine:
+    """The line by maximum likelihood; nan where the outcomes are all the same."""
+    y, score = np.asarray(outcome, dtype=float), logit(predicted)
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    if len(np.unique(y[w > 0])) < 2:
+        return CalibrationLine(float("nan"), float("nan"), float("nan"))
+    large = _logistic(np.ones((len(y), 1)), y, w, score)[0]
+    if np.ptp(score) < 1e-9:
+        return CalibrationLine(float(large), float("nan"), float("nan"))
+    intercept, slope = _logistic(np.column_stack([np.ones(len(y)), score]), y, w, np.zeros(len(y)))
+    return CalibrationLine(float(large), float(intercept), float(slope))
+
+
+def _logistic(design: Array, y: Array, w: Array, offset: Array) -> Array:
+    """Unpenalised logistic regression by Newton's method with halved steps."""
+    beta = np.zeros(design.shape[1])
+
+    def loss(at: Array) -> float:
+        z = design @ at + offset
+        return float(w @ (np.logaddexp(0.0, z) - y * z))
+
+    value = loss(beta)
+    for _ in range(100):
+        p = sigmoid(design @ beta + offset)
+        curvature = (design * (w * p * (1 - p))[:, None]).T @ design
+        curvature[np.diag_indices_from(curvature)] += 1e-10
+        step = np.linalg.solve(curvature, design.T @ (w * (y - p)))
+        for halving in range(30):
+            moved = beta + step * 0.5**halving
+            if loss(moved) <= value:
+                break
+        gained, beta = value - loss(moved), moved
+        value -= gained
+        if gained < 1e-12 * max(1.0, abs(value)):
+            break
+    return beta
+
+
+@dataclass(frozen=True)
+class BrierParts:
+    """brier = reliability - resolution + uncertainty + within (Murphy 1973, Stephenson et al. 2008).
+
+    Attributes:
+        reliability: mean squared distance of predicted and observed share over bins; 0 is best.
+        resolution: variance of the observed shares between bins; more is better.
+        uncertainty: variance of the outcome.
+        within: what the spread of predictions within bins adds; 0 where equal predictions make the bins.
+    """
+
+    brier: float
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within: float
+
+
+def brier_parts(
+    outcome: Array, predicted: Array, weight: Array | None = None, bins: int = 10
+) -> BrierParts:
+    """The Brier score and its parts over bins of equal weight."""
+    y, p = np.asarray(outcome, dtype=float), np.asarray(predicted, dtype=float)
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    brier = float(np.average((p - y) ** 2, weights=w))
+    base = float(np.average(y, weights=w))
+    table = reliability(y, p, w, bins)
+    share = table["passes"].to_numpy() / w.sum()
+    seen, said = table["observed_share"].to_numpy(), table["predicted_share"].to_numpy()
+    parts = float(share @ (said - seen) ** 2), float(share @ (seen - base) ** 2), base * (1 - base)
+    return BrierParts(brier, *parts, brier - (parts[0] - parts[1] + parts[2]))
+
+
+def lift_table(
+    outcome: Array, score: Array, weight: Array | None = None, bins: int = 10
+) -> pl.DataFrame:
+    """Lift and gain by decile, the highest scores first.
+
+    Returns:
+        (decile, members, observed_share, lift, gain): lift is the observed share over that of all, gain the share
+        of all outcomes found up to and with the decile. Rows are parted by weight; equal scores may be parted.
+    """
+    w = np.ones(len(score)) if weight is None else np.asarray(weight, dtype=float)
+    order = np.argsort(-np.asarray(score, dtype=float), kind="stable")
+    rows = pl.DataFrame({"y": np.asarray(outcome, dtype=float)[order], "w": w[order]})
+    middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
+    hit, whole = (pl.col("y") * pl.col("w")).sum(), float(w @ np.asarray(outcome, dtype=float))
+    base = whole / w.sum()
+    return (
+        rows.with_columns((middle * bins).floor().cast(pl.Int32).alias("decile"))
+        .group_by("decile")
+        .agg(pl.col("w").sum().alias("members"), hit.alias("hits"))
+        .sort("decile")
+        .select(
+            pl.col("decile") + 1,
+            "members",
+            (pl.col("hits") / pl.col("members")).alias("observed_share"),
+            (pl.col("hits") / pl.col("members") / base).alias("lift"),
+            (pl.col("hits").cum_sum() / whole).alias("gain"),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a call costs and brings, in one currency.
+
+    Attributes:
+        contact: cost of one call, whoever is called.
+        saved: value of a member who would have left and is kept.
+        success: share of those who would leave that a call keeps.
+    """
+
+    contact: float = 1.0
+    saved: float = 20.0
+    success: float = 0.2
+
+    @property
+    def threshold(self) -> float:
+        """P(leave) from which a call pays: contact / (saved * success), at most 1."""
+        worth = self.saved * self.success
+        return min(self.contact / worth, 1.0) if worth > 0 else 1.0
+
+
+def confusion_at(
+    outcome: Array, predicted: Array, threshold: float, weight: Array | None = None
+) -> dict[str, float]:
+    """accuracy, precision, recall, f1 and the called share when everyone from the threshold on is called.
+
+    precision is nan where nobody is called, recall where there is nobody to find.
+    """
+    y = np.asarray(outcome, dtype=float)
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    called = np.asarray(predicted, dtype=float) >= threshold
+    hit, calls, cases = float(w[called] @ y[called]), float(w[called].sum()), float(w @ y)
+    right = hit + float(w[~called] @ (1 - y[~called]))
+    return {
+        "accuracy": right / float(w.sum()),
+        "precision": hit / calls if calls else float("nan"),
+        "recall": hit / cases if cases else float("nan"),
+        "f1": 2 * hit / (calls + cases) if calls + cases else float("nan"),
+        "called_share": calls / float(w.sum()),
+    }
+
+
+def expected_value(
+    outcome: Array, predicted: Array, threshold: float, costs: Costs, weight: Array | None = None
+) -> float:
+    """Value a member of calling everyone from the threshold on."""
+    y = np.asarray(outcome, dtype=float)
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    called = np.asarray(predicted, dtype=float) >= threshold
+    gain = costs.saved * costs.success * y - costs.contact
+    return float((w * called * gain).sum() / w.sum())

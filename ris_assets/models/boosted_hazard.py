@@ -1,0 +1,280 @@
+"""Boosted hazard: trees on top of the linear one, over time intervals with partial exposure.
+
+What the trees add is learned as Poisson counts (XGBoost or LightGBM), starting from the linear log hazard: where
+there is nothing to add, cross-validation stops them at once and the linear model stands.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from ris_assets.models.linear_hazard import LinearHazard
+from ris_assets.models.survival_api import (
+    Array,
+    SurvivalEstimator,
+    as_outcome,
+    folds_by_event,
+)
+from ris_assets.models.time_grid import TimeGrid
+
+Engine = Literal["xgboost", "lightgbm"]
+Rows = tuple[Array, Array, Array]
+"""Subject-intervals at risk: features and interval, events, log of the expected number."""
+TINY = 1e-12
+
+
+class BoostedHazard(SurvivalEstimator):
+    """log hazard(t | x) = linear(x, t) + trees(x, t).
+
+    Args:
+        engine: "xgboost" or "lightgbm".
+        intervals: of time, for the trees.
+        start: what the trees start from: "linear", or "baseline" alone.
+        rounds: most trees; cross-validation chooses how many.
+        learning_rate, max_depth, min_events, column_share, row_share, penalty: of the trees; `min_events` is the
+            least expected number of events in a leaf.
+        folds, patience: of the choice of rounds.
+        seed: of folds and trees.
+        threads: of the engine.
+
+    Attributes:
+        rounds_: trees in use of each booster.
+        boosters_: one a fold; what they add is averaged.
+        linear_: the fitted linear hazard, None with start="baseline".
+    """
+
+    family: ClassVar[str] = "boosted_hazard"
+
+    def __init__(
+        self,
+        engine: Engine = "xgboost",
+        intervals: int = 16,
+        start: Literal["linear", "baseline"] = "linear",
+        rounds: int = 500,
+        learning_rate: float = 0.05,
+        max_depth: int = 3,
+        min_events: float = 5.0,
+        column_share: float = 0.7,
+        row_share: float = 0.8,
+        penalty: float = 2.0,
+        folds: int = 5,
+        patience: int = 25,
+        seed: int = 0,
+        threads: int = 2,
+    ) -> None:
+        """Settings; the class says what they mean."""
+        self.engine = engine
+        self.intervals = intervals
+        self.start = start
+        self.rounds = rounds
+        self.learning_rate = learning_rate
+        self.max_depth = max_depth
+        self.min_events = min_events
+        self.column_share = column_share
+        self.row_share = row_share
+        self.penalty = penalty
+        self.folds = folds
+        self.patience = patience
+        self.seed = seed
+        self.threads = threads
+
+    def _fit(self, matrix: Array, event: Array, time: Array) -> None:
+        if self.engine not in ("xgboost", "lightgbm"):
+            raise ValueError(f"engine must be 'xgboost' or 'lightgbm', not {self.engine!r}")
+        self.grid_ = TimeGrid.of_events(event, time, self.intervals)
+        self.linear_ = self._linear(matrix, event, time)
+        self.boosters_, self.rounds_ = self._boosters(matrix, event, time)
+        self.baseline_ = self._baseline(matrix, event, time)
+
+    def _engine(self) -> "_Trees":
+        return _XgboostTrees(self) if self.engine == "xgboost" else _LightgbmTrees(self)
+
+    def _linear(self, matrix: Array, event: Array, time: Array) -> LinearHazard | None:
+        if self.start != "linear":
+            return None
+        return LinearHazard(seed=self.seed).fit(matrix, as_outcome(event, time))
+
+    def _baseline(self, matrix: Array, event: Array, time: Array) -> Array:
+        """Events a unit of time in each interval, relative to the scores of the whole model."""
+        return _rates(self.grid_, event, time, np.exp(self._scores(matrix)))
+
+    def _boosters(self, matrix: Array, event: Array, time: Array) -> tuple[list[Any], int]:
+        """A booster of each fold's training part, and at how many trees held-out likelihood is best."""
+        if event.sum() < 4 * self.folds:
+            return [], 0
+        losses, boosters = [], []
+        for training, held_out in folds_by_event(event, self.folds, self.seed):
+            own = matrix[training], event[training], time[training]
+            linear = self._linear(*own)
+            score = np.zeros(len(own[0])) if linear is None else linear.predict(own[0])
+            start = linear, _rates(self.grid_, *own[1:], np.exp(score)[:, None])
+            left = matrix[held_out], event[held_out], time[held_out]
+            booster, loss = self._engine().boost(
+                self._rows(*own, *start), self._rows(*left, *start), self.rounds, self.patience
+            )
+            losses.append(loss)
+            boosters.append(booster)
+        shared = min(len(found) for found in losses)
+        mean = np.mean([found[:shared] for found in losses], axis=0)
+        return boosters, int(np.argmin(mean))
+
+    def _rows(
+        self,
+        matrix: Array,
+        event: Array,
+        time: Array,
+        linear: LinearHazard | None,
+        baseline: Array,
+    ) -> Rows:
+        """Subject-intervals at risk: features and interval, events, log of the expected number."""
+        exposure = self.grid_.exposure(time)
+        subject, interval = np.nonzero(exposure > 0)
+        score = np.zeros(len(matrix)) if linear is None else linear.predict(matrix)
+        count = np.zeros(exposure.shape)
+        inside = event & (time > 0)
+        count[np.nonzero(inside)[0], self.grid_.interval_of(time[inside])] = 1.0
+        margin = score[subject] + np.log(
+            np.maximum(exposure[subject, interval] * baseline[interval], TINY)
+        )
+        features = np.column_stack([matrix[subject], interval.astype(float)]).astype(np.float32)
+        return features, count[subject, interval], margin
+
+    def _scores(self, matrix: Array) -> Array:
+        """(rows, intervals): log hazard relative to the baseline."""
+        count = self.grid_.count
+        linear = np.zeros(len(matrix)) if self.linear_ is None else self.linear_.predict(matrix)
+        added = np.zeros((len(matrix), count))
+        if self.rounds_:
+            features = np.column_stack(
+                [np.repeat(matrix, count, axis=0), np.tile(np.arange(count), len(matrix))]
+            ).astype(np.float32)
+            found = [
+                self._engine().added(booster, features, self.rounds_) for booster in self.boosters_
+            ]
+            added = np.mean(found, axis=0).reshape(len(matrix), count)
+        return linear[:, None] + added
+
+    def _hazard(self, matrix: Array) -> Array:
+        return np.exp(np.clip(self._scores(matrix), -30, 30)) * self.baseline_
+
+    def _risk(self, matrix: Array) -> Array:
+        """Log of the cumulative hazard at the end of the grid."""
+        return np.log((self._hazard(matrix) * np.diff(self.grid_.edges)).sum(axis=1) + TINY)
+
+
+class _Trees(Protocol):
+    """One way of boosting Poisson counts from a margin."""
+
+    def boost(
+        self, training: Rows, held_out: Rows, rounds: int, patience: int
+    ) -> tuple[Any, Array]:
+        """A booster, and held-out loss before the first tree and after each."""
+
+    def added(self, booster: Any, features: Array, rounds: int) -> Array:
+        """What so many trees add to the margin."""
+
+
+@dataclass(frozen=True)
+class _XgboostTrees:
+    settings: BoostedHazard
+
+    def _params(self) -> dict[str, Any]:
+        s = self.settings
+        return {
+            "objective": "count:poisson", "eval_metric": "poisson-nloglik", "tree_method": "hist",
+            "learning_rate": s.learning_rate, "max_depth": s.max_depth,
+            "min_child_weight": s.min_events, "colsample_bynode": s.column_share,
+            "subsample": s.row_share, "lambda": s.penalty, "seed": s.seed, "nthread": s.threads,
+            "max_delta_step": 0.7,
+        }  # fmt: skip
+
+    def _matrix(self, rows: Rows) -> Any:
+        import xgboost
+
+        return xgboost.DMatrix(rows[0], label=rows[1], base_margin=rows[2])
+
+    def boost(
+        self, training: Rows, held_out: Rows, rounds: int, patience: int
+    ) -> tuple[Any, Array]:
+        """A booster, and held-out loss before the first tree and after each."""
+        import xgboost
+
+        seen: dict[str, Any] = {}
+        matrix = self._matrix(held_out)
+        booster = xgboost.train(
+            self._params(), self._matrix(training), rounds, evals=[(matrix, "held_out")],
+            early_stopping_rounds=patience, evals_result=seen, verbose_eval=False,
+        )  # fmt: skip
+        before = _poisson_loss(held_out[1], held_out[2])
+        return booster, np.concatenate([[before], seen["held_out"]["poisson-nloglik"]])
+
+    def added(self, booster: Any, features: Array, rounds: int) -> Array:
+        """What the trees add to the margin."""
+        import xgboost
+
+        margin = xgboost.DMatrix(features, base_margin=np.zeros(len(features)))
+        return booster.predict(
+            margin,
+            output_margin=True,
+            iteration_range=(0, min(rounds, booster.num_boosted_rounds())),
+        ).astype(float)
+
+
+@dataclass(frozen=True)
+class _LightgbmTrees:
+    settings: BoostedHazard
+
+    def _params(self) -> dict[str, Any]:
+        s = self.settings
+        return {
+            "objective": "poisson", "learning_rate": s.learning_rate, "max_depth": s.max_depth,
+            "num_leaves": 2**s.max_depth, "min_sum_hessian_in_leaf": s.min_events,
+            "min_data_in_leaf": 1, "feature_fraction_bynode": s.column_share,
+            "bagging_fraction": s.row_share, "bagging_freq": 1, "lambda_l2": s.penalty,
+            "seed": s.seed, "num_threads": s.threads, "verbosity": -1, "deterministic": True,
+            "force_row_wise": True, "boost_from_average": False, "poisson_max_delta_step": 0.7,
+        }  # fmt: skip
+
+    def _data(self, rows: Rows, reference: Any = None) -> Any:
+        import lightgbm
+
+        return lightgbm.Dataset(
+            rows[0], label=rows[1], init_score=rows[2], reference=reference, free_raw_data=False
+        )
+
+    def boost(
+        self, training: Rows, held_out: Rows, rounds: int, patience: int
+    ) -> tuple[Any, Array]:
+        """A booster, and held-out loss before the first tree and after each."""
+        import lightgbm
+
+        seen: dict[str, Any] = {}
+        data = self._data(training)
+        booster = lightgbm.train(
+            self._params() | {"metric": "poisson"}, data, rounds,
+            valid_sets=[self._data(held_out, data)], valid_names=["held_out"],
+            callbacks=[
+                lightgbm.early_stopping(patience, verbose=False), lightgbm.record_evaluation(seen)
+            ],
+        )  # fmt: skip
+        before = _poisson_loss(held_out[1], held_out[2])
+        return booster, np.concatenate([[before], seen["held_out"]["poisson"]])
+
+    def added(self, booster: Any, features: Array, rounds: int) -> Array:
+        """What the trees add to the margin."""
+        return np.asarray(
+            booster.predict(features, raw_score=True, num_iteration=rounds), dtype=float
+        )
+
+
+def _rates(grid: TimeGrid, event: Array, time: Array, relative: Array) -> Array:
+    """(intervals,): events a unit of time at risk, each subject's time weighed by its relative hazard."""
+    counted = event & (time > 0)
+    deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count)
+    return (deaths + 0.1) / np.maximum((grid.exposure(time) * relative).sum(axis=0), TINY)
+
+
+def _poisson_loss(count: Array, margin: Array) -> float:
+    """Mean of expected minus count times its logarithm."""
+    return float(np.mean(np.exp(margin) - count * margin))

@@ -1,0 +1,133 @@
+"""What RIS's survival estimators have in common: scikit-learn's conventions, scikit-survival's outcome."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ris_assets.models.time_grid import StepFunction, TimeGrid
+
+Array = np.ndarray
+MAX_TIMES = 1000
+
+
+def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
+    """Event and time of a structured outcome: a boolean field and a number, in this order.
+
+    Raises:
+        ValueError: another shape, a time that is negative or not finite, or no event at all.
+    """
+    outcome = np.asarray(y)
+    names = outcome.dtype.names
+    if names is None or len(names) != 2 or outcome.ndim != 1:
+        raise ValueError("y must be a structured array with two fields: event (bool) and time")
+    event, time = outcome[names[0]], np.asarray(outcome[names[1]], dtype=float)
+    if event.dtype != np.bool_:
+        raise ValueError(f"the first field of y, {names[0]!r}, must be bool, it is {event.dtype}")
+    if not (np.isfinite(time) & (time >= 0)).all():
+        raise ValueError(f"times in {names[1]!r} must be finite and not negative")
+    if not event.any():
+        raise ValueError("all samples are censored: no event to learn from")
+    if not time[event].max() > 0:
+        raise ValueError("all events are at time 0: there is no time at risk")
+    return event, time
+
+
+def as_outcome(event: Array, time: Array) -> Array:
+    """The structured outcome of two arrays."""
+    outcome = np.empty(len(time), dtype=[("event", bool), ("time", float)])
+    outcome["event"], outcome["time"] = event, time
+    return outcome
+
+
+class SurvivalEstimator(BaseEstimator):
+    """Base: outcome checks, curves from hazards, C-index as the score.
+
+    A family says what the hazard is: `_fit(X, event, time)` sets `grid_`, `_hazard(X)` gives (rows, intervals)
+    rates, `_risk(X)` one number a row that rises with the risk.
+
+    Attributes:
+        grid_: the intervals in which the hazard is constant.
+        unique_times_: times of events in training, at which curves are given: all of them, or `MAX_TIMES` with
+            about as many events between them.
+    """
+
+    grid_: TimeGrid
+    n_features_in_: int
+    unique_times_: Array
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit on (samples, features) numbers, missing as NaN, and a structured outcome (event, time)."""
+        matrix = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        event, time = check_outcome(y)
+        if len(time) != len(matrix):
+            raise ValueError(f"X has {len(matrix)} samples, y has {len(time)}")
+        self._fit(matrix, event, time)
+        self.unique_times_ = TimeGrid.of_events(event, time, MAX_TIMES).edges[1:]
+        return self
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Risk scores: the higher, the earlier the event."""
+        return self._risk(self._checked(X))
+
+    def predict_survival(self, X: ArrayLike, times: ArrayLike) -> Array:
+        """(samples, times): S(t | x), between the grid's times too."""
+        asked = np.asarray(times, dtype=float)
+        return np.exp(-self.grid_.cumulative(self._hazard(self._checked(X)), asked))
+
+    def predict_survival_function(self, X: ArrayLike, return_array: bool = False) -> Any:
+        """S(t | x) at `unique_times_`: an array of step functions, or the values as one matrix."""
+        curves = self.predict_survival(X, self.unique_times_)
+        return curves if return_array else _functions(self.unique_times_, curves)
+
+    def predict_cumulative_hazard_function(self, X: ArrayLike, return_array: bool = False) -> Any:
+        """-log S(t | x), in the same two forms."""
+        hazard = self.grid_.cumulative(self._hazard(self._checked(X)), self.unique_times_)
+        return hazard if return_array else _functions(self.unique_times_, hazard)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Harrell's C of the risk scores."""
+        from lifelines.utils import concordance_index
+
+        event, time = check_outcome(y)
+        return float(concordance_index(time, -self.predict(X), event))
+
+    def _checked(self, X: ArrayLike) -> Array:
+        check_is_fitted(self, "grid_")
+        return validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+
+    def _fit(self, matrix: Array, event: Array, time: Array) -> None:
+        raise NotImplementedError
+
+    def _hazard(self, matrix: Array) -> Array:
+        raise NotImplementedError
+
+    def _risk(self, matrix: Array) -> Array:
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        """Missing values are welcome; an outcome is needed."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        return tags
+
+
+def _functions(times: Array, values: Array) -> Array:
+    found = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        found[row] = StepFunction(times, value)
+    return found
+
+
+def folds_by_event(event: Array, count: int, seed: int) -> Iterator[tuple[Array, Array]]:
+    """(training, held-out) masks with as many events in every fold, at most one fold an event."""
+    order = np.random.default_rng(seed).permutation(len(event))
+    ranked = order[np.argsort(~event[order], kind="stable")]
+    fold = np.empty(len(event), dtype=int)
+    fold[ranked] = np.arange(len(event)) % min(count, int(event.sum()))
+    for number in range(fold.max() + 1):
+        yield fold != number, fold == number
