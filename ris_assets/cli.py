@@ -7,6 +7,7 @@ import click
 from ris_assets.cli_bench import bench
 from ris_assets.cli_check import check
 from ris_assets.cli_forget import forget
+from ris_assets.cli_model import model
 from ris_assets.cli_runs import demo, run, train
 from ris_assets.cli_source import explore
 from ris_assets.errors import RisError
@@ -71,7 +72,7 @@ def url(database: str) -> None:
     click.echo(found.marts if database == "postgres" else found.mlflow)
 
 
-for verb in (demo, run, train, explore, check, forget, bench):
+for verb in (demo, run, train, explore, check, forget, bench, model):
     main.add_command(verb)
 
 if __name__ == "__main__":

@@ -34,9 +34,7 @@ def extraction(
     documents: int, rounds: int, only: str, folder: Path | None, out: Path | None
 ) -> None:
     """Documents to landing tables, against bare decoding, find_polars_all and dlt."""
-    if not (REPO_ROOT / "benchmarks").is_dir():
-        raise RisError("The benchmarks are in the checkout, not in the installed package.")
-    sys.path.insert(0, str(REPO_ROOT))
+    _from_the_checkout()
     from benchmarks.extraction import run
 
     results = run(documents, rounds, [part for part in only.split(",") if part in PARTS], folder)
@@ -58,15 +56,38 @@ def extraction(
 @click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
 def weekly(members: int, weeks: int, only: str, folder: Path | None, out: Path | None) -> None:
     """Weekly facts with norms against pandas; a day's increment against the rebuild of everything."""
-    if not (REPO_ROOT / "benchmarks").is_dir():
-        raise RisError("The benchmarks are in the checkout, not in the installed package.")
-    sys.path.insert(0, str(REPO_ROOT))
+    _from_the_checkout()
     from benchmarks.weekly import run
 
     results = run(members, weeks, only.split(","), folder)
     print(json.dumps(results, indent=2))
     if out:
         out.write_text(json.dumps(results, indent=2))
+
+
+@bench.command()
+@click.option(
+    "--sets", default="gbsg2,whas500,veterans,flchain", show_default=True, help="Data sets."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
+def survival(sets: str, out: Path | None) -> None:
+    """RIS's survival estimators beside Cox, survival forests and boosting, on public data sets."""
+    _from_the_checkout()
+    from benchmarks.survival_sets import SETS, run
+
+    asked = sets.split(",")
+    if unknown := [name for name in asked if name not in SETS]:
+        raise RisError(f"no data set {unknown[0]!r}; there are {', '.join(SETS)}")
+    results = run(asked)
+    if out:
+        out.write_text(json.dumps(results, indent=2))
+
+
+def _from_the_checkout() -> None:
+    """Make `benchmarks` importable."""
+    if not (REPO_ROOT / "benchmarks").is_dir():
+        raise RisError("The benchmarks are in the checkout, not in the installed package.")
+    sys.path.insert(0, str(REPO_ROOT))
 
 
 def _table(results: dict[str, Any]) -> Table:

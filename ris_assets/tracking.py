@@ -24,8 +24,20 @@ from ris_assets.features.matrix import FeatureSet
 EXPERIMENT = "ris"
 RENEWAL, SURVIVAL = "ris_renewal", "ris_survival"
 CHAMPION, CHALLENGER = "champion", "challenger"
+FOLLOWS = "follows"
+"""Tag of a champion: the version that was champion before it."""
 ENTRY_FILES = {RENEWAL: "logged_renewal.py", SURVIVAL: "logged_survival.py"}
-PACKAGES = ("numpy", "polars", "scikit-learn", "skops", "scipy", "xgboost-cpu", "xgboost", "mlflow")
+PACKAGES = (
+    "numpy",
+    "polars",
+    "scikit-learn",
+    "skops",
+    "scipy",
+    "xgboost-cpu",
+    "xgboost",
+    "lightgbm",
+    "mlflow",
+)
 
 
 class Loggable(Protocol):
@@ -174,11 +186,67 @@ def register(candidate: Candidate, logged: Logged, verdict: Verdict) -> int:
     import mlflow
 
     client = mlflow.MlflowClient()
-    tags = {**candidate.tags, "family": candidate.family, "gate": verdict.reason}
+    tags = {
+        **candidate.tags,
+        "family": candidate.family,
+        "gate": verdict.reason,
+        "decision": verdict.decision,
+    }
     found = mlflow.register_model(logged.model_uri, candidate.name, tags=tags)
-    alias = CHAMPION if verdict.is_promoted else CHALLENGER
-    client.set_registered_model_alias(candidate.name, alias, found.version)
+    if verdict.is_promoted:
+        _crown(candidate.name, int(found.version))
+    else:
+        client.set_registered_model_alias(candidate.name, CHALLENGER, found.version)
     return int(found.version)
+
+
+def _crown(name: str, version: int) -> None:
+    """Make a version the champion, and remember on it whom it followed."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    before = champion_version(name)
+    if before is not None and before != version:
+        client.set_model_version_tag(name, str(version), FOLLOWS, str(before))
+    client.set_registered_model_alias(name, CHAMPION, str(version))
+
+
+def rollback(name: str) -> tuple[int, int]:
+    """Make the champion before the champion again; (version that was, version that is).
+
+    Raises:
+        RisError: there is no champion, or none before it that is still there.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient()
+    now = champion_version(name)
+    if now is None:
+        raise RisError(f"no champion of {name} in MLflow yet: there is nothing to roll back")
+    before = client.get_model_version(name, str(now)).tags.get(FOLLOWS)
+    if before is None:
+        raise RisError(f"version {now} of {name} is the first champion: there is none before it")
+    try:
+        client.get_model_version(name, before)
+    except MlflowException as error:
+        raise RisError(f"version {before} of {name} is no longer in the registry") from error
+    client.set_registered_model_alias(name, CHAMPION, before)
+    client.set_model_version_tag(name, str(now), "rolled_back_to", before)
+    return now, int(before)
+
+
+def champion_version(name: str) -> int | None:
+    """Version of the champion of a registered name, None when there is none."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return int(mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION).version)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
 
 
 def load_champion(name: str) -> Champion:
@@ -196,16 +264,21 @@ def load_champion(name: str) -> Champion:
 def find_champion(name: str) -> Champion | None:
     """The champion of a registered name, or None when there is none."""
     import mlflow
-    from mlflow.exceptions import MlflowException
 
-    try:
-        found = mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+    version = champion_version(name)
+    if version is None:
+        return None
+    found = mlflow.MlflowClient().get_model_version(name, str(version))
     loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
     return Champion(loaded.unwrap_python_model().model, name, int(found.version), found.tags)
+
+
+def versions(name: str) -> list[tuple[int, Mapping[str, str]]]:
+    """Versions of a registered name with their tags, newest first."""
+    import mlflow
+
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}'")
+    return sorted(((int(one.version), one.tags) for one in found), key=lambda one: -one[0])
 
 
 def frame_hash(frame: pl.DataFrame) -> str:

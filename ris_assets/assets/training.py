@@ -17,8 +17,8 @@ from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IM
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, plots
 from ris_assets.evaluation.contest import Contender
-from ris_assets.evaluation.gate import Verdict, judge
-from ris_assets.evaluation.split import Cuts, Windows
+from ris_assets.evaluation.gate import Verdict
+from ris_assets.evaluation.split import Windows
 from ris_assets.models.hazard import HazardModel
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
@@ -45,6 +45,9 @@ SHOWN = (
     "near_end_share_of_ceiling",
     "near_end_calibration_in_the_large",
 )
+
+
+STANDS_IN = Verdict(True, "Promote: the base rate stands in until a model is better")
 
 
 class TrainingConfig(dg.Config):
@@ -92,6 +95,11 @@ def renewal_models(
         version = tracking.register(
             renewal_candidate(winner, windows, tags), logged[winner.model.family], verdict
         )
+        if not verdict.is_promoted and champion is None:
+            stand_in = contest.base_rate_contender(windows, catalog, simulator_truth())
+            candidate = renewal_candidate(stand_in, windows, tags)
+            kept = tracking.register(candidate, tracking.log_candidate(candidate), STANDS_IN)
+            write_model_tables(postgres, stand_in, kept)
     write_model_tables(postgres, winner, version)
     return dg.MaterializeResult(
         metadata=renewal_metadata(contenders, winner, verdict, version, windows)
@@ -115,7 +123,11 @@ def survival_model(
     model, metrics = contest.fit_survival(weeks, windows, snapshots.catalog())
     mlflow.activate()
     candidate = survival_candidate(model, metrics, windows)
-    verdict = overruled(survival_verdict(metrics, windows.cuts), config.always_promote)
+    champion = tracking.find_champion(tracking.SURVIVAL)
+    seen = (champion.model, champion.fitted_through) if champion else (None, None)
+    verdict = contest.judge_survival(model, windows, *seen)
+    # Without any champion nobody could be scored: there is no simpler curve to stand in.
+    verdict = overruled(verdict, config.always_promote or champion is None)
     experiment = mlflow.ensure_experiment(tracking.EXPERIMENT)
     with tracking.training_run(f"survival as of {as_of}", experiment, candidate.tags):
         logged: Logged = tracking.log_candidate(candidate)
@@ -156,16 +168,7 @@ def overruled(verdict: Verdict, always_promote: bool) -> Verdict:
     """The gate's verdict, unless the configuration promotes in any case."""
     if verdict.is_promoted or not always_promote:
         return verdict
-    return Verdict(True, f"promoted on request; the gate said: {verdict.reason}")
-
-
-def survival_verdict(metrics: dict[str, float], cuts: Cuts) -> Verdict:
-    """The gate of the hazard model: the base rate; a champion that has seen later data stays."""
-    champion = tracking.find_champion(tracking.SURVIVAL)
-    lost, base = metrics["person_week_log_loss"], metrics["person_week_base_rate_log_loss"]
-    if champion and champion.fitted_through > cuts.fit:
-        return judge(lost, base, None, has_champion=True)
-    return judge(lost, base, None, has_champion=bool(champion) and lost >= base)
+    return Verdict(True, f"Promote: on request, or as the first; the gate said: {verdict.reason}")
 
 
 def provenance(windows: Windows, test: pl.DataFrame) -> dict[str, str]:

@@ -30,8 +30,8 @@ MODEL_SCORES_DAILY = Table(
         Column("risk_band", "text", "Band of the risk score", True,
                ("low", "medium", "high", "critical")),
         Column("reasons", "jsonb", "Three reasons: feature, en, ru, value, norm", True),
-        Column("basis", "text", "model: predicted; renewed: the next pass is already bought", True,
-               ("model", "renewed")),
+        Column("basis", "text", "model: predicted; rule: the base rate, as no model is better yet;"
+               " renewed: the next pass is already bought", True, ("model", "rule", "renewed")),
         Column("value_at_risk", "float8", "(1 - p_renew_30d) times the price of the pass"),
         Column("currency", "text", "Currency of value_at_risk, ISO 4217"),
         *_MODEL,

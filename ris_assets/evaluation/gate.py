@@ -1,15 +1,55 @@
-"""Which model may score: the better candidate, if it beats the base rate and the champion."""
+"""Which model may score: a challenger that is better than everything simple and than the champion, beyond chance.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+All are judged on the same out-of-time rows; intervals come from drawing members, not rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ris_assets.evaluation.metrics import TINY
+from ris_assets.evaluation.probability_scores import Interval, calibration_line
+
+Array = np.ndarray
+ROUNDS = 1000
+LARGEST_GAP = 0.10
+"""Predicted minus observed share, beyond its interval, from which probabilities mislead."""
+SLOPES = (0.5, 2.0)
+"""Calibration slopes outside of which predictions are far too extreme, or far too timid."""
+TOO_GOOD_AUC = 0.995
+"""No behaviour tells so much: a column knows the outcome."""
+ENOUGH_CASES = 30
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The gate's rows: outcome 0/1, who they belong to, and what each side said of them.
+
+    Attributes:
+        rules: simple rules by name, the base rate at least; a challenger has to beat each.
+        champion: what the champion says; None when there is none, or when it has seen these rows.
+    """
+
+    outcome: Array
+    members: Array
+    challenger: Array
+    rules: Mapping[str, Array]
+    champion: Array | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the candidate becomes champion, and the sentence that says why."""
+    """Whether the candidate becomes champion, and the sentences that say why."""
 
     is_promoted: bool
     reason: str
+    reasons: tuple[str, ...] = field(default=())
+
+    @property
+    def decision(self) -> str:
+        """Promote or Keep."""
+        return "Promote" if self.is_promoted else "Keep"
 
 
 def best(log_losses: Mapping[str, float]) -> str:
@@ -17,30 +57,133 @@ def best(log_losses: Mapping[str, float]) -> str:
     return min(sorted(log_losses), key=lambda name: log_losses[name])
 
 
-def judge(
-    candidate: float, base_rate: float, champion: float | None, has_champion: bool
-) -> Verdict:
-    """Judge out-of-time log losses, all on the same rows.
+def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) -> Verdict:
+    """Judge a challenger.
 
     Args:
-        candidate: of the best candidate.
-        base_rate: of the share that renewed before, said of everyone.
-        champion: of the champion in office; None when it cannot be compared honestly.
-        has_champion: whether one is in office.
+        evidence: out-of-time rows and what each side said.
+        has_champion: whether one is in office, comparable or not.
+        has_seen_these: the challenger was fitted on some of these rows, so nothing here counts.
+
+    Returns:
+        Promote if it beats every rule and the champion in log loss beyond the interval of the difference, and its
+        calibration is sound and no worse than the champion's. A champion that cannot be compared stays.
     """
-    told = f"log loss {candidate:.4f}, base rate {base_rate:.4f}"
-    if candidate >= base_rate:
-        if has_champion:
-            return Verdict(False, f"kept the champion: {told}, no better than the base rate")
-        return Verdict(True, f"first model, though no better than the base rate: {told}")
-    if champion is None:
-        why = (
-            "the champion has seen later data and cannot be compared"
-            if has_champion
-            else "first model"
+    rivals = dict(evidence.rules)
+    if evidence.champion is not None:
+        rivals["champion"] = evidence.champion
+    against = [
+        f"does not beat {_named(name)} beyond chance: {told}"
+        for name, rival in rivals.items()
+        for gain, told in [_compared(evidence, rival)]
+        if not gain.low > 0
+    ]
+    if has_seen_these:
+        against.insert(0, "was fitted on days of the window that it is judged on")
+    against += _miscalibrated(evidence) + _too_good(evidence)
+    if has_champion and evidence.champion is None:
+        against.append("the champion has seen later data and cannot be compared")
+    if against:
+        return Verdict(False, "Keep: " + "; ".join(against), tuple(against))
+    told = tuple(
+        f"beats {_named(name)}: {_compared(evidence, rival)[1]}" for name, rival in rivals.items()
+    )
+    return Verdict(True, "Promote: " + "; ".join(told), told)
+
+
+def _named(name: str) -> str:
+    return f"the {name}"
+
+
+def _compared(evidence: Evidence, rival: Array) -> tuple[Interval, str]:
+    """How much lower the challenger's log loss is, with its interval, and the sentence."""
+    own, other = (_losses(evidence.outcome, said) for said in (evidence.challenger, rival))
+    gain = mean_interval(other - own, evidence.members)
+    told = (
+        f"log loss {own.mean():.4f} against {other.mean():.4f},"
+        f" better by {gain.value:.4f} ({gain.low:.4f} to {gain.high:.4f})"
+    )
+    return gain, told
+
+
+def _losses(outcome: Array, said: Array) -> Array:
+    p = np.clip(said, TINY, 1 - TINY)
+    return -(outcome * np.log(p) + (1 - outcome) * np.log1p(-p))
+
+
+def mean_interval(
+    values: Array, members: Array, rounds: int = ROUNDS, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Mean of rows and its percentile interval, members drawn whole."""
+    _, place = np.unique(members, return_inverse=True)
+    sums = np.bincount(place, weights=values)
+    counts = np.bincount(place).astype(float)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(rounds):
+        picked = rng.integers(len(sums), size=len(sums))
+        drawn.append(sums[picked].sum() / counts[picked].sum())
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def _miscalibrated(evidence: Evidence) -> list[str]:
+    """What is wrong with the challenger's probabilities, in sentences."""
+    wrong = []
+    gap = mean_interval(evidence.challenger - evidence.outcome, evidence.members)
+    nearest = _nearest_to_zero(gap)
+    if nearest > LARGEST_GAP:
+        wrong.append(
+            f"predicts {evidence.challenger.mean():.1%} where {evidence.outcome.mean():.1%} happened"
         )
-        return Verdict(not has_champion, f"{why}: {told}")
-    told += f", champion {champion:.4f}"
-    if candidate > champion:
-        return Verdict(False, f"kept the champion: {told}")
-    return Verdict(True, f"at least as good as the champion: {told}")
+    slope = calibration_line(evidence.outcome, evidence.challenger).slope
+    if not np.isnan(slope) and not SLOPES[0] <= slope <= SLOPES[1]:
+        wrong.append(f"calibration slope {slope:.2f}, outside {SLOPES[0]} to {SLOPES[1]}")
+    if evidence.champion is not None:
+        theirs = mean_interval(evidence.champion - evidence.outcome, evidence.members)
+        if nearest > abs(theirs.value) and abs(gap.value) > abs(theirs.value):
+            wrong.append(
+                f"worse calibrated than the champion: off by {gap.value:+.1%}, the champion by"
+                f" {theirs.value:+.1%}"
+            )
+    return wrong
+
+
+def _nearest_to_zero(interval: Interval) -> float:
+    return max(interval.low, -interval.high, 0.0)
+
+
+def _too_good(evidence: Evidence) -> list[str]:
+    """A leak gives itself away by being right about nearly everyone."""
+    from sklearn.metrics import roc_auc_score
+
+    cases = evidence.outcome.sum()
+    if min(cases, len(evidence.outcome) - cases) < ENOUGH_CASES:
+        return []
+    auc = float(roc_auc_score(evidence.outcome, evidence.challenger))
+    if auc < TOO_GOOD_AUC:
+        return []
+    return [f"too good to be true, AUC {auc:.4f}: a column may know the outcome"]
+
+
+def rule_shares(
+    fitted: Sequence[float] | Array, outcome: Array, asked: Array, edges: Sequence[float]
+) -> Array:
+    """A rule of one number: the share seen before in its bin; the share of all where the bin was empty.
+
+    Args:
+        fitted: the number in rows whose outcome is known; NaN is a bin of its own.
+        asked: the number in the rows to say it of.
+        edges: inner bounds of the bins, rising.
+    """
+    bounds = np.asarray(edges, dtype=float)
+
+    def bins(values: Array) -> Array:
+        return np.where(np.isnan(values), len(bounds) + 1, np.searchsorted(bounds, values, "right"))
+
+    before = bins(np.asarray(fitted, dtype=float))
+    hits = np.bincount(before, weights=outcome, minlength=len(bounds) + 2)
+    seen = np.bincount(before, minlength=len(bounds) + 2)
+    shares = np.where(seen > 0, hits / np.maximum(seen, 1), outcome.mean())
+    return shares[bins(np.asarray(asked, dtype=float))]

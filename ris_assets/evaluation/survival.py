@@ -40,13 +40,18 @@ def _person_week_metrics(model: HazardModel, windows: Windows) -> dict[str, floa
     """Log loss and the like by person-week, beside the share lost in such weeks before."""
     event = windows.test["event"].cast(pl.Float64).to_numpy()
     metrics = binary_metrics(event, model.predict_hazard(windows.test))
-    before = windows.fitting["event"].cast(pl.Float64).to_numpy()
-    ended, ends = ends_in_week(windows.fitting), ends_in_week(windows.test)
-    rates = [_share(before[~ended]), _share(before[ended])]
-    base = np.where(ends, rates[1], rates[0])
+    base = base_rates(windows.fitting, windows.test)
     named = {f"person_week_{name}": value for name, value in metrics.items()}
     named["person_week_base_rate_log_loss"] = log_loss(event, base, np.ones(len(event)))
     return named
+
+
+def base_rates(before: pl.DataFrame, weeks: pl.DataFrame) -> Array:
+    """The share lost in person-weeks before, in which a pass ended or not."""
+    event = before["event"].cast(pl.Float64).to_numpy()
+    ended = ends_in_week(before)
+    rates = [_share(event[~ended]), _share(event[ended])]
+    return np.where(ends_in_week(weeks), rates[1], rates[0])
 
 
 def _share(event: Array) -> float:

@@ -45,7 +45,7 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
         ),
         pl.Series("risk_score", risk_scores(probability[PROBABILITIES[0]].to_numpy())),
         reasons_of(snapshot, catalog, model.importance(), model.reference),
-        pl.when(renewed).then(pl.lit("renewed")).otherwise(pl.lit("model")).alias("basis"),
+        pl.when(renewed).then(pl.lit("renewed")).otherwise(pl.lit(model.basis)).alias("basis"),
         pl.lit(scorers.name).alias("model_name"),
         pl.lit(scorers.version, pl.Int32).alias("model_version"),
         pl.lit(scorers.survival_version, pl.Int32).alias("survival_version"),

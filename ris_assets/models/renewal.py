@@ -26,14 +26,20 @@ from ris_assets.evaluation.calibration import (
 from ris_assets.evaluation.drift import reference_of
 from ris_assets.evaluation.split import Windows
 from ris_assets.features.matrix import FeatureSet
+from ris_assets.models.base_rate import BaseRateRenewal
 from ris_assets.models.blend import BlendRenewal
+from ris_assets.models.forest_renewal import ForestRenewal
+from ris_assets.models.lightgbm_renewal import LightgbmRenewal
 from ris_assets.models.logistic import LogisticRenewal
 from ris_assets.models.protocol import RENEWAL_HORIZONS, Array, Fold, RenewalEstimator
 from ris_assets.models.xgboost_renewal import XgboostRenewal
 
-ESTIMATORS: dict[str, type[LogisticRenewal] | type[XgboostRenewal] | type[BlendRenewal]] = {
-    family.family: family for family in (LogisticRenewal, XgboostRenewal, BlendRenewal)
+ESTIMATORS: dict[str, type[RenewalEstimator]] = {
+    family.family: family
+    for family in (LogisticRenewal, ForestRenewal, XgboostRenewal, LightgbmRenewal, BlendRenewal)
 }
+"""The families that contend."""
+STORED: dict[str, type[RenewalEstimator]] = {**ESTIMATORS, BaseRateRenewal.family: BaseRateRenewal}
 PROBABILITIES = tuple(f"p_renew_{days}d" for days in RENEWAL_HORIZONS)
 LATE_PRIOR_PASSES = 10.0
 LATE_PRIOR_SHARE = 0.05
@@ -62,6 +68,11 @@ class RenewalModel:
     def family(self) -> str:
         """The estimator's family."""
         return self.estimator.family
+
+    @property
+    def basis(self) -> str:
+        """What a score rests on: a model, or a rule that holds while no model is better."""
+        return "rule" if self.family == BaseRateRenewal.family else "model"
 
     def fit(self, windows: Windows) -> "RenewalModel":
         """Fit and calibrate on everything known by the fitting cut; the test window is not read.
@@ -137,7 +148,7 @@ class RenewalModel:
         late = tuple(Platt(item["intercept"], item["slope"]) for item in data["late"])
         return cls(
             FeatureSet.from_json(data["features"]),
-            ESTIMATORS[data["family"]].load(folder),
+            STORED[data["family"]].load(folder),
             calibrator_from_json(data["calibrator"]),
             late,
             data["bands"],

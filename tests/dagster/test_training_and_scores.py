@@ -8,8 +8,10 @@ import polars as pl
 import psycopg
 import pytest
 
+from ris_assets import tracking
 from ris_assets.assets import quality, scores, training
 from ris_assets.errors import RisError
+from ris_assets.models.renewal import ESTIMATORS
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource, copy_frame
 from ris_assets.settings import get_settings
@@ -118,7 +120,25 @@ def test_the_better_family_becomes_champion_and_its_provenance_is_told(trained, 
         } <= set(found.tags)
     runs = mlflow.search_runs(experiment_names=["ris"], output_format="list")
     losses = {r.data.tags["mlflow.runName"]: r.data.metrics.get("test_log_loss") for r in runs}
-    assert renewal.tags["family"] == min(("logistic", "xgboost"), key=lambda name: losses[name])
+    contended = {name: loss for name, loss in losses.items() if name in ESTIMATORS}
+    assert set(contended) == set(ESTIMATORS)
+    assert renewal.tags["family"] == min(contended, key=lambda name: contended[name])
+    assert renewal.tags["decision"] == "Promote"
+
+
+def test_a_rollback_brings_the_champion_before_back(trained, resources):
+    resources["mlflow"].activate()
+    first = tracking.champion_version("ris_renewal")
+    with pytest.raises(RisError, match="none before it"):
+        tracking.rollback("ris_renewal")
+    promote = {"config": {"always_promote": True}}
+    config = {"ops": {"renewal_models": promote, "survival_model": promote}}
+    assert dg.materialize(TRAINING, resources=resources, run_config=config).success
+    second = tracking.champion_version("ris_renewal")
+    assert second != first
+    assert tracking.rollback("ris_renewal") == (second, first)
+    assert tracking.load_champion("ris_renewal").version == first
+    assert tracking.rollback("ris_survival")[1] == 1
 
 
 def test_the_logged_model_predicts_probabilities_from_a_plain_frame(trained, resources, studio):
@@ -166,6 +186,7 @@ def test_a_broken_feature_stops_the_scores_and_keeps_those_before(
     trained, resources, database, studio
 ):
     everything = "select * from ris.model_scores_daily order by score_date, user_id"
+    assert score(resources, studio.horizon).success
     before = rows(database, everything)
     column = rows(
         database,

@@ -16,7 +16,7 @@ from ris_assets.evaluation.calibration import (
     fit_platt,
     sigmoid,
 )
-from ris_assets.evaluation.gate import best, judge
+from ris_assets.evaluation.gate import best
 from ris_assets.evaluation.metrics import binary_metrics, reliability, share_of_ceiling
 from ris_assets.evaluation.split import Cuts, cuts_for, refuse_too_little, split_by_time
 
@@ -129,24 +129,6 @@ def test_an_empty_band_says_nothing():
 
 def test_wilson_interval_of_nine_in_ten():
     assert wilson(0.9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("candidate", "champion", "has_champion", "promoted"),
-    [
-        (0.50, None, False, True),
-        (0.65, None, False, True),
-        (0.65, 0.70, True, False),
-        (0.50, 0.55, True, True),
-        (0.50, 0.50, True, True),
-        (0.55, 0.50, True, False),
-        (0.50, None, True, False),
-    ],
-)
-def test_the_gate(candidate, champion, has_champion, promoted):
-    verdict = judge(candidate, 0.60, champion, has_champion)
-    assert verdict.is_promoted is promoted
-    assert "log loss" in verdict.reason
 
 
 def test_the_lowest_log_loss_wins_and_ties_go_by_name():

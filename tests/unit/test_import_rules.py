@@ -15,6 +15,7 @@ LAYERS = {
     "models": 2, "evaluation": 2, "studio": 2, "resources": 3, "tracking": 3, "ingest": 3.5, "assets": 4, "dbt": 4,
     "jobs": 5, "schedules": 5, "checks": 5, "definitions": 6, "demo": 6, "launcher": 6, "summary": 6,
     "forget": 6, "runs": 7, "cli_runs": 8, "cli_source": 8, "cli_bench": 8, "cli_check": 8, "cli_forget": 8,
+    "cli_model": 8,
     "cli": 9,
 }  # fmt: skip
 DRIVERS = {"psycopg", "psycopg2", "adbc_driver_postgresql", "sqlalchemy", "connectorx"}

@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation import contest
+from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
 from ris_assets.evaluation.survival import concordance, outcomes_after
 from ris_assets.features.score_rows import Scorers, score_rows
@@ -206,3 +208,49 @@ def test_a_day_scored_alone_and_within_a_range_agree(contenders, hazard, studio)
     within = score_rows(rows, CATALOG, scorers).filter(as_of_date=days[1])
     alone = score_rows(rows.filter(as_of_date=days[1]), CATALOG, scorers)
     assert alone.equals(within)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_pure_chance_is_no_model(studio, seed):
+    """Renewals dealt out at random to passes: the out-of-time AUC is a coin's, and the base rate stays."""
+    coins = np.random.default_rng(seed).random(studio.labels.height) < 0.6
+    chance = studio.labels.with_columns(
+        pl.when(pl.col(f"renewed_{days}d").is_not_null())
+        .then(pl.Series(coins))
+        .alias(f"renewed_{days}d")
+        for days in (30, 60, 90)
+    )
+    windows = contest.renewal_windows(studio.snapshot.join(chance, "hp_id"), studio.horizon)
+    contenders = contest.fit_contenders(windows, CATALOG, families=("logistic", "xgboost"))
+    winner = contest.winner_of(contenders)
+    outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
+    said = winner.model.predict(windows.test)["p_renew_30d"].to_numpy()
+    auc = bootstrap(_auc, outcome, said, groups=windows.test["user_id"].to_numpy(), rounds=200)
+    assert auc.low < 0.5 < auc.high
+    verdict = contest.judge_renewal(winner, windows, None, None)
+    assert verdict.decision == "Keep"
+    assert "does not beat the base rate" in verdict.reason
+
+
+def _auc(outcome: np.ndarray, said: np.ndarray) -> float:
+    return float(roc_auc_score(outcome, said)) if 0 < outcome.sum() < len(outcome) else np.nan
+
+
+def test_a_model_that_knows_something_passes_the_gate(contenders, windows):
+    verdict = contest.judge_renewal(contest.winner_of(contenders), windows, None, None)
+    assert verdict.decision == "Promote"
+    assert "beats the base rate" in verdict.reason
+
+
+def test_the_base_rate_scores_by_a_rule(windows, hazard, studio, tmp_path):
+    """It stands in where no family is better: one probability for all, said to be a rule."""
+    contest.base_rate_contender(windows, CATALOG).model.save(tmp_path)
+    model = RenewalModel.load(tmp_path)
+    predicted = model.predict(windows.test)
+    assert predicted["p_renew_30d"].n_unique() == 1
+    assert (predicted["p_renew_30d"] <= predicted["p_renew_60d"]).all()
+    before = windows.fitting["renewed_30d"].mean()
+    assert predicted["p_renew_30d"][0] == pytest.approx(before, abs=0.1)
+    scorers = Scorers(model, hazard[0][0], "ris_renewal", 1, 1)
+    rows = score_rows(studio.snapshot.tail(20), CATALOG, scorers)
+    assert set(rows["basis"]) <= {"rule", "renewed"}

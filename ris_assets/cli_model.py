@@ -1,0 +1,54 @@
+"""`ris model`: who is champion, and back to the one before."""
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+NAMES = {"renewal": "ris_renewal", "survival": "ris_survival"}
+
+
+@click.group()
+def model() -> None:
+    """The registered models: see who scores, go back to the one before."""
+
+
+@model.command("list")
+def list_versions() -> None:
+    """Versions of every model, what the gate said, and who is champion."""
+    from ris_assets import tracking
+
+    _activate()
+    table = Table("model", "version", "family", "fitted through", "decision", "", "gate")
+    for name in NAMES.values():
+        champion = tracking.champion_version(name)
+        for version, tags in tracking.versions(name):
+            table.add_row(
+                name,
+                str(version),
+                tags.get("family", ""),
+                tags.get("fitted_through", ""),
+                tags.get("decision", ""),
+                "champion" if version == champion else "",
+                tags.get("gate", ""),
+            )
+    Console().print(table)
+
+
+@model.command()
+@click.argument("which", type=click.Choice([*NAMES, "all"]), default="renewal")
+def rollback(which: str) -> None:
+    """Make the champion before the champion again. The next scores name its version."""
+    from ris_assets import tracking
+
+    _activate()
+    for name in NAMES.values() if which == "all" else [NAMES[which]]:
+        was, now = tracking.rollback(name)
+        click.echo(f"{name}: version {now} is champion again, {was} no longer is.")
+
+
+def _activate() -> None:
+    from ris_assets.launcher import prepare
+    from ris_assets.resources.mlflow import MlflowResource
+
+    prepare()
+    MlflowResource().activate()

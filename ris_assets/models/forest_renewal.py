@@ -1,0 +1,73 @@
+"""Random forest for renewal: many trees of large leaves, native missing values."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from ris_assets.models.protocol import Array, Fold
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
+
+FILE = "forest.skops"
+TREES, COLUMN_SHARE, ROW_SHARE = 200, 0.2, 0.3
+LEAF_SHARE = 0.002
+"""Least share of the weight in a leaf: shares of fewer passes are chance."""
+TRUSTED = ["numpy.dtype", "sklearn.tree._tree.Tree"]
+"""What skops may build besides scikit-learn's own types."""
+
+
+class ForestRenewal:
+    """Trees on the encoded matrix, their leaves' shares averaged."""
+
+    family: ClassVar[str] = "forest"
+
+    def __init__(self, forest: "RandomForestClassifier | None" = None) -> None:
+        """An unfitted model, or one around a forest that was read back."""
+        self.forest = forest
+
+    def fit(self, training: Fold) -> Self:
+        """Grow."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        self.forest = RandomForestClassifier(
+            n_estimators=TREES, max_features=COLUMN_SHARE, max_samples=ROW_SHARE,
+            min_weight_fraction_leaf=LEAF_SHARE, random_state=7, n_jobs=2,
+        )  # fmt: skip
+        self.forest.fit(training.matrix, training.target, sample_weight=training.weight)
+        return self
+
+    def predict(self, matrix: Array) -> Array:
+        """Probabilities, one a row."""
+        return self._fitted.predict_proba(matrix)[:, 1]
+
+    def importance(self) -> Array:
+        """Mean decrease of impurity by column."""
+        return np.asarray(self._fitted.feature_importances_)
+
+    def params(self) -> dict[str, float | int | str]:
+        """Settings worth logging."""
+        return {
+            "trees": TREES, "column_share": COLUMN_SHARE, "row_share": ROW_SHARE,
+            "leaf_share": LEAF_SHARE,
+        }  # fmt: skip
+
+    def save(self, folder: Path) -> None:
+        """Write the forest in skops format."""
+        import skops.io
+
+        skops.io.dump(self._fitted, folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the forest; skops builds only types that it trusts."""
+        import skops.io
+
+        return cls(skops.io.load(folder / FILE, trusted=TRUSTED))
+
+    @property
+    def _fitted(self) -> "RandomForestClassifier":
+        if self.forest is None:
+            raise ValueError("the forest is not fitted yet")
+        return self.forest
