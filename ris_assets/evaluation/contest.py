@@ -148,7 +148,8 @@ def judge_survival(
         said = champion.predict_hazard(test) if fitted_through <= windows.cuts.fit else None
     evidence = Evidence(
         outcome=test["event"].cast(pl.Float64).to_numpy(),
-        members=test["user_id"].to_numpy(),
+        # A week without a snapshot names no member, but always its spell.
+        members=test["spell_id"].to_numpy(),
         challenger=model.predict_hazard(test),
         rules={"base rate": base_rates(windows.fitting, test)},
         champion=said,
