@@ -184,7 +184,6 @@ def requirements() -> list[str]:
 def register(candidate: Candidate, logged: Logged, verdict: Verdict) -> int:
     """Make the logged model a version of its registered name; champion if the gate says so."""
     import mlflow
-
     from mlflow.utils.logging_utils import disable_logging
 
     disable_logging()  # logging the model has turned it on again
