@@ -75,6 +75,13 @@ class Settings(BaseModel):
     deleted_share: float = Field(
         0.5, ge=0, le=1, description="Share of an entity's documents that may vanish at once"
     )
+    call_cost: float = Field(
+        1.0, ge=0, description="Cost of one call, in any unit of money that the next setting shares"
+    )
+    kept_value: float = Field(
+        20.0, ge=0, description="Worth of a member who would have left and is kept"
+    )
+    call_success: float = Field(0.2, ge=0, le=1, description="Share of them that a call keeps")
     start_date: date = Field(date(2026, 1, 1), description="First daily partition")
 
     @property

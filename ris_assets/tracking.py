@@ -5,9 +5,10 @@ The tracking and registry addresses are set before by `resources/mlflow.py`.
 
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -21,9 +22,9 @@ from ris_assets.errors import RisError
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.features.matrix import FeatureSet
 
-EXPERIMENT = "ris"
 RENEWAL, SURVIVAL = "ris_renewal", "ris_survival"
 CHAMPION, CHALLENGER = "champion", "challenger"
+MAX_DESCRIPTION = 5000
 FOLLOWS = "follows"
 """Tag of a champion: the version that was champion before it."""
 ENTRY_FILES = {RENEWAL: "logged_renewal.py", SURVIVAL: "logged_survival.py"}
@@ -50,6 +51,15 @@ class Loggable(Protocol):
 
 
 @dataclass(frozen=True)
+class Child:
+    """A run below a candidate's: one set of settings that was tried."""
+
+    name: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A fitted model and what is to be told of it.
 
@@ -58,6 +68,8 @@ class Candidate:
         outputs: columns that the logged model predicts, all numbers.
         extra_columns: columns that the model reads besides its features.
         files: name -> PNG or text, logged beside the model.
+        steps: metric -> values one after the other (backtest windows).
+        trials: settings tried, each a run below this one.
     """
 
     name: str
@@ -70,6 +82,8 @@ class Candidate:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    trials: tuple[Child, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,8 +126,16 @@ def log_candidate(candidate: Candidate) -> Logged:
     with mlflow.start_run(run_name=candidate.family, nested=True, tags=dict(candidate.tags)) as run:
         mlflow.log_params(dict(candidate.params))
         mlflow.log_metrics(dict(candidate.metrics))
+        for name, values in candidate.steps.items():
+            for step, value in enumerate(values):
+                mlflow.log_metric(name, value, step=step)
         for name, content in candidate.files.items():
             _log_bytes(name, content)
+        for trial in candidate.trials:
+            with mlflow.start_run(run_name=trial.name, nested=True, tags={"kind": "trial"}):
+                mlflow.log_params(dict(trial.params))
+                mlflow.log_metrics(dict(trial.metrics))
+        _log_dataset(candidate)
         example = typical_input(model_input(candidate)).to_pandas()
         with tempfile.TemporaryDirectory() as folder:
             candidate.model.save(Path(folder) / "model")
@@ -126,6 +148,33 @@ def log_candidate(candidate: Candidate) -> Logged:
                 pip_requirements=requirements(),
             )
     return Logged(run.info.run_id, info.model_uri)
+
+
+def with_files(candidate: Candidate, files: Mapping[str, bytes]) -> Candidate:
+    """The candidate with more files."""
+    return replace(candidate, files={**candidate.files, **files})
+
+
+def _log_dataset(candidate: Candidate) -> None:
+    """Which rows: their hash and columns, and one made-up row to show the types. No member's row."""
+    import mlflow
+
+    shown = typical_input(model_input(candidate)).to_pandas()
+    digest = candidate.tags.get("snapshot_hash", "")[:36] or None
+    name = f"{candidate.name} snapshots through {candidate.tags.get('trained_through', '?')}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of integer columns, which these are not
+        dataset = mlflow.data.from_pandas(shown, source="postgresql", name=name, digest=digest)  # type: ignore[attr-defined]
+        mlflow.log_input(dataset, context="training")
+
+
+def log_card(name: str, version: int, run_id: str, text: str) -> None:
+    """Put a model card beside the run, and on the version as its description."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    client.log_text(run_id, text, "model_card.md")
+    client.update_model_version(name, str(version), description=text[:MAX_DESCRIPTION])
 
 
 def typical_input(frame: pl.DataFrame) -> pl.DataFrame:

@@ -47,6 +47,17 @@ class FakeStudio:
     horizon: date
 
     @property
+    def passes(self) -> pl.DataFrame:
+        """How each pass ended, one in five of the lapses with a payment that failed."""
+        lapse = (
+            pl.when(pl.col("hp_id").hash(1) % 5 == 0)
+            .then(pl.lit("payment_failed"))
+            .otherwise(pl.lit("lapsed"))
+        )
+        ended = pl.when(pl.col("renewed_30d")).then(pl.lit("renewed")).otherwise(lapse)
+        return self.labels.select("hp_id", ended.alias("how_ended"))
+
+    @property
     def labelled(self) -> pl.DataFrame:
         """Snapshots joined with labels."""
         return self.snapshot.join(self.labels, "hp_id")
@@ -157,4 +168,11 @@ def person_weeks(studio: FakeStudio) -> pl.DataFrame:
     """Person-weeks beside the snapshot of the day before each, as training reads them."""
     snapshot = studio.snapshot.drop("hp_id", "spell_id")
     seen = snapshot.with_columns((pl.col("as_of_date") + pl.duration(days=1)).alias("week_start"))
-    return studio.weeks.join(seen, ["user_id", "week_start"], "left").sort("week_start", "spell_id")
+    ended_by = pl.when("event").then("how_ended").alias("ended_by")
+    return (
+        studio.weeks.join(seen, ["user_id", "week_start"], "left")
+        .join(studio.passes, "hp_id", "left")
+        .with_columns(ended_by)
+        .drop("how_ended")
+        .sort("week_start", "spell_id")
+    )

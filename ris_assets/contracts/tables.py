@@ -24,14 +24,23 @@ MODEL_SCORES_DAILY = Table(
         Column("p_renew_30d", "float8", "P(renewed within 30 days after the pass ends)", True),
         Column("p_renew_60d", "float8", "The same within 60 days", True),
         Column("p_renew_90d", "float8", "The same within 90 days", True),
+        *(Column(f"p_renew_{days}d_{end}", "float8",
+                 f"{name} end of the 95% interval of p_renew_{days}d; null where data is not thin")
+          for days in (30, 60, 90) for end, name in (("low", "Lower"), ("high", "Upper"))),
+        *(Column(f"p_lost_{days}d", "float8",
+                 f"P(the spell has ended, not to be renewed in time, {days} days from the score date)", True)
+          for days in (7, 30, 60, 90)),
+        Column("p_payment_failed_90d", "float8",
+               "The part of p_lost_90d in which a payment was tried and failed", True),
         Column("expected_weeks_left", "float8",
                "Expected weeks before the spell ends, counted over the next 52"),
         Column("risk_score", "float8", "100 (1 - p_renew_30d), one decimal", True),
         Column("risk_band", "text", "Band of the risk score", True,
                ("low", "medium", "high", "critical")),
         Column("reasons", "jsonb", "Three reasons: feature, en, ru, value, norm", True),
-        Column("basis", "text", "model: predicted; rule: the base rate, as no model is better yet;"
-               " renewed: the next pass is already bought", True, ("model", "rule", "renewed")),
+        Column("basis", "text", "model: predicted; rule: a share by rule of thumb, as no model is better yet;"
+               " insufficient: too few known outcomes even for that; renewed: the next pass is already bought",
+               True, ("model", "rule", "insufficient", "renewed")),
         Column("value_at_risk", "float8", "(1 - p_renew_30d) times the price of the pass"),
         Column("currency", "text", "Currency of value_at_risk, ISO 4217"),
         *_MODEL,
@@ -46,8 +55,13 @@ MODEL_IMPORTANCE = Table(
     (
         *_MODEL,
         Column("feature", "text", "Feature as it stands in the catalogue", True),
-        Column("importance", "float8", "Share of the model's total importance, 0-1", True),
+        Column("importance", "float8",
+               "Share of the model's own total, 0-1: gain of trees, size of scaled coefficients", True),
         Column("importance_rank", "int4", "1 is the most important", True),
+        Column("permutation", "float8",
+               "Rise of the out-of-time log loss when the feature is shuffled between members; null if not tried"),
+        Column("mean_abs_shap", "float8",
+               "Mean size of what the feature adds to the log odds out of time; null from families that cannot tell"),
     ),
 )  # fmt: skip
 
@@ -61,6 +75,8 @@ MODEL_CALIBRATION = Table(
         Column("bin", "int4", "Bin of equal weight, 1 holds the lowest predictions", True),
         Column("predicted_share", "float8", "Mean predicted probability in the bin", True),
         Column("observed_share", "float8", "Share that renewed", True),
+        Column("observed_low", "float8", "Lower end of the 95% Wilson interval of observed_share", True),
+        Column("observed_high", "float8", "Upper end of that interval", True),
         Column("passes", "float8", "Weight of the bin, in passes", True),
         Column("rows_count", "int8", "Rows in the bin", True),
     ),
@@ -68,7 +84,8 @@ MODEL_CALIBRATION = Table(
 
 MODEL_BANDS = Table(
     RIS_SCHEMA, "model_bands",
-    "One row is a risk band of a model version: its limits and what happened in it out of time",
+    "One row is a risk band of a model version: its limits, cut where the shares lost separate, and what"
+    " happened in it out of time",
     ("model_name", "model_version", "risk_band"),
     (
         *_MODEL,
@@ -80,6 +97,7 @@ MODEL_BANDS = Table(
         Column("observed_low", "float8", "Lower end of the 95% Wilson interval of observed_share"),
         Column("observed_high", "float8", "Upper end of that interval"),
         Column("passes", "float8", "Weight of the band out of time, in passes", True),
+        Column("lift", "float8", "Share lost in the band against the share lost of all; null if empty"),
     ),
 )  # fmt: skip
 

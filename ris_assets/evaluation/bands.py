@@ -1,19 +1,58 @@
 """Risk bands: where each begins on the risk score, and what happened to the members in it."""
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import sqrt
 
 import numpy as np
 import polars as pl
 
 Array = np.ndarray
+BANDS = ("low", "medium", "high", "critical")
+EVEN_BANDS = {"low": 0.0, "medium": 25.0, "high": 50.0, "critical": 75.0}
+"""Where nothing is known to cut by."""
+CANDIDATES = 40
 BAND_FROM_QUANTILE = {"low": 0.0, "medium": 0.50, "high": 0.80, "critical": 0.95}
-"""A band begins where this share of the validation window scores below it."""
+"""Where no cut separates: a band begins where this share of the weight scores below it."""
+NOBODY = 100.1
+"""Above every risk score: where a band begins that nobody can be in."""
+LEAST_SHARE = 0.03
+"""Of all weight in a band."""
+APART = 1.96
+"""Standard errors by which the shares lost in neighbouring bands differ."""
 
 
-def band_limits(risk: Array, weight: Array) -> dict[str, float]:
-    """Band -> risk score at which it begins, rising strictly in steps of at least 0.1."""
+def band_limits(risk: Array, lost: Array, weight: Array) -> dict[str, float]:
+    """Band -> risk score at which it begins: cut where the shares that were lost separate best.
+
+    Of all cuts that leave every band enough weight and neighbours apart beyond chance, the likeliest; as many bands
+    as there can be. Three are low, medium and high, two low and high: nobody is called critical for whom nothing
+    sets them apart.
+
+    Args:
+        risk: scores 0-100, a decimal.
+        lost: 1 where the member did not renew.
+        weight: of each row, in passes.
+    """
+    cuts = np.unique(np.round(np.quantile(risk, np.linspace(0, 1, CANDIDATES + 1)[1:-1]), 1))
+    cuts = cuts[cuts > risk.min()]
+    sums = _Sums.of(risk, lost, weight, cuts)
+    for count in (3, 2, 1):
+        best = sums.best(count)
+        if best is not None:
+            return _named([float(cut) for cut in best])
+    return _by_quantile(risk, weight)
+
+
+def _named(cuts: list[float]) -> dict[str, float]:
+    """Limits of the bands; one that is missing begins where the next one does, or above every score."""
+    if len(cuts) == 1:
+        cuts = [cuts[0], cuts[0]]
+    return dict(zip(BANDS, [0.0, *cuts, NOBODY], strict=False))
+
+
+def _by_quantile(risk: Array, weight: Array) -> dict[str, float]:
+    """Half, 30, 15 and 5% of the weight: where no cut separates, the order is all there is."""
     order = np.argsort(risk, kind="stable")
     position = np.cumsum(weight[order]) / weight.sum()
     limits = {"low": 0.0}
@@ -21,6 +60,44 @@ def band_limits(risk: Array, weight: Array) -> dict[str, float]:
         cut = float(risk[order][np.searchsorted(position, quantile)])
         limits[band] = round(max(cut, max(limits.values()) + 0.1), 1)
     return limits
+
+
+class _Sums:
+    """Weight and losses below each candidate cut, from which any banding is judged at once."""
+
+    def __init__(self, cuts: Array, weight: Array, lost: Array) -> None:
+        self.cuts, self.weight, self.lost = cuts, weight, lost
+
+    @classmethod
+    def of(cls, risk: Array, lost: Array, weight: Array, cuts: Array) -> "_Sums":
+        """Sums of rows whose score is below each cut; all rows last."""
+        place = np.searchsorted(cuts, risk, side="right")
+        size = len(cuts) + 1
+        below = np.cumsum(np.bincount(place, weights=weight, minlength=size))
+        gone = np.cumsum(np.bincount(place, weights=weight * lost, minlength=size))
+        return cls(cuts, below, gone)
+
+    def best(self, count: int) -> list[float] | None:
+        """The likeliest allowed choice of so many cuts, None where there is none."""
+        if len(self.cuts) < count:
+            return None
+        chosen = np.array(list(combinations(range(len(self.cuts)), count)))
+        last = np.full((len(chosen), 1), len(self.cuts))
+        bounds = np.hstack([chosen, last])
+        weight = np.diff(self.weight[bounds], axis=1, prepend=0.0)
+        lost = np.diff(self.lost[bounds], axis=1, prepend=0.0)
+        safe = np.maximum(weight, 1e-9)
+        share = np.clip((lost + 0.5) / (safe + 1), 1e-6, 1 - 1e-6)
+        error = np.sqrt(share * (1 - share) / safe)
+        apart = np.diff(share, axis=1) / np.hypot(error[:, 1:], error[:, :-1])
+        allowed = (weight >= LEAST_SHARE * self.weight[-1]).all(axis=1) & (apart >= APART).all(
+            axis=1
+        )
+        if not allowed.any():
+            return None
+        likelihood = (lost * np.log(share) + (weight - lost) * np.log1p(-share)).sum(axis=1)
+        best = int(np.argmax(np.where(allowed, likelihood, -np.inf)))
+        return [float(self.cuts[place]) for place in chosen[best]]
 
 
 def band_of(risk: pl.Expr, limits: Mapping[str, float]) -> pl.Expr:
@@ -35,8 +112,9 @@ def band_of(risk: pl.Expr, limits: Mapping[str, float]) -> pl.Expr:
 def band_table(
     limits: Mapping[str, float], risk: Array, predicted: Array, outcome: Array, weight: Array
 ) -> pl.DataFrame:
-    """What happened in each band: limits, expected and observed share with its interval, passes."""
-    edges = [*limits.values(), 100.0 + 0.1]
+    """What happened in each band: limits, expected and observed share with its interval, passes, lift of the loss."""
+    edges = [*limits.values(), NOBODY]
+    lost = 1 - float(np.average(outcome, weights=weight)) if len(outcome) else 0.0
     rows = []
     for band, (low, high) in zip(limits, pairwise(edges), strict=True):
         inside = (risk >= low) & (risk < high)
@@ -47,8 +125,9 @@ def band_table(
             row["expected_share"] = float(np.average(predicted[inside], weights=weight[inside]))
             row["observed_share"] = observed
             row["observed_low"], row["observed_high"] = wilson(observed, passes)
+            row["lift"] = (1 - observed) / lost if lost else None
         rows.append(row)
-    numbers = ["expected_share", "observed_share", "observed_low", "observed_high"]
+    numbers = ["expected_share", "observed_share", "observed_low", "observed_high", "lift"]
     schema = {"risk_band": pl.String, "from_score": pl.Float64, "to_score": pl.Float64}
     return pl.DataFrame(rows, schema=schema | dict.fromkeys([*numbers, "passes"], pl.Float64))
 

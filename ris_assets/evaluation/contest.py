@@ -1,21 +1,33 @@
-"""A training from rows to judged models: split, fit every family, report, choose. No I/O."""
+"""A renewal training from rows to judged models: tier, split, search, backtest, fit, report, choose. No I/O.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Families are compared by a rolling backtest inside the time before the fitting cut. The out-of-time window is for
+judging the one that is chosen: choosing by it as well would flatter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 import polars as pl
 
+from ris_assets.evaluation.backtest import earlier_windows
 from ris_assets.evaluation.gate import Evidence, Verdict, best, judge, rule_shares
+from ris_assets.evaluation.metrics import binary_metrics
+from ris_assets.evaluation.probability_scores import DEFAULT_COSTS, Costs
 from ris_assets.evaluation.renewal_report import RenewalReport, report_on
-from ris_assets.evaluation.split import Windows, cuts_for, refuse_too_little, split_by_time
-from ris_assets.evaluation.survival import base_rates, survival_metrics
+from ris_assets.evaluation.split import Windows, cuts_for, split_by_time
+from ris_assets.evaluation.tiers import Tier, tier_of, told
 from ris_assets.features.matrix import FeatureSet, choose_features
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.base_rate import BaseRateRenewal
-from ris_assets.models.hazard import CLOCK_FEATURES, HazardModel
-from ris_assets.models.renewal import ESTIMATORS, RenewalModel
+from ris_assets.models.protocol import Fold, RenewalEstimator
+from ris_assets.models.renewal import ESTIMATORS, RenewalModel, balanced, new_estimator
+from ris_assets.models.rule_renewal import FEATURE as STREAK
+from ris_assets.models.rule_renewal import RuleRenewal
+from ris_assets.models.search import BALANCE, Found, fold_losses, search
+from ris_assets.models.small_renewal import FEATURES as SMALL_FEATURES
+from ris_assets.models.small_renewal import SmallRenewal
 
 CALENDAR_FEATURES = (
     "tenure_days",
@@ -30,33 +42,49 @@ CALENDAR_FEATURES = (
 """Clocks of a young studio: they grow with the calendar (tenure by two standard deviations from the fitted to
 the scored weeks), so a model extrapolates along them. Without them the demo's log loss falls from 0.4820 to
 0.4812 and the mean score comes 0.3 points nearer to what happened."""
-
-
-STREAK, STREAK_WEEKS = "visit_streak_weeks", (0.5, 2.5, 6.5)
+STREAK_WEEKS = (0.5, 2.5, 6.5)
 """The rule of thumb to beat: who has come every week lately renews."""
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A fitted renewal model and what it did out of time."""
+    """A fitted renewal model and what it did.
+
+    Attributes:
+        backtest: a row for each earlier window: its cuts, rows, metrics.
+        found: what the search for settings tried.
+    """
 
     model: RenewalModel
     report: RenewalReport
+    backtest: pl.DataFrame = field(default_factory=pl.DataFrame)
+    found: Found = field(default_factory=lambda: Found({}))
 
     @property
     def log_loss(self) -> float:
-        """What the contest is decided by."""
-        return self.report.metrics["test_log_loss"]
+        """What families are compared by: the backtest, or where there is none the out-of-time window."""
+        if self.backtest.height:
+            return float(np.average(self.backtest["log_loss"], weights=self.backtest["rows"]))
+        return self.report.metrics.get("test_log_loss", float("inf"))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much may be searched: sets of settings a family, and seconds a family."""
+
+    trials: int = 0
+    seconds: float = 60.0
+
+
+NO_SEARCH = Budget()
 
 
 def renewal_windows(labelled: pl.DataFrame, as_of: date) -> Windows:
-    """Weighted training rows, parted by time; RisError when they are too few."""
+    """Weighted training rows, parted by time."""
     rows = renewal_rows(labelled)
     first = rows["as_of_date"].min()
-    windows = split_by_time(rows, cuts_for(as_of, first if isinstance(first, date) else as_of))
-    refuse_too_little(windows)
-    return windows
+    return split_by_time(rows, cuts_for(as_of, first if isinstance(first, date) else as_of))
 
 
 def renewal_features(training: pl.DataFrame, catalog: pl.DataFrame) -> FeatureSet:
@@ -64,22 +92,119 @@ def renewal_features(training: pl.DataFrame, catalog: pl.DataFrame) -> FeatureSe
     return choose_features(training, catalog, exclude=CALENDAR_FEATURES)
 
 
+def families_of(tier: Tier, features: FeatureSet) -> dict[str, FeatureSet]:
+    """The families that a tier lets contend, with what each reads."""
+    if tier is Tier.FULL:
+        return dict.fromkeys(ESTIMATORS, features)
+    if tier is Tier.SMALL:
+        return {SmallRenewal.family: features.only(SMALL_FEATURES)}
+    if tier is Tier.RULE and STREAK in features.numeric:
+        return {RuleRenewal.family: features.only((STREAK,))}
+    return {BaseRateRenewal.family: features.only(())}
+
+
+def _silent(line: str) -> None:
+    """Say nothing of the progress."""
+
+
 def fit_contenders(
     windows: Windows,
     catalog: pl.DataFrame,
     truth: pl.DataFrame | None = None,
-    families: Sequence[str] = tuple(ESTIMATORS),
+    families: Sequence[str] | None = None,
+    *,
+    tier: Tier | None = None,
+    budget: Budget = NO_SEARCH,
+    costs: Costs = DEFAULT_COSTS,
+    said: Callable[[str], object] = _silent,
 ) -> dict[str, Contender]:
-    """One contender a family, on the same features and windows."""
-    features = renewal_features(windows.training, catalog)
-    models = {name: RenewalModel(features, ESTIMATORS[name]()).fit(windows) for name in families}
-    return {
-        name: Contender(model, report_on(model, windows, truth)) for name, model in models.items()
-    }
+    """One contender a family, on the same windows.
+
+    Args:
+        families: those to fit, by default all that the tier lets contend.
+        tier: by default what the rows carry.
+        truth: the simulator's probabilities, for the report.
+        budget: of the search for settings.
+        said: hears of the progress.
+    """
+    tier = tier or tier_of(windows)
+    read = families_of(tier, renewal_features(windows.fitting, catalog))
+    before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
+    contenders = {}
+    for name in families or tuple(read):
+        features = read.get(name) or next(iter(read.values()))
+        found = _searched(name, features, before, budget)
+        model = _model(name, features, found.settings, tier).fit(windows)
+        backtest = _backtest(name, features, found.settings, before, tier)
+        report = report_on(model, windows, truth, costs)
+        contenders[name] = Contender(model, report, backtest, found)
+        said(f"{name}: log loss {contenders[name].log_loss:.4f}, {len(backtest)} backtest windows")
+    return contenders
 
 
-def winner_of(contenders: dict[str, Contender]) -> Contender:
-    """The contender with the lowest out-of-time log loss."""
+def _model(
+    family: str, features: FeatureSet, settings: Mapping[str, float], tier: Tier
+) -> RenewalModel:
+    own = dict(settings)
+    balance = float(own.pop(BALANCE, 0.0))
+    estimator = new_estimator(family, own)
+    is_insufficient = tier is Tier.INSUFFICIENT
+    return RenewalModel(features, estimator, balance=balance, is_insufficient=is_insufficient)
+
+
+def _earlier(windows: Windows) -> list[Windows]:
+    """The windows of the backtest, newest first; nothing in them is known after the fitting cut."""
+    return list(
+        earlier_windows(
+            windows.fitting, windows.cuts.fit, seen="as_of_date", matures="matures_30d_on",
+            target="renewed_30d", unit="hp_id",
+        )
+    )  # fmt: skip
+
+
+def _searched(
+    family: str, features: FeatureSet, before: Sequence[Windows], budget: Budget
+) -> Found:
+    """Search on the backtest's windows, the oldest first."""
+    if family not in ESTIMATORS or budget.trials < 2 or not before:
+        return Found({})
+    model = RenewalModel(features, ESTIMATORS[family]())
+    folds = [
+        (model.fold(one.fitting), model.fold(one.test), one.test["user_id"].to_numpy())
+        for one in reversed(before)
+    ]
+    losses = fold_losses(folds, _raw)
+    return search(ESTIMATORS[family], losses, len(folds), budget.trials, budget.seconds)
+
+
+def _raw(estimator: RenewalEstimator, balance: float, training: Fold, matrix: Array) -> Array:
+    """What an estimator says after fitting on a fold, its balance set right."""
+    model = RenewalModel(FeatureSet(()), estimator)
+    fold, model.shift = balanced(training, balance)
+    estimator.fit(fold)
+    return model.raw(matrix)
+
+
+def _backtest(
+    family: str,
+    features: FeatureSet,
+    settings: Mapping[str, float],
+    before: Sequence[Windows],
+    tier: Tier,
+) -> pl.DataFrame:
+    """Metrics of the family on every earlier window, fitted anew before each."""
+    found = []
+    for one in before:
+        model = _model(family, features, settings, tier).fit(one)
+        outcome = one.test["renewed_30d"].cast(pl.Float64).to_numpy()
+        metrics = binary_metrics(outcome, model.predict(one.test)["p_renew_30d"].to_numpy())
+        cuts = {"fitted_through": one.cuts.fit, "judged_through": one.cuts.as_of}
+        found.append(cuts | metrics)
+    return pl.DataFrame(found, infer_schema_length=None)
+
+
+def winner_of(contenders: Mapping[str, Contender]) -> Contender:
+    """The contender with the lowest log loss in the backtest."""
     return contenders[best({name: contender.log_loss for name, contender in contenders.items()})]
 
 
@@ -88,9 +213,12 @@ def judge_renewal(
 ) -> Verdict:
     """The gate on the test window: against simple rules, and the champion where it has not seen that window.
 
-    A champion that reads a column which the snapshot no longer has cannot score either: it is
-    replaced.
+    A champion that reads a column which the snapshot no longer has cannot score either: it is replaced. Below the
+    tiers of models there is nothing to judge: what stands there promises no more than it knows.
     """
+    tier = tier_of(windows)
+    if winner.model.basis != "model":
+        return Verdict(True, f"Promote: {told(tier, windows)}", (told(tier, windows),))
     test, has_champion = windows.test, False
     said = None
     if champion is not None and set(champion.features.columns) <= set(test.columns):
@@ -119,48 +247,16 @@ def renewal_rules(fitting: pl.DataFrame, test: pl.DataFrame) -> dict[str, Array]
     return rules
 
 
-def base_rate_contender(
+def stand_in(
     windows: Windows, catalog: pl.DataFrame, truth: pl.DataFrame | None = None
 ) -> Contender:
-    """What scores as long as no family passes the gate."""
-    features = renewal_features(windows.training, catalog)
-    model = RenewalModel(features, BaseRateRenewal()).fit(windows)
-    return Contender(model, report_on(model, windows, truth))
-
-
-def fit_survival(
-    weeks: pl.DataFrame, windows: Windows, catalog: pl.DataFrame
-) -> tuple[HazardModel, dict[str, float]]:
-    """A hazard model of person-weeks and what it did out of time."""
-    features = choose_features(windows.training, catalog, exclude=CLOCK_FEATURES)
-    model = HazardModel(features=features).fit(windows.fitting, windows.validation)
-    return model, survival_metrics(model, windows, weeks)
-
-
-def judge_survival(
-    model: HazardModel, windows: Windows, champion: HazardModel | None, fitted_through: date | None
-) -> Verdict:
-    """The gate on the test window's person-weeks."""
-    test = windows.test
-    has_champion = champion is not None and set(champion.features.columns) <= set(test.columns)
-    said = None
-    if champion is not None and has_champion and fitted_through:
-        said = champion.predict_hazard(test) if fitted_through <= windows.cuts.fit else None
-    evidence = Evidence(
-        outcome=test["event"].cast(pl.Float64).to_numpy(),
-        # A week without a snapshot names no member, but always its spell.
-        members=test["spell_id"].to_numpy(),
-        challenger=model.predict_hazard(test),
-        rules={"base rate": base_rates(windows.fitting, test)},
-        champion=said,
-    )
-    return judge(evidence, has_champion)
-
-
-def survival_windows(weeks: pl.DataFrame, as_of: date) -> Windows:
-    """Person-weeks parted by time; RisError when a window has no event."""
-    first = weeks["week_start"].min()
-    cuts = cuts_for(as_of, first if isinstance(first, date) else as_of)
-    windows = split_by_time(weeks, cuts, start="week_start", matures="matures_on")
-    refuse_too_little(windows, target="event", unit="spell_id")
-    return windows
+    """What scores as long as no family passes the gate: the better of base rate and rule in the backtest."""
+    features = renewal_features(windows.fitting, catalog)
+    read = families_of(Tier.RULE, features) | families_of(Tier.INSUFFICIENT, features)
+    before = _earlier(windows)
+    contenders = {}
+    for name, columns in read.items():
+        model = _model(name, columns, {}, Tier.RULE).fit(windows)
+        backtest = _backtest(name, columns, {}, before, Tier.RULE)
+        contenders[name] = Contender(model, report_on(model, windows, truth), backtest)
+    return winner_of(contenders)

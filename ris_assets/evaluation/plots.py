@@ -3,56 +3,56 @@
 import base64
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TOP = 15
 DOTS_PER_INCH = 90
+BLUE, RED, GREY = "#2a6f97", "#c1121f", "0.7"
 
 
 def reliability_plot(bins: pl.DataFrame, title: str) -> bytes:
     """Observed against predicted share; the area of a dot is the weight of its bin."""
-    figure, axes = _figure(4.5, 4.2)
+    figure, axes = figure_of(4.5, 4.2)
     area = 20 + 180 * bins["passes"] / (bins["passes"].max() or 1)
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    axes.plot(bins["predicted_share"], bins["observed_share"], color="#2a6f97", linewidth=1)
-    axes.scatter(
-        bins["predicted_share"], bins["observed_share"], s=area, color="#2a6f97", alpha=0.7
-    )
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
+    if "observed_low" in bins.columns:
+        below = (bins["observed_share"] - bins["observed_low"]).clip(0)
+        spread = [below, (bins["observed_high"] - bins["observed_share"]).clip(0)]
+        axes.errorbar(
+            bins["predicted_share"], bins["observed_share"], yerr=spread, fmt="none", ecolor=GREY
+        )
+    axes.plot(bins["predicted_share"], bins["observed_share"], color=BLUE, linewidth=1)
+    axes.scatter(bins["predicted_share"], bins["observed_share"], s=area, color=BLUE, alpha=0.7)
     axes.set(
         xlabel="predicted share", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title=title
     )
-    return _png(figure)
+    return png_of(figure)
 
 
 def importance_plot(importance: Mapping[str, float], title: str) -> bytes:
     """The most important features, largest on top."""
     top = list(importance.items())[:TOP][::-1]
-    figure, axes = _figure(5.5, 0.6 + 0.27 * max(len(top), 4))
-    axes.barh([name for name, _ in top], [share for _, share in top], color="#2a6f97")
+    figure, axes = figure_of(5.5, 0.6 + 0.27 * max(len(top), 4))
+    axes.barh([name for name, _ in top], [share for _, share in top], color=BLUE)
     axes.set(xlabel="share of importance", title=title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def horizon_plot(
     predicted: Mapping[int, float], observed: Mapping[int, float], title: str
 ) -> bytes:
     """Share of spells still going on by weeks ahead, predicted and observed."""
-    figure, axes = _figure(4.5, 3.4)
-    axes.plot(
-        list(predicted), list(predicted.values()), marker="o", color="#2a6f97", label="predicted"
-    )
-    axes.plot(
-        list(observed), list(observed.values()), marker="s", color="#c1121f", label="observed"
-    )
+    figure, axes = figure_of(4.5, 3.4)
+    axes.plot(list(predicted), list(predicted.values()), marker="o", color=BLUE, label="predicted")
+    axes.plot(list(observed), list(observed.values()), marker="s", color=RED, label="observed")
     axes.set(xlabel="weeks ahead", ylabel="share still in their spell", ylim=(0, 1), title=title)
     axes.legend()
-    return _png(figure)
+    return png_of(figure)
 
 
 def as_markdown(png: bytes, alt: str) -> str:
@@ -64,24 +64,24 @@ def drift_plot(stats: pl.DataFrame, limit: float, title: str) -> bytes:
     """Population stability index of features, the most moved on top; the limit as a line."""
     shown = stats.reverse()
     colours = {"ok": "#2a6f97", "warn": "#e9a03b", "fail": "#c8553d"}
-    figure, axes = _figure(6.5, 0.8 + 0.27 * max(shown.height, 4))
+    figure, axes = figure_of(6.5, 0.8 + 0.27 * max(shown.height, 4))
     axes.barh(shown["feature"], shown["psi"], color=[colours[s] for s in shown["status"]])
     axes.axvline(limit, color="0.5", linewidth=1, linestyle="--")
     axes.set(xlabel="population stability index", title=title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def volume_plot(days: pl.DataFrame, title: str) -> bytes:
     """What was counted day by day (`day`, `count`), the last day and its weekday marked."""
-    figure, axes = _figure(6.5, 2.6)
+    figure, axes = figure_of(6.5, 2.6)
     axes.plot(days["day"], days["count"], color="0.6", linewidth=1)
     last = days["day"][-1]
     same = days.filter(pl.col("day").dt.weekday() == last.isoweekday())
-    axes.scatter(same["day"], same["count"], color="#2a6f97", s=16, zorder=3)
+    axes.scatter(same["day"], same["count"], color=BLUE, s=16, zorder=3)
     axes.scatter([last], [days["count"][-1]], color="#c8553d", s=28, zorder=4)
     axes.set(ylabel="documents a day", title=title, ylim=(0, None))
     figure.autofmt_xdate()
-    return _png(figure)
+    return png_of(figure)
 
 
 def as_table(frame: pl.DataFrame) -> str:
@@ -98,15 +98,15 @@ def as_table(frame: pl.DataFrame) -> str:
         return str(frame)
 
 
-def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:
-    """A figure that belongs to nobody but its caller."""
+def figure_of(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Any, Any]:
+    """A figure that belongs to nobody but its caller, and its axes: one, or an array."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+    return figure, figure.subplots(rows, columns)
 
 
-def _png(figure: "Figure") -> bytes:
+def png_of(figure: "Figure") -> bytes:
     """The figure drawn by Agg."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)

@@ -196,6 +196,9 @@ class Costs:
         return min(self.contact / worth, 1.0) if worth > 0 else 1.0
 
 
+DEFAULT_COSTS = Costs()
+
+
 def confusion_at(
     outcome: Array, predicted: Array, threshold: float, weight: Array | None = None
 ) -> dict[str, float]:

@@ -1,13 +1,16 @@
 """How good survival curves are, out of time: by person-week, by horizon, by order."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.metrics import binary_metrics, log_loss
-from ris_assets.evaluation.split import Windows
-from ris_assets.models.hazard import HazardModel, ends_in_week
+from ris_assets.evaluation.split import Cuts, Windows
+from ris_assets.models.hazard import HazardModel
+from ris_assets.models.week_clock import ends_in_week
 
 HORIZON_WEEKS = (4, 8, 12)
 GRACE_DAYS = 30
@@ -21,6 +24,8 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
         windows: person-weeks beside their snapshots, parted by time.
         weeks: all mature person-weeks, the straddling ones too: they tell what became of a member.
     """
+    if not windows.test.height:
+        return {}
     metrics = _person_week_metrics(model, windows)
     snapshots = weeks.filter(
         pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > windows.cuts.fit)
@@ -32,8 +37,37 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
             survival = model.predict_survival(rows, (horizon,))[:, 0]
             metrics |= horizon_metrics(survival, outcomes_after(rows, weeks), horizon)
     first = snapshots.filter(pl.col("as_of_date") == snapshots["as_of_date"].min())
-    metrics["concordance"] = concordance(model.expected_weeks(first), outcomes_after(first, weeks))
+    if first.height:
+        outcomes = outcomes_after(first, weeks)
+        metrics["concordance"] = concordance(model.expected_weeks(first), outcomes)
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
+
+
+def future_scores(
+    model: HazardModel, cuts: Cuts, weeks: pl.DataFrame, half_lives: Sequence[float | None]
+) -> dict[float | None, float]:
+    """Mean Brier score of 4, 8 and 12 weeks ahead under each rule for the weeks ahead.
+
+    Args:
+        model: fitted on what was known by `cuts.fit`.
+        weeks: all that is known by `cuts.as_of`.
+
+    Returns:
+        Empty where no horizon has passed yet.
+    """
+    snapshots = weeks.filter(pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > cuts.fit))
+    found: dict[float | None, list[float]] = {rule: [] for rule in half_lives}
+    for horizon in HORIZON_WEEKS:
+        origins = origins_in(snapshots["as_of_date"], cuts.fit, cuts.as_of, horizon)
+        rows = snapshots.filter(pl.col("as_of_date").is_in(origins))
+        if not rows.height:
+            continue
+        event = outcomes_after(rows, weeks)["event_week"]
+        alive = (event.is_null() | (event > horizon)).to_numpy().astype(float)
+        for rule in half_lives:
+            said = replace(model, half_life=rule).predict_survival(rows, (horizon,))[:, 0]
+            found[rule].append(float(np.mean((said - alive) ** 2)))
+    return {rule: float(np.mean(scores)) for rule, scores in found.items() if scores}
 
 
 def _person_week_metrics(model: HazardModel, windows: Windows) -> dict[str, float]:

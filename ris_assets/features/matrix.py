@@ -40,6 +40,13 @@ class FeatureSet:
         """Matrix columns in order; a text level is written `column=level`."""
         return [*self.numeric, *(f"{c}={v}" for c, values in self.levels.items() for v in values)]
 
+    def only(self, columns: Sequence[str]) -> "FeatureSet":
+        """Of these columns the ones that are here."""
+        levels = {name: values for name, values in self.levels.items() if name in columns}
+        numeric = tuple(name for name in self.numeric if name in columns)
+        parents = {c: f for c, f in self.parents.items() if c in numeric or c in levels}
+        return FeatureSet(numeric, levels, parents, self.left_out)
+
     def encode(self, frame: pl.DataFrame) -> np.ndarray:
         """The matrix, (rows, len(names)) float32: null is NaN, an unknown level is all zeros.
 
@@ -49,6 +56,8 @@ class FeatureSet:
         missing = [column for column in self.columns if column not in frame.columns]
         if missing:
             raise KeyError(f"the frame lacks model features: {', '.join(missing)}")
+        if not self.columns:
+            return np.empty((frame.height, 0), dtype=np.float32)
         numbers = [pl.col(column).cast(pl.Float32) for column in self.numeric]
         levels = [
             (pl.col(column).cast(pl.String) == value).fill_null(False).cast(pl.Float32).alias(

@@ -1,19 +1,26 @@
-"""From a day's snapshot and a model's probabilities to the rows of `ris.model_scores_daily`."""
+"""From a day's snapshot and the models' probabilities to the rows of `ris.model_scores_daily`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.bands import band_of
 from ris_assets.features.reasons import reasons_of
-from ris_assets.models.hazard import HazardModel
+from ris_assets.models.hazard import MAX_WEEKS, HazardModel
+from ris_assets.models.protocol import Array
+from ris_assets.models.reconcile import reconciled, survival_at_days
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel, risk_scores
 
 PROBABILITY_DECIMALS = 6
 """Rounded, so that a day scored alone and the same day scored within a range agree to the last digit."""
 WEEK_DECIMALS = 2
 MONEY_DECIMALS = 2
+LOST_DAYS = (7, 30, 60, 90)
+PAYMENT_FAILED = "payment_failed"
+BLOCK = 50_000
+"""Rows whose curves are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +40,10 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
     A member who has already bought the next pass renews with certainty (`basis` renewed).
     """
     renewed = snapshot["is_already_renewed"].fill_null(False)
-    probability = scorers.renewal.predict(snapshot).with_columns(
-        pl.when(renewed).then(1.0).otherwise(pl.col(name).round(PROBABILITY_DECIMALS)).alias(name)
-        for name in PROBABILITIES
-    )
     model = scorers.renewal
+    probability = renewal_columns(snapshot, model)
     scored = snapshot.hstack(probability).with_columns(
         pl.col("as_of_date").alias("score_date"),
-        pl.Series("expected_weeks_left", scorers.survival.expected_weeks(snapshot)).round(
-            WEEK_DECIMALS
-        ),
         pl.Series("risk_score", risk_scores(probability[PROBABILITIES[0]].to_numpy())),
         reasons_of(snapshot, catalog, model.importance(), model.reference),
         pl.when(renewed).then(pl.lit("renewed")).otherwise(pl.lit(model.basis)).alias("basis"),
@@ -51,9 +52,58 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
         pl.lit(scorers.survival_version, pl.Int32).alias("survival_version"),
     )
     lost = (1 - pl.col(PROBABILITIES[0])) * pl.col("price").cast(pl.Float64)
-    return scored.with_columns(
+    return scored.hstack(
+        curve_columns(snapshot, probability[PROBABILITIES[0]].to_numpy(), scorers.survival)
+    ).with_columns(
         band_of(pl.col("risk_score"), model.bands).alias("risk_band"),
         lost.round(MONEY_DECIMALS).alias("value_at_risk"),
+    )
+
+
+def renewal_columns(snapshot: pl.DataFrame, model: RenewalModel) -> pl.DataFrame:
+    """p_renew_30d/60d/90d with their bounds, null from models of many passes; all 1 for who has renewed."""
+    renewed = snapshot["is_already_renewed"].fill_null(False)
+    bounds = model.predict_interval(snapshot)
+    sides = {"": model.predict(snapshot)}
+    if bounds is not None:
+        sides |= {"_low": bounds[0], "_high": bounds[1]}
+    columns = [
+        pl.when(renewed)
+        .then(1.0)
+        .otherwise(frame[name].round(PROBABILITY_DECIMALS))
+        .alias(name + side)
+        for side, frame in sides.items()
+        for name in PROBABILITIES
+    ]
+    unknown = (
+        [] if bounds is not None else [f"{n}{s}" for n in PROBABILITIES for s in ("_low", "_high")]
+    )
+    return snapshot.select(*columns, *(pl.lit(None, pl.Float64).alias(n) for n in unknown))
+
+
+def curve_columns(snapshot: pl.DataFrame, p_renew_30d: Array, model: HazardModel) -> pl.DataFrame:
+    """The curve, made to agree with the renewal model: p_lost_*, p_payment_failed_90d, expected_weeks_left."""
+    parts = [
+        _curve_block(snapshot[start : start + BLOCK], p_renew_30d[start : start + BLOCK], model)
+        for start in range(0, max(snapshot.height, 1), BLOCK)
+    ]
+    return pl.concat(parts)
+
+
+def _curve_block(snapshot: pl.DataFrame, p_renew_30d: Array, model: HazardModel) -> pl.DataFrame:
+    weeks = tuple(range(1, MAX_WEEKS + 1))
+    curve = reconciled(model.predict_survival(snapshot, weeks), snapshot, p_renew_30d)
+    lost = 1 - survival_at_days(curve, LOST_DAYS)
+    shares = model.causes.predict(model.features.encode(snapshot))
+    names = model.causes.names
+    failed = (
+        shares[:, names.index(PAYMENT_FAILED)] if PAYMENT_FAILED in names else np.zeros(len(lost))
+    )
+    columns = {f"p_lost_{days}d": lost[:, place] for place, days in enumerate(LOST_DAYS)}
+    columns["p_payment_failed_90d"] = failed * lost[:, -1]
+    return pl.DataFrame(columns).select(
+        pl.all().round(PROBABILITY_DECIMALS),
+        pl.Series("expected_weeks_left", curve.sum(axis=1)).round(WEEK_DECIMALS),
     )
 
 

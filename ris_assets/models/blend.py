@@ -7,7 +7,7 @@ import numpy as np
 
 from ris_assets.evaluation.calibration import logit, sigmoid
 from ris_assets.models.logistic import LogisticRenewal
-from ris_assets.models.protocol import Array, Fold, RenewalEstimator
+from ris_assets.models.protocol import Array, Explained, Fold, RenewalEstimator
 from ris_assets.models.xgboost_renewal import XgboostRenewal
 
 
@@ -34,6 +34,11 @@ class BlendRenewal:
         """Mean of the parts' shares."""
         weights = [part.importance() for part in self.parts]
         return np.mean([weight / (weight.sum() or 1.0) for weight in weights], axis=0)
+
+    def contributions(self, matrix: Array) -> Array:
+        """(rows, columns): mean of the parts' contributions to the log odds."""
+        parts = [part.contributions(matrix) for part in self.parts if isinstance(part, Explained)]
+        return np.mean(parts, axis=0)
 
     def params(self) -> dict[str, float | int | str]:
         """Settings of the parts, each under its family's name."""

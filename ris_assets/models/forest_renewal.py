@@ -1,11 +1,12 @@
 """Random forest for renewal: many trees of large leaves, native missing values."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ris_assets.models.protocol import Array, Fold
+from ris_assets.models.protocol import Array, Fold, Range
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -23,8 +24,18 @@ class ForestRenewal:
 
     family: ClassVar[str] = "forest"
 
-    def __init__(self, forest: "RandomForestClassifier | None" = None) -> None:
-        """An unfitted model, or one around a forest that was read back."""
+    SPACE: ClassVar[Mapping[str, Range]] = {
+        "leaf_share": Range(0.0005, 0.01, is_log=True),
+        "column_share": Range(0.05, 0.6, is_log=True),
+    }
+
+    def __init__(
+        self,
+        settings: Mapping[str, float] | None = None,
+        forest: "RandomForestClassifier | None" = None,
+    ) -> None:
+        """`leaf_share` and `column_share`; a forest that was read back."""
+        self.settings = {"leaf_share": LEAF_SHARE, "column_share": COLUMN_SHARE, **(settings or {})}
         self.forest = forest
 
     def fit(self, training: Fold) -> Self:
@@ -32,8 +43,8 @@ class ForestRenewal:
         from sklearn.ensemble import RandomForestClassifier
 
         self.forest = RandomForestClassifier(
-            n_estimators=TREES, max_features=COLUMN_SHARE, max_samples=ROW_SHARE,
-            min_weight_fraction_leaf=LEAF_SHARE, random_state=7, n_jobs=2,
+            n_estimators=TREES, max_features=self.settings["column_share"], max_samples=ROW_SHARE,
+            min_weight_fraction_leaf=self.settings["leaf_share"], random_state=7, n_jobs=2,
         )  # fmt: skip
         self.forest.fit(training.matrix, training.target, sample_weight=training.weight)
         return self
@@ -48,10 +59,7 @@ class ForestRenewal:
 
     def params(self) -> dict[str, float | int | str]:
         """Settings worth logging."""
-        return {
-            "trees": TREES, "column_share": COLUMN_SHARE, "row_share": ROW_SHARE,
-            "leaf_share": LEAF_SHARE,
-        }  # fmt: skip
+        return {"trees": TREES, "row_share": ROW_SHARE, **self.settings}
 
     def save(self, folder: Path) -> None:
         """Write the forest in skops format."""
@@ -64,7 +72,7 @@ class ForestRenewal:
         """Read the forest; skops builds only types that it trusts."""
         import skops.io
 
-        return cls(skops.io.load(folder / FILE, trusted=TRUSTED))
+        return cls(forest=skops.io.load(folder / FILE, trusted=TRUSTED))
 
     @property
     def _fitted(self) -> "RandomForestClassifier":

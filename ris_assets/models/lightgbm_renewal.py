@@ -1,11 +1,12 @@
 """LightGBM for renewal: few leaves, native missing values, a fixed number of rounds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ris_assets.models.protocol import Array, Fold
+from ris_assets.models.protocol import Array, Fold, Range
 
 if TYPE_CHECKING:
     import lightgbm
@@ -37,8 +38,23 @@ class LightgbmRenewal:
 
     family: ClassVar[str] = "lightgbm"
 
-    def __init__(self, booster: "lightgbm.Booster | None" = None) -> None:
-        """An unfitted model, or one around a booster that was read back."""
+    SPACE: ClassVar[Mapping[str, Range]] = {
+        "num_leaves": Range(4, 24, is_whole=True),
+        "max_depth": Range(2, 5, is_whole=True),
+        "learning_rate": Range(0.01, 0.1, is_log=True),
+        "rounds": Range(100, 600, is_whole=True),
+        "feature_fraction": Range(0.2, 0.8),
+        "min_sum_hessian_in_leaf": Range(1, 30, is_log=True),
+        "lambda_l2": Range(1, 100, is_log=True),
+    }
+
+    def __init__(
+        self,
+        settings: Mapping[str, float] | None = None,
+        booster: "lightgbm.Booster | None" = None,
+    ) -> None:
+        """Settings other than `PARAMS` and `ROUNDS`; a booster that was read back."""
+        self.settings = dict(settings or {})
         self.booster = booster
 
     def fit(self, training: Fold) -> Self:
@@ -46,7 +62,8 @@ class LightgbmRenewal:
         import lightgbm
 
         rows = lightgbm.Dataset(training.matrix, label=training.target, weight=training.weight)
-        self.booster = lightgbm.train(PARAMS, rows, ROUNDS)
+        own = PARAMS | self.settings
+        self.booster = lightgbm.train(own, rows, int(own.pop("rounds", ROUNDS)))
         return self
 
     def predict(self, matrix: Array) -> Array:
@@ -57,9 +74,13 @@ class LightgbmRenewal:
         """Total gain of each matrix column."""
         return np.asarray(self._fitted.feature_importance("gain"), dtype=float)
 
+    def contributions(self, matrix: Array) -> Array:
+        """(rows, columns): what each column adds to the log odds (TreeSHAP)."""
+        return np.asarray(self._fitted.predict(matrix, pred_contrib=True), dtype=float)[:, :-1]
+
     def params(self) -> dict[str, float | int | str]:
         """Settings worth logging."""
-        return PARAMS | {"rounds": self._fitted.num_trees()}
+        return PARAMS | self.settings | {"rounds": self._fitted.num_trees()}
 
     def save(self, folder: Path) -> None:
         """Write the booster as text."""
@@ -70,7 +91,7 @@ class LightgbmRenewal:
         """Read the booster."""
         import lightgbm
 
-        return cls(lightgbm.Booster(model_file=folder / FILE))
+        return cls(booster=lightgbm.Booster(model_file=folder / FILE))
 
     @property
     def _fitted(self) -> "lightgbm.Booster":

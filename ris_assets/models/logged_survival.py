@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 from mlflow.pyfunc import PythonModel
 
-from ris_assets.models.hazard import HazardModel
+from ris_assets.models.hazard_families import load_hazard
 
 HORIZONS = (4, 8, 12, 26, 52)
 
@@ -18,7 +18,7 @@ class LoggedSurvival(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read the native files."""
-        self.model = HazardModel.load(Path(context.artifacts["model"]))
+        self.model = load_hazard(Path(context.artifacts["model"]))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -1,16 +1,18 @@
 """Logistic regression for renewal: the baseline that the others have to beat."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ris_assets.models.protocol import Array, Fold
+from ris_assets.models.protocol import Array, Fold, Range
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 FILE = "logistic.skops"
+PENALTY = 14.0
 TRUSTED = ["numpy.dtype"]
 """What skops may build besides scikit-learn's own types: the imputer remembers the dtype it saw."""
 
@@ -25,9 +27,14 @@ class LogisticRenewal:
 
     family: ClassVar[str] = "logistic"
 
-    def __init__(self, penalty: float = 14.0, pipeline: "Pipeline | None" = None) -> None:
+    SPACE: ClassVar[Mapping[str, Range]] = {"penalty": Range(3, 60, is_log=True)}
+
+    def __init__(
+        self, settings: Mapping[str, float] | None = None, pipeline: "Pipeline | None" = None
+    ) -> None:
         """`penalty` weighs the sum of absolute coefficients against the log loss summed over passes."""
-        self.penalty = penalty
+        self.settings = dict(settings or {})
+        self.penalty = float(self.settings.get("penalty", PENALTY))
         self.pipeline = pipeline
 
     def fit(self, training: Fold) -> Self:
@@ -54,12 +61,21 @@ class LogisticRenewal:
 
     def importance(self) -> Array:
         """Absolute coefficients of scaled columns, both readings and missing-indicators added."""
-        imputer, model = self._fitted[0], self._fitted[-1]
-        weights = np.abs(model.coef_[0])
+        return self._by_column(np.abs(self._fitted[-1].coef_))[0]
+
+    def contributions(self, matrix: Array) -> Array:
+        """(rows, columns): what each column adds to the log odds, beside its mean in training."""
+        pipeline = self._fitted
+        return self._by_column(pipeline[:-1].transform(_doubled(matrix)) * pipeline[-1].coef_)
+
+    def _by_column(self, parts: Array) -> Array:
+        """(rows, columns): both readings of a column and its missing-indicators added up."""
+        imputer = self._fitted[0]
         read = imputer.n_features_in_
-        totals = weights[:read].copy()
-        np.add.at(totals, imputer.indicator_.features_, weights[read:])
-        return totals[: read // 2] + totals[read // 2 :]
+        totals = parts[:, :read].copy()
+        for place, column in enumerate(imputer.indicator_.features_):
+            totals[:, column] += parts[:, read + place]
+        return totals[:, : read // 2] + totals[:, read // 2 :]
 
     def params(self) -> dict[str, float | int | str]:
         """Settings worth logging."""
@@ -77,7 +93,7 @@ class LogisticRenewal:
         import skops.io
 
         pipeline = skops.io.load(folder / FILE, trusted=TRUSTED)
-        return cls(1 / pipeline[-1].C, pipeline)
+        return cls({"penalty": 1 / pipeline[-1].C}, pipeline)
 
     @property
     def _fitted(self) -> "Pipeline":

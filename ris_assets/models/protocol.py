@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-import polars as pl
 
 Array = np.ndarray
 RENEWAL_HORIZONS = (30, 60, 90)
@@ -22,7 +21,11 @@ class Fold:
 
 
 class RenewalEstimator(Protocol):
-    """P(renewal within 30 days) from an encoded matrix; uncalibrated."""
+    """P(renewal within 30 days) from an encoded matrix; uncalibrated.
+
+    A family whose settings can be searched names them in `SPACE`, name -> `Range`, and takes them as the first
+    argument of its constructor.
+    """
 
     family: ClassVar[str]
 
@@ -46,10 +49,27 @@ class RenewalEstimator(Protocol):
         """Read what `save` wrote."""
 
 
-class SurvivalEstimator(Protocol):
-    """How long a spell goes on, from snapshot rows."""
+@runtime_checkable
+class WithInterval(Protocol):
+    """An estimator that says how sure it is."""
 
-    family: ClassVar[str]
+    def interval(self, matrix: Array) -> tuple[Array, Array]:
+        """95% bounds of the probabilities."""
 
-    def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
-        """P(still in the spell after h weeks), (rows, len(horizons)), not rising along a row."""
+
+@runtime_checkable
+class Explained(Protocol):
+    """An estimator that takes its log odds apart."""
+
+    def contributions(self, matrix: Array) -> Array:
+        """(rows, columns): what each column adds to the log odds, beside its mean."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a setting may lie: bounds, on a logarithmic scale or not, whole numbers or not."""
+
+    low: float
+    high: float
+    is_log: bool = False
+    is_whole: bool = False

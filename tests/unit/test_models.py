@@ -9,14 +9,15 @@ import pytest
 from polars.testing import assert_frame_equal
 from sklearn.metrics import roc_auc_score
 
-from ris_assets.evaluation import contest
+from ris_assets.evaluation import contest, survival_contest
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
 from ris_assets.evaluation.survival import concordance, outcomes_after
 from ris_assets.features.score_rows import Scorers, score_rows
 from ris_assets.features.training_rows import renewal_rows
-from ris_assets.models.hazard import CLOCK_FEATURES, HazardModel, ends_in_week
+from ris_assets.models.hazard_families import HAZARDS, load_hazard
 from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel
+from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
 
 FAMILIES = list(ESTIMATORS)
@@ -38,10 +39,16 @@ def contenders(studio, windows):
 
 
 @pytest.fixture(scope="module")
-def hazard(studio):
+def hazards(studio):
     weeks = person_weeks(studio)
-    found = contest.survival_windows(weeks, studio.horizon)
-    return contest.fit_survival(weeks, found, CATALOG), found
+    windows = survival_contest.survival_windows(weeks, studio.horizon)
+    return survival_contest.fit_hazards(weeks, windows, CATALOG), windows
+
+
+@pytest.fixture(scope="module", params=list(HAZARDS))
+def hazard(hazards, request):
+    found, windows = hazards
+    return (found[request.param].model, found[request.param].metrics), windows
 
 
 def test_rows_that_have_renewed_are_no_training_rows_and_weights_ignore_the_outcome(studio):
@@ -157,7 +164,7 @@ def test_partial_exposure_lowers_the_chance_only_before_the_last_week(hazard):
 def test_a_stored_hazard_predicts_the_same(hazard, tmp_path):
     (model, _), windows = hazard
     model.save(tmp_path)
-    back = HazardModel.load(tmp_path)
+    back = load_hazard(tmp_path)
     assert np.array_equal(back.predict_hazard(windows.test), model.predict_hazard(windows.test))
     assert not set(back.features.columns) & set(CLOCK_FEATURES)
 
@@ -244,7 +251,7 @@ def test_a_model_that_knows_something_passes_the_gate(contenders, windows):
 
 def test_the_base_rate_scores_by_a_rule(windows, hazard, studio, tmp_path):
     """It stands in where no family is better: one probability for all, said to be a rule."""
-    contest.base_rate_contender(windows, CATALOG).model.save(tmp_path)
+    contest.stand_in(windows, CATALOG).model.save(tmp_path)
     model = RenewalModel.load(tmp_path)
     predicted = model.predict(windows.test)
     assert predicted["p_renew_30d"].n_unique() == 1

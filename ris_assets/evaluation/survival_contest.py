@@ -1,0 +1,178 @@
+"""A survival training from person-weeks to judged hazards: tier, split, backtest, rule for the weeks ahead, fit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from ris_assets.evaluation.backtest import earlier_windows
+from ris_assets.evaluation.gate import Evidence, Verdict, best, judge
+from ris_assets.evaluation.metrics import log_loss
+from ris_assets.evaluation.split import Windows, cuts_for, split_by_time
+from ris_assets.evaluation.survival import base_rates, future_scores, survival_metrics
+from ris_assets.evaluation.tiers import Tier, tier_of
+from ris_assets.features.matrix import FeatureSet, choose_features
+from ris_assets.models.end_causes import LAPSED, EndCauses
+from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
+from ris_assets.models.hazard_families import HAZARDS
+from ris_assets.models.linear_weeks import LinearWeeks
+from ris_assets.models.small_renewal import FEATURES as SMALL_FEATURES
+from ris_assets.models.week_clock import CLOCK_FEATURES
+
+TARGET, UNIT = "event", "spell_id"
+PRIOR_WEEKS = {Tier.FULL: 0.0, Tier.SMALL: 2.0, Tier.RULE: 5.0, Tier.INSUFFICIENT: 5.0}
+CAUSES = ("lapsed", "payment_failed")
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class SurvivalContender:
+    """A fitted hazard and what it did.
+
+    Attributes:
+        metrics: on the out-of-time window.
+        backtest: a row for each earlier window: its cuts, weeks, log loss a person-week.
+        rules: half-life (None holds the last week) -> mean Brier score of 4, 8 and 12 weeks in the backtest.
+    """
+
+    model: HazardModel
+    metrics: Mapping[str, float]
+    backtest: pl.DataFrame = field(default_factory=pl.DataFrame)
+    rules: Mapping[float | None, float] = field(default_factory=dict)
+
+    @property
+    def log_loss(self) -> float:
+        """What families are compared by: the backtest, or where there is none the out-of-time window."""
+        if self.backtest.height:
+            return float(np.average(self.backtest["log_loss"], weights=self.backtest["rows"]))
+        return self.metrics.get("person_week_log_loss", float("inf"))
+
+
+def survival_windows(weeks: pl.DataFrame, as_of: date) -> Windows:
+    """Person-weeks parted by time."""
+    first = weeks["week_start"].min()
+    cuts = cuts_for(as_of, first if isinstance(first, date) else as_of)
+    return split_by_time(weeks, cuts, start="week_start", matures="matures_on")
+
+
+def _silent(line: str) -> None:
+    """Say nothing of the progress."""
+
+
+def fit_hazards(
+    weeks: pl.DataFrame,
+    windows: Windows,
+    catalog: pl.DataFrame,
+    families: Sequence[str] = tuple(HAZARDS),
+    said: Callable[[str], object] = _silent,
+) -> dict[str, SurvivalContender]:
+    """One contender a family; where data is thin the linear one alone, with few features or the clock alone."""
+    tier = tier_of(windows, TARGET, UNIT)
+    features = choose_features(windows.fitting, catalog, exclude=CLOCK_FEATURES)
+    if tier is not Tier.FULL:
+        features = features.only(SMALL_FEATURES if tier is Tier.SMALL else ())
+        families = (LinearWeeks.family,)
+    before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
+    contenders = {}
+    for name in families:
+        backtest, rules = _backtest(name, features, tier, before, weeks)
+        half_life = _chosen(rules)
+        model = _fitted(name, features, tier, windows)
+        model.half_life = half_life
+        model.causes = end_causes(windows.fitting, features)
+        metrics = survival_metrics(model, windows, weeks)
+        contenders[name] = SurvivalContender(model, metrics, backtest, rules)
+        said(f"{name}: log loss a person-week {contenders[name].log_loss:.5f}")
+    return contenders
+
+
+def _fitted(family: str, features: FeatureSet, tier: Tier, windows: Windows) -> HazardModel:
+    if family == LinearWeeks.family:
+        model: HazardModel = LinearWeeks(features, prior_weeks=PRIOR_WEEKS[tier])
+    else:
+        model = HAZARDS[family](features)
+    return model.fit(windows.fitting, windows.validation)
+
+
+def _earlier(windows: Windows) -> list[Windows]:
+    return list(
+        earlier_windows(
+            windows.fitting,
+            windows.cuts.fit,
+            seen="week_start",
+            matures="matures_on",
+            target=TARGET,
+            unit=UNIT,
+        )
+    )
+
+
+def _backtest(
+    family: str, features: FeatureSet, tier: Tier, before: Sequence[Windows], weeks: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[float | None, float]]:
+    """Log loss a person-week on every earlier window, and Brier scores of the rules for the weeks ahead."""
+    found, scores = [], []
+    for one in before:
+        model = _fitted(family, features, tier, one)
+        event = one.test["event"].cast(pl.Float64).to_numpy()
+        loss = log_loss(event, model.predict_hazard(one.test), np.ones(len(event)))
+        found.append({"fitted_through": one.cuts.fit, "judged_through": one.cuts.as_of,
+                      "rows": one.test.height, "log_loss": loss})  # fmt: skip
+        known = weeks.filter(pl.col("matures_on") <= one.cuts.as_of)
+        scores.append(future_scores(model, one.cuts, known, HALF_LIVES))
+    rules = {
+        rule: float(np.mean([score[rule] for score in scores if rule in score]))
+        for rule in HALF_LIVES
+        if any(rule in score for score in scores)
+    }
+    return pl.DataFrame(found, infer_schema_length=None), rules
+
+
+def _chosen(rules: Mapping[float | None, float]) -> float | None:
+    """The rule with the lowest Brier score; to hold the last week where nothing is better."""
+    if not rules:
+        return None
+    return min(HALF_LIVES, key=lambda rule: rules.get(rule, float("inf")))
+
+
+def rules_told(rules: Mapping[float | None, float]) -> dict[str, float]:
+    """The backtest of the rules, by their names."""
+    return {rule_name(rule): score for rule, score in rules.items()}
+
+
+def end_causes(weeks: pl.DataFrame, features: FeatureSet) -> EndCauses:
+    """How spells end, from the weeks in which they did; `lapsed` alone where the source does not say."""
+    if "ended_by" not in weeks.columns:
+        return EndCauses()
+    ended = weeks.filter(pl.col("event"))
+    said = pl.when(pl.col("ended_by").is_in(CAUSES)).then("ended_by").otherwise(pl.lit(LAPSED))
+    return EndCauses.fit(features.encode(ended), ended.select(said).to_series().to_numpy())
+
+
+def winner_of(contenders: Mapping[str, SurvivalContender]) -> SurvivalContender:
+    """The contender with the lowest log loss in the backtest."""
+    return contenders[best({name: one.log_loss for name, one in contenders.items()})]
+
+
+def judge_survival(
+    model: HazardModel, windows: Windows, champion: HazardModel | None, fitted_through: date | None
+) -> Verdict:
+    """The gate on the test window's person-weeks."""
+    test = windows.test
+    if not test.height:
+        return Verdict(False, "Keep: no later weeks to judge it on", ("no later weeks",))
+    has_champion = champion is not None and set(champion.features.columns) <= set(test.columns)
+    said = None
+    if champion is not None and has_champion and fitted_through:
+        said = champion.predict_hazard(test) if fitted_through <= windows.cuts.fit else None
+    evidence = Evidence(
+        outcome=test["event"].cast(pl.Float64).to_numpy(),
+        # A week without a snapshot names no member, but always its spell.
+        members=test["spell_id"].to_numpy(),
+        challenger=model.predict_hazard(test),
+        rules={"base rate": base_rates(windows.fitting, test)},
+        champion=said,
+    )
+    return judge(evidence, has_champion)

@@ -1,0 +1,19 @@
+"""The families of person-week hazards, by name."""
+
+import json
+from pathlib import Path
+
+from ris_assets.models.boosted_weeks import LightgbmWeeks, XgboostWeeks
+from ris_assets.models.hazard import FILE, HazardModel
+from ris_assets.models.linear_weeks import LinearWeeks
+
+HAZARDS: dict[str, type[HazardModel]] = {
+    family.family: family for family in (LinearWeeks, XgboostWeeks, LightgbmWeeks)
+}
+"""The families that contend."""
+
+
+def load_hazard(folder: Path) -> HazardModel:
+    """Read a stored hazard of any family."""
+    family = json.loads((folder / FILE).read_text(encoding="utf-8"))["family"]
+    return HAZARDS[family].load(folder)

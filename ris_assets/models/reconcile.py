@@ -1,0 +1,52 @@
+"""One answer from two models: the curve of the hazard passes through what the renewal model says.
+
+The end of a pass is where a spell is decided, and P(renewed within 30 days after it) is what the renewal model was
+calibrated for. From that week on the curve is scaled so that it has this value there; before it the curve cannot lie
+lower. It stays a survival curve, so what is lost within 7, 30, 60 and 90 days rises.
+"""
+
+import numpy as np
+import polars as pl
+
+from ris_assets.models.protocol import Array
+from ris_assets.models.week_clock import pass_ends
+
+TINY = 1e-9
+
+
+def reconciled(curve: Array, frame: pl.DataFrame, p_renew_30d: Array) -> Array:
+    """(rows, weeks): the curve of weeks 1, 2, ... made to agree with the renewal model.
+
+    Args:
+        curve: P(still in the spell h weeks after the snapshot), not rising along a row.
+        frame: the snapshot rows; those who have renewed already keep their curve: the pass that the renewal model
+            speaks of has been followed.
+        p_renew_30d: of each row.
+    """
+    end = first_open_end(frame, curve.shape[1])
+    rows = np.arange(len(curve))
+    at_end = curve[rows, np.maximum(end, 0)]
+    factor = np.where(end >= 0, p_renew_30d / np.maximum(at_end, TINY), 1.0)[:, None]
+    weeks = np.arange(curve.shape[1])[None, :]
+    after = (weeks >= end[:, None]) & (end >= 0)[:, None]
+    floor = np.where(end >= 0, p_renew_30d, 0.0)[:, None]
+    return np.where(after, np.minimum(curve * factor, floor), np.maximum(curve, floor))
+
+
+def first_open_end(frame: pl.DataFrame, weeks: int) -> Array:
+    """The week (from 0) in which the pass runs out that the renewal model speaks of; -1 if it is renewed already,
+    or does not run out within so many weeks."""
+    found = np.full(frame.height, -1)
+    for week, (ends, _) in enumerate(pass_ends(frame, weeks)):
+        found = np.where((found < 0) & ends, week, found)
+    renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
+    return np.where(renewed, -1, found)
+
+
+def survival_at_days(curve: Array, days: tuple[int, ...]) -> Array:
+    """(rows, len(days)): the curve between its weeks, the hazard within a week constant."""
+    logs = np.log(np.maximum(np.hstack([np.ones((len(curve), 1)), curve]), 1e-300))
+    at = np.asarray(days) / 7
+    low = np.minimum(at.astype(int), curve.shape[1] - 1)
+    part = at - low
+    return np.exp(logs[:, low] + (logs[:, low + 1] - logs[:, low]) * part)

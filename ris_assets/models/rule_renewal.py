@@ -1,0 +1,81 @@
+"""A rule of thumb as a model: the share that renewed before, by how many weeks in a row the member has come."""
+
+import json
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ris_assets.models.protocol import Array, Fold
+
+FILE = "rule.json"
+FEATURE = "visit_streak_weeks"
+EDGES = (0.5, 2.5, 6.5)
+PRIOR_PASSES = 10.0
+"""Passes that the share of all counts for in each bin."""
+
+
+class RuleRenewal:
+    """Shares by bin of one column, drawn towards the share of all; unknown values are a bin of their own.
+
+    Attributes:
+        shares, passes: by bin: weeks in a row 0, 1-2, 3-6, 7 and more, unknown.
+    """
+
+    family: ClassVar[str] = "rule"
+
+    def __init__(
+        self, shares: list[float] | None = None, passes: list[float] | None = None
+    ) -> None:
+        """Unfitted, or shares and weights that were read back."""
+        self.shares = np.asarray([0.5] * (len(EDGES) + 2) if shares is None else shares)
+        self.passes = np.asarray([0.0] * (len(EDGES) + 2) if passes is None else passes)
+
+    def fit(self, training: Fold) -> Self:
+        """Count by bin."""
+        bins, size = _bins(training.matrix), len(EDGES) + 2
+        whole = float(training.weight.sum())
+        base = (float(training.target @ training.weight) + 1) / (whole + 2)
+        hits = np.bincount(bins, weights=training.target * training.weight, minlength=size)
+        self.passes = np.bincount(bins, weights=training.weight, minlength=size) + PRIOR_PASSES
+        self.shares = (hits + PRIOR_PASSES * base) / self.passes
+        return self
+
+    def predict(self, matrix: Array) -> Array:
+        """The share of each row's bin."""
+        return self.shares[_bins(matrix)]
+
+    def interval(self, matrix: Array, level: float = 0.95) -> tuple[Array, Array]:
+        """Bounds of the share of each row's bin (beta posterior)."""
+        from scipy.stats import beta
+
+        tail = (1 - level) / 2
+        hits, misses = self.passes * self.shares, self.passes * (1 - self.shares)
+        bins = _bins(matrix)
+        low = beta.ppf(tail, hits + 1e-9, misses + 1e-9)
+        high = beta.ppf(1 - tail, hits + 1e-9, misses + 1e-9)
+        return low[bins], high[bins]
+
+    def importance(self) -> Array:
+        """The one column."""
+        return np.ones(1)
+
+    def params(self) -> dict[str, float | int | str]:
+        """Settings worth logging."""
+        return {"feature": FEATURE, "prior_passes": PRIOR_PASSES}
+
+    def save(self, folder: Path) -> None:
+        """Write one JSON."""
+        data = {"shares": self.shares.tolist(), "passes": self.passes.tolist()}
+        (folder / FILE).write_text(json.dumps(data), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+
+
+def _bins(matrix: Array) -> Array:
+    value = matrix[:, 0]
+    known = np.searchsorted(np.asarray(EDGES), value, side="right")
+    return np.where(np.isnan(value), len(EDGES) + 1, known)

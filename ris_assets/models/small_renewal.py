@@ -1,0 +1,123 @@
+"""Renewal where data is thin: a Bayesian logistic regression of a few features, with intervals.
+
+Coefficients have normal priors around zero; those of text levels (club, city, product) a narrower one, so that a club
+of few members is drawn towards all clubs (partial pooling). The posterior is taken as normal (Laplace).
+"""
+
+import json
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ris_assets.evaluation.calibration import sigmoid
+from ris_assets.models.protocol import Array, Fold
+
+FILE = "small.json"
+FEATURES = (
+    "days_to_end",
+    "days_since_last_visit",
+    "visits",
+    "visits_ewma",
+    "visits_delta",
+    "visit_streak_weeks",
+    "last_renewal_lead_days",
+    "pass_days",
+    "is_trial",
+    "product",
+    "club_id",
+    "city",
+)
+"""What carries most of the signal in any studio; those that a business does not have are left out."""
+PRIOR_SD, LEVEL_SD, INTERCEPT_SD = 0.4, 0.25, 10.0
+ARRAYS = ("centre", "scale", "weights", "covariance")
+MAX_STEPS = 50
+
+
+class SmallRenewal:
+    """P(renew) = sigmoid(b0 + scaled columns b), b ~ N(0, sd^2).
+
+    Attributes:
+        weights: (1 + columns,), intercept first.
+        covariance: of the weights.
+    """
+
+    family: ClassVar[str] = "small"
+
+    def __init__(self) -> None:
+        """Unfitted."""
+        self.centre = self.scale = self.weights = np.empty(0)
+        self.covariance = np.empty((0, 0))
+
+    def fit(self, training: Fold) -> Self:
+        """Newton's method on the posterior."""
+        logs = _signed_log(training.matrix)
+        filled = ~np.isnan(logs)
+        count = np.maximum(filled.sum(axis=0), 1)
+        self.centre = np.where(filled, logs, 0.0).sum(axis=0) / count
+        spread = np.sqrt(np.where(filled, (logs - self.centre) ** 2, 0.0).sum(axis=0) / count)
+        self.scale = np.where(spread > 1e-9, spread, 1.0)
+        # A text level is 0 or 1 and never missing.
+        is_level = np.array([set(np.unique(column)) <= {0.0, 1.0} for column in training.matrix.T])
+        sd = np.where(is_level, LEVEL_SD, PRIOR_SD) if len(is_level) else np.empty(0)
+        precision = np.concatenate([[INTERCEPT_SD**-2], sd**-2.0])
+        design = self._design(training.matrix)
+        weights = np.zeros(design.shape[1])
+        for _ in range(MAX_STEPS):
+            p = sigmoid(design @ weights)
+            curvature = (design * (training.weight * p * (1 - p))[:, None]).T @ design
+            curvature += np.diag(precision)
+            pull = design.T @ (training.weight * (training.target - p)) - precision * weights
+            step = np.linalg.solve(curvature, pull)
+            weights = weights + step * min(1.0, 4.0 / max(float(np.abs(step).max()), 1e-12))
+            if np.abs(step).max() < 1e-8:
+                break
+        self.weights, self.covariance = weights, np.linalg.inv(curvature)
+        return self
+
+    def predict(self, matrix: Array) -> Array:
+        """Probabilities, one a row."""
+        return sigmoid(self._design(matrix) @ self.weights)
+
+    def interval(self, matrix: Array, level: float = 0.95) -> tuple[Array, Array]:
+        """Bounds of the probabilities."""
+        from scipy.stats import norm
+
+        design = self._design(matrix)
+        score = design @ self.weights
+        spread = np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
+        reach = float(norm.ppf((1 + level) / 2)) * spread
+        return sigmoid(score - reach), sigmoid(score + reach)
+
+    def importance(self) -> Array:
+        """Absolute weights of scaled columns."""
+        return np.abs(self.weights[1:])
+
+    def contributions(self, matrix: Array) -> Array:
+        """(rows, columns): what each column adds to the log odds, beside its mean in training."""
+        return self._design(matrix)[:, 1:] * self.weights[1:]
+
+    def params(self) -> dict[str, float | int | str]:
+        """Settings worth logging."""
+        return {"prior_sd": PRIOR_SD, "level_sd": LEVEL_SD}
+
+    def save(self, folder: Path) -> None:
+        """Write one JSON."""
+        data = {name: getattr(self, name).tolist() for name in ARRAYS}
+        (folder / FILE).write_text(json.dumps(data), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        data, model = json.loads((folder / FILE).read_text(encoding="utf-8")), cls()
+        for name in ARRAYS:
+            setattr(model, name, np.array(data[name], dtype=float))
+        return model
+
+    def _design(self, matrix: Array) -> Array:
+        scaled = np.nan_to_num((_signed_log(matrix) - self.centre) / self.scale)
+        return np.hstack([np.ones((len(matrix), 1)), np.clip(scaled, -5, 5)])
+
+
+def _signed_log(matrix: Array) -> Array:
+    return np.sign(matrix) * np.log1p(np.abs(matrix.astype(float)))

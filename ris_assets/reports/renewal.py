@@ -1,0 +1,249 @@
+"""What MLflow and the UI get of renewal models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from ris_assets import tracking
+from ris_assets.evaluation import explain, model_plots, plots
+from ris_assets.evaluation.contest import Contender
+from ris_assets.evaluation.gate import Verdict
+from ris_assets.evaluation.probability_scores import Interval
+from ris_assets.evaluation.renewal_report import intervals
+from ris_assets.evaluation.split import Windows
+from ris_assets.evaluation.tiers import Tier, told
+from ris_assets.models.renewal import PROBABILITIES
+from ris_assets.reports.model_card import RENEWAL_USE, Card
+from ris_assets.tracking import Candidate
+
+SHOWN = (
+    "test_auc",
+    "test_ceiling_auc",
+    "test_share_of_ceiling",
+    "test_log_loss",
+    "base_rate_log_loss",
+    "test_ceiling_log_loss",
+    "test_share_of_skill",
+    "test_brier",
+    "test_calibration_in_the_large",
+    "test_calibration_slope",
+    "test_ece",
+    "at_threshold_precision",
+    "at_threshold_recall",
+    "at_threshold_called_share",
+    "value_a_member",
+    "per_pass_auc",
+    "per_pass_share_of_ceiling",
+    "near_end_auc",
+    "near_end_ceiling_auc",
+    "near_end_share_of_ceiling",
+    "near_end_calibration_in_the_large",
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is looked into for the winner alone, as it takes time.
+
+    Attributes:
+        permutation: catalogue feature -> rise of the log loss.
+        mean_abs_shap: catalogue feature -> mean size of what it adds to the log odds; empty if not known.
+    """
+
+    permutation: Mapping[str, float]
+    mean_abs_shap: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    learning: pl.DataFrame
+    files: Mapping[str, bytes]
+
+
+def explained(winner: Contender, windows: Windows) -> Explanation:
+    """Shuffle, take apart, draw members again, learn from fewer of them; empty without an out-of-time window."""
+    model, test = winner.model, explain.sample(windows.test)
+    if not test.height or test["renewed_30d"].n_unique() < 2:
+        return Explanation({}, {}, {}, pl.DataFrame(), {})
+    files, shap = {}, {}
+    found = explain.contributions_by_feature(model, test)
+    if found is not None:
+        names, parts = found
+        shap = dict(zip(names, abs(parts).mean(axis=0).tolist(), strict=True))
+        values = model_plots.matrix_of(test, names)
+        title = f"{model.family}: what the strongest features add"
+        files["shap_summary.png"] = model_plots.contributions_plot(names, parts, values, title)
+        files["shap_dependence.png"] = model_plots.dependence_plot(names, parts, values, title)
+    learning = pl.DataFrame()
+    if model.basis == "model":
+        learning = explain.learning_curve(model, windows)
+        base = winner.report.metrics["base_rate_log_loss"]
+        files["learning_curve.png"] = model_plots.learning_plot(
+            learning, base, f"{model.family}: learning curve"
+        )
+    permuted = explain.permutation(model, test)
+    return Explanation(permuted, shap, intervals(model, windows), learning, files)
+
+
+def candidate(contender: Contender, windows: Windows, tags: Mapping[str, str]) -> Candidate:
+    """A renewal model as MLflow gets it."""
+    model, report = contender.model, contender.report
+    params: dict[str, Any] = {f"rows_{name}": rows.height for name, rows in windows.parts.items()}
+    params |= {"features": len(model.features.columns), "left_out": len(model.features.left_out)}
+    params |= {"balance": model.balance, "calibrator": type(model.calibrator).__name__.lower()}
+    return Candidate(
+        name=tracking.RENEWAL, family=model.family, model=model, example=windows.test,
+        outputs=PROBABILITIES, params=params | model.estimator.params(), metrics=report.metrics,
+        tags=tags, files=candidate_files(contender, windows), steps=backtest_steps(contender),
+        trials=tuple(
+            tracking.Child(f"{model.family} trial {number}", dict(trial.settings),
+                           {"log_loss": trial.log_loss, "seconds": trial.seconds, "windows": trial.windows})
+            for number, trial in enumerate(contender.found.trials)
+        ),
+    )  # fmt: skip
+
+
+def candidate_files(contender: Contender, windows: Windows) -> dict[str, bytes]:
+    """Plots of every contender."""
+    model, report = contender.model, contender.report
+    importance = model.importance()
+    files = {
+        "importance.png": plots.importance_plot(importance, f"{model.family}: importance"),
+        "features.txt": "\n".join(model.features.columns).encode(),
+    }
+    for days, bins in report.reliability.items():
+        if bins.height:
+            title = f"{model.family}, {days} days"
+            files[f"reliability_{days}d.png"] = plots.reliability_plot(bins, title)
+    if report.lift.height:
+        outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
+        said = model.predict(windows.test)["p_renew_30d"].to_numpy()
+        files["lift.png"] = model_plots.lift_plot(
+            report.lift, f"{model.family}: those lost, out of time"
+        )
+        if 0 < outcome.sum() < len(outcome):
+            title = f"{model.family}: losses, out of time"
+            files["roc_pr.png"] = model_plots.order_plot(1 - outcome, 1 - said, title)
+    return files
+
+
+def backtest_steps(contender: Contender) -> dict[str, list[float]]:
+    """Metrics by backtest window, the oldest first, as MLflow draws them."""
+    table = contender.backtest
+    shown = [
+        name
+        for name in ("log_loss", "auc", "brier", "calibration_in_the_large")
+        if name in table.columns
+    ]
+    return {f"backtest_{name}": table[name].reverse().to_list() for name in shown}
+
+
+def card(
+    winner: Contender,
+    explanation: Explanation,
+    verdict: Verdict,
+    windows: Windows,
+    tier: Tier,
+    tags: Mapping[str, str],
+) -> str:
+    """The winner's model card."""
+    model, report = winner.model, winner.report
+    facts = {
+        "family": model.family,
+        "tier": told(tier, windows),
+        "features": f"{len(model.features.columns)} columns of the feature catalogue",
+        "fitted on": f"{windows.fitting.height:,} Sundays of {windows.fitting['hp_id'].n_unique():,} passes,"
+        f" known by {windows.cuts.fit}",
+        "judged on": f"{windows.test.height:,} Sundays of {windows.test['hp_id'].n_unique():,} passes,"
+        f" {windows.cuts.fit} to {windows.cuts.as_of}",
+        "settings searched": len(winner.found.trials) or "no",
+        **{name: tags[name] for name in ("snapshot_hash", "code_version")},
+    }
+    metrics = {name: report.metrics[name] for name in SHOWN if name in report.metrics}
+    found = {}
+    if report.bands.height:
+        found["Risk bands"] = plots.as_table(report.bands)
+    if winner.backtest.height:
+        found["Backtest"] = plots.as_table(winner.backtest)
+    if explanation.learning.height:
+        found["Learning curve"] = plots.as_table(explanation.learning)
+    return Card(
+        f"Renewal model: {model.family}", RENEWAL_USE, facts, verdict.reason,
+        metrics | dict(explanation.intervals), found,
+    ).markdown()  # fmt: skip
+
+
+def importance_table(winner: Contender, explanation: Explanation) -> pl.DataFrame:
+    """Importances of the registered version, most important first."""
+    importance = winner.model.importance()
+    return pl.DataFrame(
+        {
+            "feature": list(importance),
+            "importance": list(importance.values()),
+            "permutation": [explanation.permutation.get(name) for name in importance],
+            "mean_abs_shap": [explanation.mean_abs_shap.get(name) for name in importance],
+        },
+        schema={"feature": pl.String, "importance": pl.Float64, "permutation": pl.Float64,
+                "mean_abs_shap": pl.Float64},
+    ).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).alias("importance_rank"))  # fmt: skip
+
+
+def calibration_table(winner: Contender) -> pl.DataFrame | None:
+    """Reliability bins of every horizon; None without any."""
+    bins = [
+        frame.with_columns(pl.lit(days, pl.Int32).alias("horizon_days"))
+        for days, frame in winner.report.reliability.items()
+    ]
+    return pl.concat(bins) if bins else None
+
+
+def metadata(
+    contenders: Mapping[str, Contender],
+    winner: Contender,
+    explanation: Explanation,
+    verdict: Verdict,
+    version: int,
+    windows: Windows,
+) -> dict[str, Any]:
+    """What the UI shows of the renewal models."""
+    model, report = winner.model, winner.report
+    rows = {name: frame.height for name, frame in windows.parts.items()}
+    shown: dict[str, Any] = {
+        "dagster/row_count": sum(rows.values()),
+        "winner": model.family,
+        "model_version": version,
+        "gate": verdict.reason,
+        "is_champion": verdict.is_promoted,
+        "windows": f"{rows}, cuts {windows.cuts.train}, {windows.cuts.fit}, {windows.cuts.as_of}",
+        "features_left_out": ", ".join(model.features.left_out) or "none",
+    }
+    if report.metrics:
+        shown["metrics"] = dg.MetadataValue.md(metrics_table(contenders))
+        shown["bands"] = dg.MetadataValue.md(plots.as_table(report.bands))
+    pictures = candidate_files(winner, windows) | dict(explanation.files)
+    for name in (
+        "reliability_30d",
+        "importance",
+        "roc_pr",
+        "lift",
+        "shap_summary",
+        "learning_curve",
+    ):
+        if f"{name}.png" in pictures:
+            image = plots.as_markdown(pictures[f"{name}.png"], name)
+            shown[name.removesuffix("_30d")] = dg.MetadataValue.md(image)
+    return shown
+
+
+def metrics_table(contenders: Mapping[str, Contender]) -> str:
+    """Metrics of all contenders side by side, as markdown; the backtest first, which chooses."""
+    shown = [name for name in SHOWN if all(name in c.report.metrics for c in contenders.values())]
+    heads = f"| metric | {' | '.join(contenders)} |"
+    chosen = (
+        f"| log loss chosen by | {' | '.join(f'{c.log_loss:.4f}' for c in contenders.values())} |"
+    )
+    rows = [
+        f"| {name} | {' | '.join(f'{c.report.metrics[name]:.4f}' for c in contenders.values())} |"
+        for name in shown
+    ]
+    return "\n".join([heads, "|---" * (len(contenders) + 1) + "|", chosen, *rows])
