@@ -83,6 +83,21 @@ def survival(sets: str, out: Path | None) -> None:
         out.write_text(json.dumps(results, indent=2))
 
 
+@bench.command()
+@click.option("--members", default="1500,10000", show_default=True, help="Sizes of the studio.")
+@click.option("--thin", is_flag=True, help="Instead: the learning curve of small studios.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
+def skill(members: str, thin: bool, out: Path | None) -> None:
+    """Share of the attainable skill, on the demo studio in RIS_HOME (make a large one with `ris demo`)."""
+    _from_the_checkout()
+    from benchmarks.attainable_skill import learning_curve, run
+
+    sizes = [int(size) for size in members.split(",")]
+    results = learning_curve() if thin else run(sizes)
+    if out:
+        out.write_text(json.dumps(results, indent=2))
+
+
 def _from_the_checkout() -> None:
     """Make `benchmarks` importable."""
     if not (REPO_ROOT / "benchmarks").is_dir():

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from ris_assets import jobs
-from ris_assets.assets import explore, norms, quality, raw, scores, training
+from ris_assets.assets import explore, inference, norms, quality, raw, scores, training
 from ris_assets.assets.marts import marts_assets
 from ris_assets.checks import checks
 from ris_assets.resources.mlflow import MlflowResource
@@ -30,7 +30,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=[
             *raw.raw_assets,
             *marts_assets(),
-            *dg.load_assets_from_modules([explore, norms, training, quality, scores]),
+            *dg.load_assets_from_modules([explore, norms, training, inference, quality, scores]),
         ],
         asset_checks=checks(),
         jobs=[daily, jobs.marts_job(), jobs.scores_job(), training_job],

@@ -168,6 +168,16 @@ def _log_dataset(candidate: Candidate) -> None:
         mlflow.log_input(dataset, context="training")
 
 
+def log_run(
+    title: str, experiment_id: str, tags: Mapping[str, str], files: Mapping[str, bytes]
+) -> str:
+    """A run that holds files and no model; its id."""
+    with training_run(title, experiment_id, tags) as run_id:
+        for name, content in files.items():
+            _log_bytes(name, content)
+    return run_id
+
+
 def log_card(name: str, version: int, run_id: str, text: str) -> None:
     """Put a model card beside the run, and on the version as its description."""
     import mlflow

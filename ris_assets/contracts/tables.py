@@ -101,6 +101,47 @@ MODEL_BANDS = Table(
     ),
 )  # fmt: skip
 
+MODEL_HAZARD_RATIOS = Table(
+    RIS_SCHEMA, "model_hazard_ratios",
+    "One row is a feature and a segment: how it goes with leaving when a pass runs out (Cox regression)",
+    ("segment", "feature"),
+    (
+        Column("segment", "text", "City; empty for all members", True),
+        Column("feature", "text", "Snapshot column", True),
+        Column("hazard_ratio", "float8", "Hazard of leaving when the feature is one unit higher, others equal", True),
+        Column("hr_low", "float8", "Lower end of its 95% interval"),
+        Column("hr_high", "float8", "Upper end of that interval"),
+        Column("hazard_ratio_per_sd", "float8", "The same for one standard deviation", True),
+        Column("hr_per_sd_low", "float8", "Lower end of its 95% interval"),
+        Column("hr_per_sd_high", "float8", "Upper end of that interval"),
+        Column("p_value", "float8", "Wald test of no effect"),
+        Column("proportionality_p", "float8",
+               "Test that the ratio does not change with the age of the spell; null for segments"),
+        Column("events", "int8", "Ends of spells behind it"),
+        Column("pooled", "text", "own: the segment's own; shrunk: drawn towards all; overall: that of all", True,
+               ("own", "shrunk", "overall")),
+        Column("as_of_date", "date", "Outcomes known by the end of this day", True),
+    ),
+)  # fmt: skip
+
+SURVIVAL_BY_SEGMENT = Table(
+    RIS_SCHEMA, "survival_by_segment",
+    "One row is a segment and a week of the spell: the share still in their spell (Kaplan and Meier)",
+    ("segment_kind", "segment", "time"),
+    (
+        Column("segment_kind", "text", "What parts members: city, club_id, product, ...", True),
+        Column("segment", "text", "The segment, as it was first known in the spell", True),
+        Column("time", "float8", "Weeks since the spell began", True),
+        Column("at_risk", "int8", "Spells seen so long", True),
+        Column("events", "int8", "Those that ended in the week", True),
+        Column("survival", "float8", "Share still going on", True),
+        Column("low", "float8", "Lower end of its 95% interval; null where it cannot be told"),
+        Column("high", "float8", "Upper end of that interval"),
+        Column("log_rank_p", "float8", "p-value of the test that all segments of the kind are alike"),
+        Column("as_of_date", "date", "Outcomes known by the end of this day", True),
+    ),
+)  # fmt: skip
+
 DQ_FEATURE_STATS = Table(
     RIS_SCHEMA, "dq_feature_stats",
     "One row is a feature on a studio day: how it is filled, how far it has drifted from training",
@@ -125,4 +166,10 @@ DQ_FEATURE_STATS = Table(
     ),
 )  # fmt: skip
 
-MODEL_TABLES = (MODEL_IMPORTANCE, MODEL_CALIBRATION, MODEL_BANDS)
+MODEL_TABLES = (
+    MODEL_IMPORTANCE,
+    MODEL_CALIBRATION,
+    MODEL_BANDS,
+    MODEL_HAZARD_RATIOS,
+    SURVIVAL_BY_SEGMENT,
+)

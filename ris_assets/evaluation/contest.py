@@ -142,6 +142,14 @@ def fit_contenders(
     return contenders
 
 
+def fit_one(
+    family: str, windows: Windows, catalog: pl.DataFrame, tier: Tier = Tier.FULL
+) -> RenewalModel:
+    """One family by itself, reading what a tier lets it read."""
+    read = families_of(tier, renewal_features(windows.fitting, catalog))
+    return _model(family, read.get(family) or next(iter(read.values())), {}, tier).fit(windows)
+
+
 def _model(
     family: str, features: FeatureSet, settings: Mapping[str, float], tier: Tier
 ) -> RenewalModel:

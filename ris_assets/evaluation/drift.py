@@ -58,15 +58,18 @@ def reference_of(training: pl.DataFrame, features: FeatureSet) -> dict[str, dict
 def _numeric_reference(values: pl.Series, days: pl.Series | None) -> dict:
     """Decile edges of the filled values and the share of rows in each bin, nulls apart."""
     numbers = values.cast(pl.Float64)
-    quantiles = [numbers.quantile(i / BINS, "nearest") for i in range(1, BINS)]
-    edges = sorted({float(edge) for edge in quantiles if edge is not None})
-    grid = [numbers.quantile(i / GRID, "linear") for i in range(GRID + 1)]
+    filled = np.sort(numbers.drop_nulls().to_numpy())
+    edges, grid = list[float](), list[float]()
+    if len(filled):
+        inner = np.arange(1, BINS) / BINS
+        edges = np.unique(np.quantile(filled, inner, method="nearest")).tolist()
+        grid = np.quantile(filled, np.arange(GRID + 1) / GRID).tolist()
     return {
         "edges": edges,
         "mean": numbers.mean(),
         "sd": numbers.std(),
         "shares": _numeric_shares(numbers, edges),
-        "grid": [] if grid[0] is None else grid,
+        "grid": grid,
         "fill_share": _filled(numbers),
         "is_of_the_day": _is_of_the_day(numbers, days),
     }
