@@ -21,7 +21,7 @@ from ris_assets.models.renewal import ESTIMATORS
 EVERYTHING = 10**9
 SHOWN = ("test_share_of_skill", "test_share_of_skill_brier", "test_log_loss", "base_rate_log_loss",
          "test_ceiling_log_loss", "test_auc", "test_ceiling_auc")  # fmt: skip
-THIN = {"base_rate": Tier.INSUFFICIENT, "rule": Tier.RULE, "small": Tier.SMALL, "logistic": Tier.FULL,
+THIN = {"base_rate": Tier.INSUFFICIENT, "rule": Tier.RULE, "ridge": Tier.SMALL, "logistic": Tier.FULL,
         "blend": Tier.FULL}  # fmt: skip
 
 

@@ -23,11 +23,10 @@ from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.base_rate import BaseRateRenewal
 from ris_assets.models.protocol import Fold, RenewalEstimator
 from ris_assets.models.renewal import ESTIMATORS, RenewalModel, balanced, new_estimator
+from ris_assets.models.ridge_renewal import RidgeRenewal
 from ris_assets.models.rule_renewal import FEATURE as STREAK
 from ris_assets.models.rule_renewal import RuleRenewal
 from ris_assets.models.search import BALANCE, Found, fold_losses, search
-from ris_assets.models.small_renewal import FEATURES as SMALL_FEATURES
-from ris_assets.models.small_renewal import SmallRenewal
 
 CALENDAR_FEATURES = (
     "tenure_days",
@@ -97,7 +96,7 @@ def families_of(tier: Tier, features: FeatureSet) -> dict[str, FeatureSet]:
     if tier is Tier.FULL:
         return dict.fromkeys(ESTIMATORS, features)
     if tier is Tier.SMALL:
-        return {SmallRenewal.family: features.only(SMALL_FEATURES)}
+        return {RidgeRenewal.family: features}
     if tier is Tier.RULE and STREAK in features.numeric:
         return {RuleRenewal.family: features.only((STREAK,))}
     return {BaseRateRenewal.family: features.only(())}

@@ -18,7 +18,6 @@ from ris_assets.models.end_causes import LAPSED, EndCauses
 from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
 from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.linear_weeks import LinearWeeks
-from ris_assets.models.small_renewal import FEATURES as SMALL_FEATURES
 from ris_assets.models.week_clock import CLOCK_FEATURES
 
 TARGET, UNIT = "event", "spell_id"
@@ -68,11 +67,11 @@ def fit_hazards(
     families: Sequence[str] = tuple(HAZARDS),
     said: Callable[[str], object] = _silent,
 ) -> dict[str, SurvivalContender]:
-    """One contender a family; where data is thin the linear one alone, with few features or the clock alone."""
+    """One contender a family; where data is thin the linear one alone, at last with the clock alone."""
     tier = tier_of(windows, TARGET, UNIT)
     features = choose_features(windows.fitting, catalog, exclude=CLOCK_FEATURES)
     if tier is not Tier.FULL:
-        features = features.only(SMALL_FEATURES if tier is Tier.SMALL else ())
+        features = features if tier is Tier.SMALL else features.only(())
         families = (LinearWeeks.family,)
     before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
     contenders = {}

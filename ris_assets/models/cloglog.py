@@ -1,6 +1,7 @@
 """Complementary log-log regression: the likelihood of hazards that are constant within an interval (Allison 1982)."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ris_assets.models.protocol import Array
 from ris_assets.models.week_clock import MAX_LOG_HAZARD
@@ -16,6 +17,13 @@ def fit_cloglog(design: Array, event: Array, offset: Array, ridge: Array) -> Arr
         event: 0 or 1, or the share of rows alike in which it happened.
         ridge: (columns,) penalty of each coefficient.
     """
+    with threadpool_limits(
+        1, "blas"
+    ):  # a second thread waits more than it gains where cores are shared
+        return _fitted(design, event, offset, ridge)
+
+
+def _fitted(design: Array, event: Array, offset: Array, ridge: Array) -> Array:
     weights = np.zeros(design.shape[1])
     weights[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
     value = _loss(design, event, offset, ridge, weights)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ris_assets.models.survival_api import Array, SurvivalEstimator, folds_by_event
 from ris_assets.models.time_grid import TimeGrid
@@ -54,6 +55,11 @@ class LinearHazard(SurvivalEstimator):
         self.seed = seed
 
     def _fit(self, matrix: Array, event: Array, time: Array) -> None:
+        # A second thread gains nothing in products of tall and narrow matrices, and waits where cores are shared.
+        with threadpool_limits(1, "blas"):
+            self._fit_on(matrix, event, time)
+
+    def _fit_on(self, matrix: Array, event: Array, time: Array) -> None:
         self.low_ = _column(lambda x, axis: np.nanquantile(x, self.clip, axis=axis), matrix)
         self.high_ = _column(lambda x, axis: np.nanquantile(x, 1 - self.clip, axis=axis), matrix)
         self.low_, self.high_ = _unless_rare(matrix, self.low_, self.high_)

@@ -41,19 +41,26 @@ from ris_assets.models.protocol import (
     RenewalEstimator,
     WithInterval,
 )
+from ris_assets.models.ridge_renewal import RidgeRenewal
 from ris_assets.models.rule_renewal import RuleRenewal
-from ris_assets.models.small_renewal import SmallRenewal
 from ris_assets.models.xgboost_renewal import XgboostRenewal
 
 ESTIMATORS: dict[str, type[RenewalEstimator]] = {
     family.family: family
-    for family in (LogisticRenewal, ForestRenewal, XgboostRenewal, LightgbmRenewal, BlendRenewal)
+    for family in (
+        LogisticRenewal,
+        RidgeRenewal,
+        ForestRenewal,
+        XgboostRenewal,
+        LightgbmRenewal,
+        BlendRenewal,
+    )
 }
 """The families that contend."""
 THIN: dict[str, type[RenewalEstimator]] = {
-    family.family: family for family in (SmallRenewal, RuleRenewal, BaseRateRenewal)
+    family.family: family for family in (RuleRenewal, BaseRateRenewal)
 }
-"""Those that score where data is thin, or where no family is better."""
+"""Those that score where there is too little for a model, or where no family is better."""
 STORED: dict[str, type[RenewalEstimator]] = {**ESTIMATORS, **THIN}
 PROBABILITIES = tuple(f"p_renew_{days}d" for days in RENEWAL_HORIZONS)
 LATE_PRIOR_PASSES = 10.0
