@@ -134,6 +134,7 @@ def fit_contenders(
         features = read.get(name) or next(iter(read.values()))
         found = _searched(name, features, before, budget)
         model = _model(name, features, found.settings, tier).fit(windows)
+        model.with_reference(windows.fitting)
         backtest = _backtest(name, features, found.settings, before, tier)
         report = report_on(model, windows, truth, costs)
         contenders[name] = Contender(model, report, backtest, found)
@@ -264,6 +265,7 @@ def stand_in(
     contenders = {}
     for name, columns in read.items():
         model = _model(name, columns, {}, Tier.RULE).fit(windows)
+        model.with_reference(windows.fitting)
         backtest = _backtest(name, columns, {}, before, Tier.RULE)
         contenders[name] = Contender(model, report_on(model, windows, truth), backtest)
     return winner_of(contenders)

@@ -1,8 +1,9 @@
 """A survival training from person-weeks to judged hazards: tier, split, backtest, rule for the weeks ahead, fit."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,10 +11,11 @@ import polars as pl
 from ris_assets.evaluation.backtest import earlier_windows
 from ris_assets.evaluation.gate import Evidence, Verdict, best, judge
 from ris_assets.evaluation.metrics import log_loss
-from ris_assets.evaluation.split import Windows, cuts_for, split_by_time
+from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
 from ris_assets.evaluation.survival import base_rates, future_scores, survival_metrics
 from ris_assets.evaluation.tiers import Tier, tier_of
 from ris_assets.features.matrix import FeatureSet, choose_features
+from ris_assets.models.boosted_weeks import weeks_before
 from ris_assets.models.end_causes import LAPSED, EndCauses
 from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
 from ris_assets.models.hazard_families import HAZARDS
@@ -74,11 +76,11 @@ def fit_hazards(
         features = features if tier is Tier.SMALL else features.only(())
         families = (LinearWeeks.family,)
     before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
-    contenders = {}
+    contenders, starts = {}, _Starts(features, tier)
     for name in families:
-        backtest, rules = _backtest(name, features, tier, before, weeks)
+        backtest, rules = _backtest(name, starts, before, weeks)
         half_life = _chosen(rules)
-        model = _fitted(name, features, tier, windows)
+        model = starts.fitted(name, windows)
         model.half_life = half_life
         model.causes = end_causes(windows.fitting, features)
         metrics = survival_metrics(model, windows, weeks)
@@ -87,12 +89,33 @@ def fit_hazards(
     return contenders
 
 
-def _fitted(family: str, features: FeatureSet, tier: Tier, windows: Windows) -> HazardModel:
-    if family == LinearWeeks.family:
-        model: HazardModel = LinearWeeks(features, prior_weeks=PRIOR_WEEKS[tier])
-    else:
-        model = HAZARDS[family](features)
-    return model.fit(windows.fitting, windows.validation)
+@dataclass
+class _Starts:
+    """Fits of the families on windows; the linear hazards that all begin from are fitted once."""
+
+    features: FeatureSet
+    tier: Tier
+    known: dict[tuple[Cuts, bool], LinearWeeks] = field(default_factory=dict)
+
+    def fitted(self, family: str, windows: Windows) -> HazardModel:
+        """A family on the fitting rows of some windows."""
+        if family == LinearWeeks.family:
+            return replace(self._linear(windows, False))
+        model: Any = HAZARDS[family]
+        starts = {
+            "linear": self._linear(windows, False),
+            "linear_before": self._linear(windows, True),
+        }
+        return model(self.features, **starts).fit(windows.fitting, windows.validation)
+
+    def _linear(self, windows: Windows, is_before: bool) -> LinearWeeks:
+        key = (windows.cuts, is_before)
+        if key not in self.known:
+            rows = windows.fitting
+            rows = weeks_before(rows, windows.validation) if is_before else rows
+            model = LinearWeeks(self.features, prior_weeks=PRIOR_WEEKS[self.tier])
+            self.known[key] = model.fit(rows, windows.validation)
+        return self.known[key]
 
 
 def _earlier(windows: Windows) -> list[Windows]:
@@ -109,12 +132,12 @@ def _earlier(windows: Windows) -> list[Windows]:
 
 
 def _backtest(
-    family: str, features: FeatureSet, tier: Tier, before: Sequence[Windows], weeks: pl.DataFrame
+    family: str, starts: _Starts, before: Sequence[Windows], weeks: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[float | None, float]]:
     """Log loss a person-week on every earlier window, and Brier scores of the rules for the weeks ahead."""
     found, scores = [], []
     for one in before:
-        model = _fitted(family, features, tier, one)
+        model = starts.fitted(family, one)
         event = one.test["event"].cast(pl.Float64).to_numpy()
         loss = log_loss(event, model.predict_hazard(one.test), np.ones(len(event)))
         found.append({"fitted_through": one.cuts.fit, "judged_through": one.cuts.as_of,

@@ -9,10 +9,10 @@ import polars as pl
 
 from ris_assets.evaluation.split import Windows
 
-FULL_PASSES = 600
-SMALL_PASSES = 100
-RULE_PASSES = 25
-FEWEST = {"full": 60, "small": 15, "rule": 5}
+FULL_PASSES = 500
+SMALL_PASSES = 40
+RULE_PASSES = 15
+FEWEST = {"full": 50, "small": 10, "rule": 3}
 """Passes of the rarer outcome that a tier needs."""
 FEWEST_TESTED = 5
 """Passes of either outcome in the out-of-time window without which no model can be judged."""

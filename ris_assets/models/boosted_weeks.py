@@ -15,11 +15,18 @@ import polars as pl
 from ris_assets.models.hazard import HazardModel, Scores
 from ris_assets.models.linear_weeks import LinearWeeks
 from ris_assets.models.protocol import Array
-from ris_assets.models.week_clock import CLOCK, MAX_LOG_HAZARD, clock_of_weeks, log_exposure
+from ris_assets.models.week_clock import (
+    CLOCK,
+    MAX_LOG_HAZARD,
+    clock_of_weeks,
+    log_exposure,
+    probability_of,
+)
 
 STEPS = (0, 2, 3)
 """Clock columns that trees read: yes or no, so that few states make up a whole curve."""
 TREES_FILE = {"xgboost": "hazard.ubj", "lightgbm": "hazard.lgb.txt"}
+TINY = 1e-12
 Rows = tuple[Array, Array, Array]
 """Features, event, log of the hazard before the first tree."""
 
@@ -29,7 +36,8 @@ class BoostedWeeks(HazardModel):
     """score = linear score + trees(snapshot, clock).
 
     Attributes:
-        linear: what the trees start from.
+        linear: what the trees start from; fitted anew unless it is given.
+        linear_before: the same, fitted on the weeks before validation alone; see `fit`.
         most_rounds, patience: trees are added until `validation` has not gained for so long.
         learning_rate, max_depth, min_information, column_share, row_share, ridge: of the trees.
         rounds: trees in use.
@@ -37,6 +45,7 @@ class BoostedWeeks(HazardModel):
 
     engine: ClassVar[Literal["xgboost", "lightgbm"]]
     linear: LinearWeeks | None = None
+    linear_before: LinearWeeks | None = None
     most_rounds: int = 400
     patience: int = 30
     learning_rate: float = 0.05
@@ -54,16 +63,17 @@ class BoostedWeeks(HazardModel):
 
         The choice is made by trees of the weeks before `validation` begins.
         """
-        first = validation["week_start"].min() if validation.height else None
-        before = training if first is None else training.filter(pl.col("matures_on") < first)
+        before = weeks_before(training, validation)
         if before["event"].sum() and validation["event"].sum():
-            start = LinearWeeks(self.features).fit(before, validation)
+            start = self.linear_before or LinearWeeks(self.features).fit(before, validation)
             self.rounds = self._engine().best_rounds(
-                self._rows(before, start), self._rows(validation, start)
+                levelled(self._rows(before, start)), self._rows(validation, start)
             )
-        self.linear = LinearWeeks(self.features).fit(training, validation)
+        self.linear = self.linear or LinearWeeks(self.features).fit(training, validation)
         if self.rounds:
-            self.trees = self._engine().boosted(self._rows(training, self.linear), self.rounds)
+            self.trees = self._engine().boosted(
+                levelled(self._rows(training, self.linear)), self.rounds
+            )
         return self
 
     def _rows(self, weeks: pl.DataFrame, linear: LinearWeeks) -> Rows:
@@ -118,6 +128,12 @@ class BoostedWeeks(HazardModel):
             self.trees = self._engine().load(folder / TREES_FILE[self.engine])
 
 
+def weeks_before(training: pl.DataFrame, validation: pl.DataFrame) -> pl.DataFrame:
+    """The training weeks whose outcome was known when validation begins."""
+    first = validation["week_start"].min() if validation.height else None
+    return training if first is None else training.filter(pl.col("matures_on") < first)
+
+
 @dataclass
 class XgboostWeeks(BoostedWeeks):
     """Trees by XGBoost."""
@@ -162,6 +178,13 @@ class _ByState:
 
 def _features(matrix: Array, clock: Array) -> Array:
     return np.hstack([matrix, clock[:, STEPS].astype(np.float32)])
+
+
+def levelled(rows: Rows) -> Rows:
+    """Rows whose start expects as many events as there are: trees are to learn differences, no level."""
+    features, event, margin = rows
+    expected = float(probability_of(margin).sum())
+    return features, event, margin + np.log(max(float(event.sum()), 0.5) / max(expected, TINY))
 
 
 def _slopes(score: Array, event: Array) -> tuple[Array, Array]:

@@ -9,30 +9,38 @@ from ris_assets.models.week_clock import MAX_LOG_HAZARD
 MAX_STEPS, CONVERGED, TINY = 40, 1e-4, 1e-300
 
 
-def fit_cloglog(design: Array, event: Array, offset: Array, ridge: Array) -> Array:
+def fit_cloglog(
+    design: Array, event: Array, offset: Array, ridge: Array, start: Array | None = None
+) -> Array:
     """Ridge maximum likelihood of P(event) = 1 - exp(-exp(offset + design b)) by Fisher scoring.
 
     Args:
         design: (rows, columns), the first column of ones.
         event: 0 or 1, or the share of rows alike in which it happened.
         ridge: (columns,) penalty of each coefficient.
+        start: coefficients to begin from; those of a similar fit save steps.
     """
     with threadpool_limits(
         1, "blas"
     ):  # a second thread waits more than it gains where cores are shared
-        return _fitted(design, event, offset, ridge)
+        return _fitted(design, event, offset, ridge, start)
 
 
-def _fitted(design: Array, event: Array, offset: Array, ridge: Array) -> Array:
-    weights = np.zeros(design.shape[1])
-    weights[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
+def _fitted(design: Array, event: Array, offset: Array, ridge: Array, start: Array | None) -> Array:
+    if start is None:
+        weights = np.zeros(design.shape[1])
+        weights[0] = np.log(-np.log1p(-np.clip(event.mean(), 1e-4, 0.5)))
+    else:
+        weights = start.copy()
+    narrow = design.astype(np.float32)  # the curvature only directs the step
     value = _loss(design, event, offset, ridge, weights)
     for _ in range(MAX_STEPS):
         hazard = np.exp(np.minimum(design @ weights + offset, MAX_LOG_HAZARD))
         slope = hazard * (event / np.maximum(-np.expm1(-hazard), TINY) - 1)
         information = hazard**2 / np.maximum(np.expm1(hazard), TINY)
         gradient = slope @ design - ridge * weights
-        curvature = (design * information[:, None]).T @ design + np.diag(ridge)
+        weighted = narrow * information[:, None].astype(np.float32)
+        curvature = (weighted.T @ narrow).astype(float) + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient)
         weights, gained = _stepped(design, event, offset, ridge, weights, step, value)
         value -= gained

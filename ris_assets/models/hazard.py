@@ -30,7 +30,7 @@ from ris_assets.models.week_clock import (
 
 MAX_WEEKS = 52
 """Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
-HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0)
+HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0)
 """Rules for the weeks ahead that a backtest chooses among."""
 FILE = "hazard.json"
 Scores = Callable[[Array, int], Array]

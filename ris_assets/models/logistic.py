@@ -18,7 +18,7 @@ TRUSTED = ["numpy.dtype"]
 
 
 class LogisticRenewal:
-    """Median imputation with indicators, scaling, logistic regression with an L1 penalty.
+    """Mean imputation with indicators, scaling, logistic regression with an L1 penalty.
 
     Each column is read twice, as it is and as sign(x) log(1 + |x|): what matters of counts, days
     and money is rather their ratio, and the last days before a pass ends differ more than the
@@ -45,7 +45,7 @@ class LogisticRenewal:
         from sklearn.preprocessing import StandardScaler
 
         self.pipeline = make_pipeline(
-            SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+            SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True),
             StandardScaler(),
             LogisticRegression(
                 C=1 / self.penalty, l1_ratio=1.0, solver="liblinear", random_state=1, max_iter=200

@@ -119,7 +119,11 @@ class RenewalModel:
         self._fit_estimator(windows.fitting)
         self.bands = self._bands(windows)
         self.late = self._fit_late(windows)
-        self.reference = reference_of(windows.fitting, self.features)
+        return self
+
+    def with_reference(self, rows: pl.DataFrame) -> "RenewalModel":
+        """Remember what rows looked like, as a model needs that is to score."""
+        self.reference = reference_of(rows, self.features)
         return self
 
     def _fit_estimator(self, rows: pl.DataFrame) -> None:

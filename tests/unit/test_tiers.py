@@ -1,0 +1,139 @@
+"""Studios of every size get something honest: never worse than the base rate, sure of what they say."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ris_assets.evaluation import contest, survival_contest
+from ris_assets.evaluation.backtest import earlier_windows
+from ris_assets.evaluation.gate import mean_interval
+from ris_assets.evaluation.metrics import log_loss
+from ris_assets.evaluation.tiers import Tier, tier_of
+from ris_assets.features.score_rows import Scorers, score_rows
+from ris_assets.models.renewal import PROBABILITIES, RenewalModel
+from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
+
+SIZES = (50, 150, 300, 1000, 5000)
+
+
+@pytest.fixture(scope="module")
+def large() -> FakeStudio:
+    return fake_studio(members=5000, weeks=70, seed=11)
+
+
+def of_members(studio: FakeStudio, members: int) -> FakeStudio:
+    """The studio with its first members only."""
+    kept = [f"u{number:04d}" for number in range(members)]
+    rows = studio.snapshot.filter(pl.col("user_id").is_in(kept))
+    passes = studio.labels.filter(pl.col("hp_id").str.slice(0, 5).is_in(kept))
+    weeks = studio.weeks.filter(pl.col("user_id").is_in(kept))
+    return FakeStudio(rows, passes, weeks, studio.truth, studio.horizon)
+
+
+def scoring_model(studio: FakeStudio) -> tuple[RenewalModel, object]:
+    """What would score: the winner if it passes the gate, else what stands in."""
+    windows = contest.renewal_windows(studio.labelled, studio.horizon)
+    families = ("ridge", "xgboost") if tier_of(windows) is Tier.FULL else None
+    winner = contest.winner_of(contest.fit_contenders(windows, CATALOG, families=families))
+    verdict = contest.judge_renewal(winner, windows, None, None)
+    return (winner if verdict.is_promoted else contest.stand_in(windows, CATALOG)).model, windows
+
+
+@pytest.mark.parametrize("members", SIZES)
+def test_no_size_of_studio_is_scored_worse_than_by_the_base_rate(large, members):
+    """Judged on the weeks after the cut of all members, whom the small studio has not seen."""
+    model, windows = scoring_model(of_members(large, members))
+    rows = contest.renewal_windows(large.labelled, large.horizon).test
+    rows = rows.filter(pl.col("as_of_date") > windows.cuts.fit)
+    outcome = rows["renewed_30d"].cast(pl.Float64).to_numpy()
+    base = np.full(rows.height, windows.fitting["renewed_30d"].mean())
+    said = model.predict(rows)["p_renew_30d"].to_numpy()
+    ones = np.ones(rows.height)
+    assert log_loss(outcome, said, ones) <= log_loss(outcome, base, ones) + 0.005
+
+
+@pytest.mark.parametrize(
+    ("members", "tier"), [(4, Tier.INSUFFICIENT), (150, Tier.SMALL), (1000, Tier.FULL)]
+)
+def test_the_tier_follows_what_is_known(large, members, tier):
+    studio = of_members(large, members)
+    assert tier_of(contest.renewal_windows(studio.labelled, studio.horizon)) is tier
+
+
+def test_a_studio_of_four_gets_shares_with_wide_intervals_and_says_so(large):
+    studio = of_members(large, 4)
+    windows = contest.renewal_windows(studio.labelled, studio.horizon)
+    (contender,) = contest.fit_contenders(windows, CATALOG).values()
+    assert contest.judge_renewal(contender, windows, None, None).is_promoted
+    weeks = person_weeks(studio)
+    parts = survival_contest.survival_windows(weeks, studio.horizon)
+    (hazard,) = survival_contest.fit_hazards(weeks, parts, CATALOG).values()
+    day = large.snapshot.filter(as_of_date=large.snapshot["as_of_date"].max())
+    scores = score_rows(day, CATALOG, Scorers(contender.model, hazard.model, "ris_renewal", 1, 1))
+    assert set(scores["basis"]) == {"insufficient", "renewed"}
+    open_ = scores.filter(pl.col("basis") == "insufficient")
+    assert (open_["p_renew_30d_high"] - open_["p_renew_30d_low"]).min() > 0.2
+    check_scores(scores)
+
+
+@pytest.mark.parametrize("members", [150, 1000])
+def test_whatever_scores_the_probabilities_are_in_order(large, members):
+    studio = of_members(large, members)
+    model, _ = scoring_model(studio)
+    weeks = person_weeks(studio)
+    parts = survival_contest.survival_windows(weeks, studio.horizon)
+    hazard = survival_contest.fit_hazards(weeks, parts, CATALOG, families=("hazard",))["hazard"]
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    scores = score_rows(day, CATALOG, Scorers(model, hazard.model, "ris_renewal", 1, 1))
+    check_scores(scores)
+    failed = scores["p_payment_failed_90d"] / scores["p_lost_90d"]
+    assert 0.02 < failed.drop_nans().mean() < 0.5
+
+
+def check_scores(scores: pl.DataFrame) -> None:
+    """Renewal probabilities and losses rise with the days, bounds lie around what they bound."""
+    renewal = scores.select(PROBABILITIES).to_numpy()
+    lost = scores.select("p_lost_7d", "p_lost_30d", "p_lost_60d", "p_lost_90d").to_numpy()
+    for values in (renewal, lost):
+        assert (np.diff(values, axis=1) >= 0).all()
+        assert values.min() >= 0
+        assert values.max() <= 1
+    for name in PROBABILITIES:
+        known = scores.drop_nulls(f"{name}_low")
+        assert (known[f"{name}_low"] <= known[name] + 1e-6).all()
+        assert (known[name] <= known[f"{name}_high"] + 1e-6).all()
+    assert (scores["p_payment_failed_90d"] <= scores["p_lost_90d"]).all()
+
+
+def test_intervals_of_a_small_studio_hold_what_happens(large):
+    """Of those for whom 60-70% is said, the share that renews lies within the bounds they were given."""
+    studio = of_members(large, 150)
+    windows = contest.renewal_windows(studio.labelled, studio.horizon)
+    model = contest.fit_contenders(windows, CATALOG)["ridge"].model
+    rows = contest.renewal_windows(large.labelled, large.horizon).test
+    said = model.predict(rows)["p_renew_30d"]
+    low, high = model.predict_interval(rows)
+    inside = rows.with_columns(
+        said, low["p_renew_30d"].alias("low"), high["p_renew_30d"].alias("high")
+    ).filter(pl.col("p_renew_30d").is_between(0.6, 0.7))
+    seen = mean_interval(
+        inside["renewed_30d"].cast(pl.Float64).to_numpy(), inside["user_id"].to_numpy()
+    )
+    assert inside["low"].mean() < seen.value < inside["high"].mean()
+
+
+def test_no_label_of_an_earlier_window_is_known_after_its_cut(large):
+    rows = contest.renewal_windows(large.labelled, large.horizon)
+    found = list(
+        earlier_windows(rows.fitting, rows.cuts.fit, seen="as_of_date", matures="matures_30d_on",
+                        target="renewed_30d", unit="hp_id")
+    )  # fmt: skip
+    assert found
+    for one in found:
+        assert one.fitting["matures_30d_on"].max() <= one.cuts.fit < one.test["as_of_date"].min()
+        assert one.test["matures_30d_on"].max() <= one.cuts.as_of <= rows.cuts.fit
+        # Between the two lies what a label needs to mature.
+        gap = one.test["as_of_date"].min() - one.fitting["as_of_date"].max()
+        assert gap > timedelta(days=30)
