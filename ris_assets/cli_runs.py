@@ -92,7 +92,19 @@ def run(first: datetime, last: datetime, train: bool) -> None:
 
 @click.command()
 @click.option("--as-of", type=DAY, help="Learn only what was known at the end of this day.")
-def train(as_of: datetime | None) -> None:
+@click.option(
+    "--search",
+    default=0,
+    show_default=True,
+    help="Sets of settings to try for every renewal family; below 2 the defaults are taken.",
+)
+@click.option(
+    "--search-seconds",
+    default=120.0,
+    show_default=True,
+    help="Seconds a family after which no new set is begun.",
+)
+def train(as_of: datetime | None, search: int, search_seconds: float) -> None:
     """Train the models on the snapshots there are; the better one becomes champion."""
     from ris_assets.assets.training import training_run_config
     from ris_assets.launcher import prepare
@@ -100,7 +112,9 @@ def train(as_of: datetime | None) -> None:
 
     console = Console()
     prepare()
-    config = training_run_config(as_of.date()) if as_of else None
+    config = training_run_config(
+        as_of.date() if as_of else None, search_trials=search, search_seconds=search_seconds
+    )
     _run(console, "Train the models", "training", run_config=config)
     print_models(console)
 

@@ -183,10 +183,20 @@ def call_costs() -> Costs:
     return Costs(settings.call_cost, settings.kept_value, settings.call_success)
 
 
-def training_run_config(as_of: date, always_promote: bool = False) -> dict[str, Any]:
-    """Run configuration of the training job that learns only what was known at the end of a day."""
-    config = {"config": {"as_of": as_of.isoformat(), "always_promote": always_promote}}
-    return {"ops": {"renewal_models": config, "survival_model": config}}
+def training_run_config(
+    as_of: date | None,
+    always_promote: bool = False,
+    search_trials: int = 0,
+    search_seconds: float = 120.0,
+) -> dict[str, Any]:
+    """Run configuration of the training job; with a day it learns only what was known at its end."""
+    shared = {
+        "as_of": as_of.isoformat() if as_of else None,
+        "always_promote": always_promote,
+        "search_trials": search_trials,
+        "search_seconds": search_seconds,
+    }
+    return {"ops": {name: {"config": shared} for name in ("renewal_models", "survival_model")}}
 
 
 def training_day(asked: str | None, horizon: date) -> date:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from ris_assets import tracking
-from ris_assets.assets import quality, scores, training
+from ris_assets.assets import inference, quality, scores, training
 from ris_assets.errors import RisError
 from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.renewal import ESTIMATORS
@@ -19,6 +19,7 @@ from ris_assets.settings import get_settings
 from tests.fakes import CATALOG, FakeStudio, fake_studio
 
 TRAINING = [training.renewal_models, training.survival_model]
+EVERYTHING = [*TRAINING, inference.survival_inference]
 SCORING = [scores.model_scores_daily, quality.dq_feature_stats]
 TYPES = {
     pl.String: "text",
@@ -80,7 +81,7 @@ def resources(home, database, tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="module")
 def trained(resources) -> dg.ExecuteInProcessResult:
-    return dg.materialize(TRAINING, resources=resources)
+    return dg.materialize(EVERYTHING, resources=resources)
 
 
 def score(
@@ -167,6 +168,46 @@ def test_what_is_known_of_the_version_is_written(trained, database):
     assert rows(database, "select count(*) from ris.model_calibration where horizon_days = 30") > [
         (3,)
     ]
+
+
+def test_the_gate_is_a_check_and_the_version_has_a_card(trained, resources):
+    checks = {
+        (e.asset_check_key.asset_key.to_user_string(), e.asset_check_key.name): e.passed
+        for e in trained.get_asset_check_evaluations()
+    }
+    assert checks["renewal_models", "passed_the_gate"]
+    assert ("survival_model", "passed_the_gate") in checks
+    mlflow = resources["mlflow"].activate()
+    client = mlflow.MlflowClient()
+    version = client.get_model_version("ris_renewal", "1")
+    assert "## Limits" in version.description
+    files = {file.path for file in client.list_artifacts(version.run_id)}
+    wanted = {
+        "model_card.md",
+        "roc_pr.png",
+        "lift.png",
+        "reliability_30d.png",
+        "learning_curve.png",
+    }
+    assert wanted <= files
+    assert client.get_run(version.run_id).inputs.dataset_inputs
+
+
+def test_hazard_ratios_and_curves_are_written(trained, database):
+    told = "select feature, hr_high from ris.model_hazard_ratios where segment = ''"
+    ratios = dict(rows(database, told))
+    assert ratios["visits_ewma"] < 1
+    kinds = rows(database, "select distinct segment_kind from ris.survival_by_segment")
+    assert ("city",) in kinds
+
+
+def test_importances_are_told_in_three_ways(trained, database):
+    found = rows(
+        database,
+        "select permutation, mean_abs_shap from ris.model_importance"
+        " where feature = 'visits' and model_version = 1",
+    )
+    assert found[0][0] > 0
 
 
 def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(
