@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 FILE = "logistic.skops"
 PENALTY = 14.0
-TRUSTED = ["numpy.dtype"]
-"""What skops may build besides scikit-learn's own types: the imputer remembers the dtype it saw."""
+FARTHEST = 5.0
+"""Standard deviations beyond which a value counts as one there. A column that hardly varied when the model was fitted
+decided everything when it began to: with 10,000 members the log loss out of time was 0.504 without this bound."""
+TRUSTED = ["numpy.clip", "numpy.dtype"]
+"""What skops may build besides scikit-learn's own types: the bound, and the dtype that the imputer saw."""
 
 
 class LogisticRenewal:
@@ -42,11 +45,12 @@ class LogisticRenewal:
         from sklearn.impute import SimpleImputer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+        from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
         self.pipeline = make_pipeline(
             SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True),
             StandardScaler(),
+            FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST}),
             LogisticRegression(
                 C=1 / self.penalty, l1_ratio=1.0, solver="liblinear", random_state=1, max_iter=200
             ),
