@@ -84,6 +84,22 @@ def survival(sets: str, out: Path | None) -> None:
 
 
 @bench.command()
+@click.option("--person-weeks", default="100000", show_default=True, help="Sizes, by commas.")
+@click.option(
+    "--limit", default=900.0, show_default=True, help="Seconds after which a side is stopped."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
+def fits(person_weeks: str, limit: float, out: Path | None) -> None:
+    """Fit time and memory of hazards beside lifelines' time-varying Cox and a survival forest."""
+    _from_the_checkout()
+    from benchmarks.hazard_fits import run
+
+    results = run([int(size) for size in person_weeks.split(",")], limit)
+    if out:
+        out.write_text(json.dumps(results, indent=2))
+
+
+@bench.command()
 @click.option("--members", default="1500,10000", show_default=True, help="Sizes of the studio.")
 @click.option("--thin", is_flag=True, help="Instead: the learning curve of small studios.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")

@@ -9,7 +9,14 @@ import polars as pl
 
 from ris_assets.evaluation.metrics import binary_metrics, log_loss
 from ris_assets.evaluation.split import Cuts, Windows
-from ris_assets.models.hazard import HazardModel
+from ris_assets.evaluation.survival_scores import (
+    Censoring,
+    antolini_concordance,
+    integrated_brier_score,
+    kaplan_meier,
+    time_dependent_auc,
+)
+from ris_assets.models.hazard import MAX_WEEKS, HazardModel
 from ris_assets.models.week_clock import ends_in_week
 
 HORIZON_WEEKS = (4, 8, 12)
@@ -40,6 +47,7 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
     if first.height:
         outcomes = outcomes_after(first, weeks)
         metrics["concordance"] = concordance(model.expected_weeks(first), outcomes)
+        metrics |= curve_metrics(model, first, outcomes)
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
 
 
@@ -142,6 +150,39 @@ def concordance(expected_weeks: Array, outcomes: pl.DataFrame) -> float:
         return float("nan")
     known = outcomes.select(pl.coalesce("event_week", "last_week")).to_series().to_numpy()
     return float(concordance_index(known, expected_weeks, event))
+
+
+def curve_metrics(
+    model: HazardModel, origin: pl.DataFrame, outcomes: pl.DataFrame
+) -> dict[str, float]:
+    """Scores of whole curves from one Sunday, censoring weighed: antolini, ibs, ibs_base_rate, auc_4w, auc_8w, auc_12w.
+
+    Weeks are scored up to the last by which somebody had left and somebody was still seen.
+    """
+    event = outcomes["event_week"].is_not_null().to_numpy()
+    time = (
+        outcomes.select(pl.coalesce("event_week", "last_week")).to_series().to_numpy().astype(float)
+    )
+    # Who is seen for no week at all says nothing, and the last weeks have nobody left to compare with.
+    last = min(int(time[event].max(initial=0)), int(time[~event].max(initial=0)) - 1, MAX_WEEKS)
+    if last < 2:
+        return {}
+    weeks = np.arange(1, last + 1)
+    curve = model.predict_survival(origin, tuple(int(week) for week in weeks))
+    censoring = Censoring.of(event, time)
+    base = np.broadcast_to(kaplan_meier(event, time, weeks), curve.shape)
+    at = weeks.astype(float)
+    found = {
+        "antolini": antolini_concordance(event, time, curve, at),
+        "ibs": integrated_brier_score(censoring, event, time, curve, at),
+        "ibs_base_rate": integrated_brier_score(censoring, event, time, base, at),
+    }
+    horizons = [week for week in HORIZON_WEEKS if week <= last]
+    risk = np.column_stack([1 - curve[:, week - 1] for week in horizons]) if horizons else None
+    if risk is not None:
+        aucs = time_dependent_auc(censoring, event, time, risk, np.array(horizons, dtype=float))
+        found |= {f"auc_{week}w": float(auc) for week, auc in zip(horizons, aucs, strict=True)}
+    return found
 
 
 def origins_in(days: pl.Series, after: date, as_of: date, weeks: int) -> list[date]:

@@ -124,6 +124,9 @@ def test_a_hazard_model_beats_the_base_rate_and_orders_members(hazard):
     assert metrics["person_week_log_loss"] < metrics["person_week_base_rate_log_loss"]
     assert metrics["brier_4w"] < metrics["brier_4w_base_rate"]
     assert metrics["concordance"] > 0.6
+    assert metrics["antolini"] > 0.6
+    assert metrics["ibs"] < metrics["ibs_base_rate"]
+    assert metrics["auc_8w"] > 0.6
     assert abs(metrics["person_week_calibration_in_the_large"]) < 0.01
 
 
