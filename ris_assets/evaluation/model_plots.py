@@ -114,7 +114,9 @@ def contributions_plot(names: Sequence[str], parts: Array, values: Array, title:
 
 
 def dependence_plot(names: Sequence[str], parts: Array, values: Array, title: str) -> bytes:
-    """What each of the strongest features adds, against its value."""
+    """What each of the strongest features adds, against its value; those without a number are left out."""
+    told = [place for place in range(len(names)) if not np.isnan(values[:, place]).all()]
+    names, parts, values = [names[place] for place in told], parts[:, told], values[:, told]
     shown = min(STRONGEST, len(names))
     columns = min(5, max(shown, 1))
     lines = -(-shown // columns) or 1
@@ -142,6 +144,8 @@ def forest_plot(table: pl.DataFrame, title: str) -> bytes:
     )
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_yticks(places, table["feature"].to_list())
     axes.set(xlabel="hazard ratio of leaving, per standard deviation", title=title)
     return png_of(figure)
@@ -172,7 +176,9 @@ def segment_plot(curves: pl.DataFrame, title: str) -> bytes:
     )
     for place, (name, part) in enumerate(curves.group_by("segment", maintain_order=True)):
         colour = colours[place % len(colours)]
-        axes.step(part["time"], part["survival"], where="post", color=colour, label=str(name[0]))
+        times = np.concatenate([[0.0], part["time"].to_numpy()])
+        curve = np.concatenate([[1.0], part["survival"].to_numpy()])
+        axes.step(times, curve, where="post", color=colour, label=str(name[0]))
         axes.fill_between(
             part["time"], part["low"], part["high"], step="post", color=colour, alpha=0.12
         )

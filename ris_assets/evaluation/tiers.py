@@ -14,7 +14,7 @@ SMALL_PASSES = 40
 RULE_PASSES = 15
 FEWEST = {"full": 50, "small": 10, "rule": 3}
 """Passes of the rarer outcome that a tier needs."""
-FEWEST_TESTED = 5
+FEWEST_TESTED = {"full": 5, "small": 3, "rule": 0}
 """Passes of either outcome in the out-of-time window without which no model can be judged."""
 
 
@@ -47,9 +47,8 @@ def tier_of(windows: Windows, target: str = "renewed_30d", unit: str = "hp_id") 
     """The tier that the rows known by the fitting cut carry; models need a window to be judged on as well."""
     units, fewest = outcomes_by_unit(windows.fitting, target, unit)
     _, tested = outcomes_by_unit(windows.test, target, unit)
-    _, validated = outcomes_by_unit(windows.validation, target, unit)
     for tier, (least_units, least_of_each) in NEEDED.items():
-        is_judged = tier is Tier.RULE or min(tested, validated) >= FEWEST_TESTED
+        is_judged = tested >= FEWEST_TESTED[tier.value]
         if units >= least_units and fewest >= least_of_each and is_judged:
             return tier
     return Tier.INSUFFICIENT

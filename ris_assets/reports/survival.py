@@ -62,9 +62,11 @@ def candidate_files(contender: SurvivalContender, seen: pl.DataFrame) -> dict[st
         files["brier.png"] = model_plots.brier_plot(
             brier_table(contender.metrics), f"{model.family}: Brier score"
         )
-    last = seen.filter(pl.col("as_of_date") == seen["as_of_date"].max())
-    if last.height > len(QUARTERS):
-        files["survival_by_band.png"] = curves_plot(contender, last)
+    # The last weeks hold only those whose outcome is known early: a whole day is wanted.
+    days = seen["as_of_date"].value_counts().sort("count", "as_of_date", descending=[True, False])
+    if days.height and days["count"][0] > len(QUARTERS):
+        fullest = seen.filter(pl.col("as_of_date") == days["as_of_date"][0])
+        files["survival_by_band.png"] = curves_plot(contender, fullest)
     return files
 
 
