@@ -86,6 +86,10 @@ class Candidate:
     trials: tuple[Child, ...] = ()
 
 
+class UnreadableChampionError(RisError):
+    """The champion's files do not fit this version of RIS."""
+
+
 @dataclass(frozen=True)
 class Logged:
     """Where MLflow put a candidate."""
@@ -330,8 +334,22 @@ def find_champion(name: str) -> Champion | None:
     if version is None:
         return None
     found = mlflow.MlflowClient().get_model_version(name, str(version))
-    loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
+    try:
+        loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
+    except (TypeError, KeyError, ValueError, ImportError, AttributeError) as error:
+        raise UnreadableChampionError(
+            f"version {version} of {name} was logged by another version of RIS and cannot be read"
+            " any more: train again with `ris train`"
+        ) from error
     return Champion(loaded.unwrap_python_model().model, name, int(found.version), found.tags)
+
+
+def comparable_champion(name: str) -> Champion | None:
+    """The champion to hold a challenger against; None where there is none, or none that can still be read."""
+    try:
+        return find_champion(name)
+    except UnreadableChampionError:
+        return None
 
 
 def versions(name: str) -> list[tuple[int, Mapping[str, str]]]:

@@ -77,7 +77,7 @@ def renewal_models(
     )  # fmt: skip
     winner = contest.winner_of(contenders)
     mlflow.activate()
-    champion = tracking.find_champion(tracking.RENEWAL)
+    champion = tracking.comparable_champion(tracking.RENEWAL)
     seen = (champion.model, champion.fitted_through) if champion else (None, None)
     gate = contest.judge_renewal(winner, windows, *seen)
     verdict = overruled(gate, config.always_promote)
@@ -136,7 +136,7 @@ def survival_model(
     )
     winner = survival_contest.winner_of(contenders)
     mlflow.activate()
-    champion = tracking.find_champion(tracking.SURVIVAL)
+    champion = tracking.comparable_champion(tracking.SURVIVAL)
     seen = (champion.model, champion.fitted_through) if champion else (None, None)
     gate = survival_contest.judge_survival(winner.model, windows, *seen)
     # Without any champion nobody could be scored: there is no simpler curve to stand in.

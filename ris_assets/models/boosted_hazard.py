@@ -4,6 +4,7 @@ What the trees add is learned as Poisson counts (XGBoost or LightGBM), starting 
 there is nothing to add, cross-validation stops them at once and the linear model stands.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -14,6 +15,7 @@ from ris_assets.models.survival_api import (
     Array,
     SurvivalEstimator,
     as_outcome,
+    check_setting,
     folds_by_event,
 )
 from ris_assets.models.time_grid import TimeGrid
@@ -26,6 +28,10 @@ MANY_EVENTS = 2000
 """From so many on fewer folds and larger steps: on 10^5 simulated person-weeks a quarter of the time, the integrated
 Brier score the same within 0.0005."""
 SLOW, FAST, FOLDS, FEW_FOLDS = 0.05, 0.1, 5, 3
+SHALLOW, DEEP, WORTHWHILE = 3, 5, 20
+"""Deep trees are tried where so many shallow ones pay."""
+MANY_ROWS = 50_000
+"""Subject-intervals from which on a second thread gains: below, threads wait for each other where cores are shared."""
 
 
 class BoostedHazard(SurvivalEstimator):
@@ -38,13 +44,14 @@ class BoostedHazard(SurvivalEstimator):
         rounds: most trees; cross-validation chooses how many.
         learning_rate, max_depth, min_events, column_share, row_share, penalty: of the trees; `min_events` is the
             least expected number of events in a leaf. A rate of None is 0.05, and 0.1 from `MANY_EVENTS` events on.
+            A depth of None is 3, or 5 where trees pay and held-out likelihood is better with it.
         folds, patience: of the choice of rounds. Folds of None are 5, and 3 from `MANY_EVENTS` events on.
         seed: of folds and trees.
-        threads: of the engine.
+        threads: of the engine. None is 1, and 2 from `MANY_ROWS` subject-intervals on.
 
     Attributes:
         rounds_: trees in use of each booster.
-        rate_: the learning rate in use.
+        rate_, depth_, threads_: in use.
         boosters_: one a fold; what they add is averaged.
         linear_: the fitted linear hazard, None with start="baseline".
     """
@@ -58,7 +65,7 @@ class BoostedHazard(SurvivalEstimator):
         start: Literal["linear", "baseline"] = "linear",
         rounds: int = 500,
         learning_rate: float | None = None,
-        max_depth: int = 3,
+        max_depth: int | None = None,
         min_events: float = 5.0,
         column_share: float = 0.7,
         row_share: float = 0.8,
@@ -66,7 +73,7 @@ class BoostedHazard(SurvivalEstimator):
         folds: int | None = None,
         patience: int = 25,
         seed: int = 0,
-        threads: int = 2,
+        threads: int | None = None,
     ) -> None:
         """Settings; the class says what they mean."""
         self.engine = engine
@@ -84,9 +91,21 @@ class BoostedHazard(SurvivalEstimator):
         self.seed = seed
         self.threads = threads
 
+    def _check_settings(self) -> None:
+        engines, starts = ("xgboost", "lightgbm"), ("linear", "baseline")
+        check_setting("engine", self.engine, self.engine in engines, "'xgboost' or 'lightgbm'")
+        check_setting("start", self.start, self.start in starts, "'linear' or 'baseline'")
+        check_setting("rounds", self.rounds, self.rounds >= 0, "0 or more")
+        for name, least in (("intervals", 1), ("max_depth", 1), ("folds", 2), ("patience", 1)):
+            value = getattr(self, name)
+            check_setting(name, value, value is None or value >= least, f"{least} or more")
+        for name in ("learning_rate", "column_share", "row_share"):
+            value = getattr(self, name)
+            check_setting(name, value, value is None or 0 < value <= 1, "above 0, at most 1")
+        for name in ("min_events", "penalty"):
+            check_setting(name, getattr(self, name), getattr(self, name) >= 0, "not negative")
+
     def _fit(self, matrix: Array, event: Array, time: Array) -> None:
-        if self.engine not in ("xgboost", "lightgbm"):
-            raise ValueError(f"engine must be 'xgboost' or 'lightgbm', not {self.engine!r}")
         self.grid_ = TimeGrid.of_events(event, time, self.intervals)
         self.linear_ = self._linear(matrix, event, time)
         self.boosters_, self.rounds_ = self._boosters(matrix, event, time)
@@ -108,24 +127,38 @@ class BoostedHazard(SurvivalEstimator):
         """A booster of each fold's training part, and at how many trees held-out likelihood is best."""
         many = event.sum() >= MANY_EVENTS
         self.rate_ = self.learning_rate or (FAST if many else SLOW)
+        self.depth_ = self.max_depth or SHALLOW
+        at_risk = np.count_nonzero(self.grid_.exposure(time) > 0)
+        self.threads_ = self.threads or (2 if at_risk >= MANY_ROWS else 1)
         folds = self.folds or (FEW_FOLDS if many else FOLDS)
-        if event.sum() < 4 * folds:
+        if event.sum() < 4 * folds or not self.rounds:
             return [], 0
-        losses, boosters = [], []
-        for training, held_out in folds_by_event(event, folds, self.seed):
-            own = matrix[training], event[training], time[training]
-            linear = self._linear(*own)
-            score = np.zeros(len(own[0])) if linear is None else linear.predict(own[0])
-            start = linear, _rates(self.grid_, *own[1:], np.exp(score)[:, None])
-            left = matrix[held_out], event[held_out], time[held_out]
-            booster, loss = self._engine().boost(
-                self._rows(*own, *start), self._rows(*left, *start), self.rounds, self.patience
-            )
-            losses.append(loss)
-            boosters.append(booster)
-        shared = min(len(found) for found in losses)
-        mean = np.mean([found[:shared] for found in losses], axis=0)
-        return boosters, int(np.argmin(mean))
+        parts = [
+            self._part((matrix, event, time), training, held_out)
+            for training, held_out in folds_by_event(event, folds, self.seed)
+        ]
+        found = _Race.of(parts)
+        if self.max_depth is None and found.rounds >= WORTHWHILE:
+            self.depth_ = DEEP
+            deeper = _Race.of(parts, found)
+            if deeper.loss < found.first(len(deeper.curves)).loss:
+                return deeper.boosters, deeper.rounds
+            self.depth_ = SHALLOW
+        return found.boosters, found.rounds
+
+    def _part(
+        self, everyone: tuple[Array, Array, Array], training: Array, held_out: Array
+    ) -> Callable[[], tuple[Any, Array]]:
+        """What boosts a fold's training part from a linear fit of it, with loss on the held-out part."""
+        matrix, event, time = everyone
+        own = matrix[training], event[training], time[training]
+        left = matrix[held_out], event[held_out], time[held_out]
+        linear = self._linear(*own)
+        score = np.zeros(len(own[0])) if linear is None else linear.predict(own[0])
+        start = linear, _rates(self.grid_, *own[1:], np.exp(score)[:, None])
+        return lambda: self._engine().boost(
+            self._rows(*own, *start), self._rows(*left, *start), self.rounds, self.patience
+        )
 
     def _rows(
         self,
@@ -145,7 +178,7 @@ class BoostedHazard(SurvivalEstimator):
         margin = score[subject] + np.log(
             np.maximum(exposure[subject, interval] * baseline[interval], TINY)
         )
-        features = np.column_stack([matrix[subject], interval.astype(float)]).astype(np.float32)
+        features = np.column_stack([_narrow(matrix)[subject], interval.astype(np.float32)])
         return features, count[subject, interval], margin
 
     def _scores(self, matrix: Array) -> Array:
@@ -154,7 +187,7 @@ class BoostedHazard(SurvivalEstimator):
         linear = np.zeros(len(matrix)) if self.linear_ is None else self.linear_.predict(matrix)
         added = np.zeros((len(matrix), count))
         if self.rounds_:
-            narrow = matrix.astype(np.float32)
+            narrow = _narrow(matrix)
             for interval in range(count):
                 place = np.full((len(narrow), 1), interval, dtype=np.float32)
                 features = np.hstack([narrow, place])
@@ -170,6 +203,55 @@ class BoostedHazard(SurvivalEstimator):
     def _risk(self, matrix: Array) -> Array:
         """Log of the cumulative hazard at the end of the grid."""
         return np.log((self._hazard(matrix) * np.diff(self.grid_.edges)).sum(axis=1) + TINY)
+
+
+@dataclass(frozen=True)
+class _Race:
+    """Boosters of the folds and how they did.
+
+    Attributes:
+        boosters: one a fold.
+        curves: of each, held-out loss before the first tree and after each.
+    """
+
+    boosters: list[Any]
+    curves: list[Array]
+
+    @classmethod
+    def of(
+        cls,
+        parts: list[Callable[[], tuple[Any, Array]]],
+        rival: "_Race | None" = None,
+    ) -> "_Race":
+        """Fold after fold, given up once a rival is no worse on those so far."""
+        race = cls([], [])
+        for part in parts:
+            booster, curve = part()
+            race.boosters.append(booster)
+            race.curves.append(curve)
+            if rival is not None and race.loss >= rival.first(len(race.curves)).loss:
+                break
+        return race
+
+    def first(self, count: int) -> "_Race":
+        """Its first folds alone."""
+        return _Race(self.boosters[:count], self.curves[:count])
+
+    @property
+    def mean(self) -> Array:
+        """Over the folds, up to as many trees as all have."""
+        shared = min(len(curve) for curve in self.curves)
+        return np.mean([curve[:shared] for curve in self.curves], axis=0)
+
+    @property
+    def rounds(self) -> int:
+        """Trees with the least mean loss."""
+        return int(np.argmin(self.mean))
+
+    @property
+    def loss(self) -> float:
+        """With so many trees."""
+        return float(self.mean.min())
 
 
 class _Trees(Protocol):
@@ -192,16 +274,18 @@ class _XgboostTrees:
         s = self.settings
         return {
             "objective": "count:poisson", "eval_metric": "poisson-nloglik", "tree_method": "hist",
-            "learning_rate": s.rate_, "max_depth": s.max_depth,
+            "learning_rate": s.rate_, "max_depth": s.depth_,
             "min_child_weight": s.min_events, "colsample_bynode": s.column_share,
-            "subsample": s.row_share, "lambda": s.penalty, "seed": s.seed, "nthread": s.threads,
+            "subsample": s.row_share, "lambda": s.penalty, "seed": s.seed, "nthread": s.threads_,
             "max_delta_step": 0.7,
         }  # fmt: skip
 
     def _matrix(self, rows: Rows) -> Any:
         import xgboost
 
-        return xgboost.DMatrix(rows[0], label=rows[1], base_margin=rows[2])
+        return xgboost.DMatrix(
+            rows[0], label=rows[1], base_margin=rows[2], nthread=self.settings.threads_
+        )
 
     def boost(
         self, training: Rows, held_out: Rows, rounds: int, patience: int
@@ -222,7 +306,9 @@ class _XgboostTrees:
         """What the trees add to the margin."""
         import xgboost
 
-        margin = xgboost.DMatrix(features, base_margin=np.zeros(len(features)))
+        margin = xgboost.DMatrix(
+            features, base_margin=np.zeros(len(features)), nthread=self.settings.threads_
+        )
         return booster.predict(
             margin,
             output_margin=True,
@@ -237,11 +323,11 @@ class _LightgbmTrees:
     def _params(self) -> dict[str, Any]:
         s = self.settings
         return {
-            "objective": "poisson", "learning_rate": s.rate_, "max_depth": s.max_depth,
-            "num_leaves": 2**s.max_depth, "min_sum_hessian_in_leaf": s.min_events,
+            "objective": "poisson", "learning_rate": s.rate_, "max_depth": s.depth_,
+            "num_leaves": 2**s.depth_, "min_sum_hessian_in_leaf": s.min_events,
             "min_data_in_leaf": 1, "feature_fraction_bynode": s.column_share,
             "bagging_fraction": s.row_share, "bagging_freq": 1, "lambda_l2": s.penalty,
-            "seed": s.seed, "num_threads": s.threads, "verbosity": -1, "deterministic": True,
+            "seed": s.seed, "num_threads": s.threads_, "verbosity": -1, "deterministic": True,
             "force_row_wise": True, "boost_from_average": False, "poisson_max_delta_step": 0.7,
         }  # fmt: skip
 
@@ -273,15 +359,32 @@ class _LightgbmTrees:
     def added(self, booster: Any, features: Array, rounds: int) -> Array:
         """What the trees add to the margin."""
         return np.asarray(
-            booster.predict(features, raw_score=True, num_iteration=rounds), dtype=float
+            booster.predict(
+                features,
+                raw_score=True,
+                num_iteration=rounds,
+                num_threads=self.settings.threads_,
+            ),
+            dtype=float,
         )
 
 
+def _narrow(matrix: Array) -> Array:
+    """As the engines keep numbers, none of them infinite."""
+    limit = float(np.finfo(np.float32).max)
+    return np.clip(matrix, -limit, limit).astype(np.float32)
+
+
 def _rates(grid: TimeGrid, event: Array, time: Array, relative: Array) -> Array:
-    """(intervals,): events a unit of time at risk, each subject's time weighed by its relative hazard."""
+    """(intervals,): events a unit of time at risk, each subject's time weighed by its relative hazard.
+
+    A tenth of an event at the mean rate beside those of each interval: one without time at risk has the mean.
+    """
     counted = event & (time > 0)
     deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count)
-    return (deaths + 0.1) / np.maximum((grid.exposure(time) * relative).sum(axis=0), TINY)
+    at_risk = (grid.exposure(time) * relative).sum(axis=0)
+    usual = max(deaths.sum(), 0.1) / at_risk.sum()
+    return (deaths + 0.1) / (at_risk + 0.1 / usual)
 
 
 def _poisson_loss(count: Array, margin: Array) -> float:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ris_assets.models.survival_api import Array, SurvivalEstimator, folds_by_event
+from ris_assets.models.survival_api import Array, SurvivalEstimator, check_setting, folds_by_event
 from ris_assets.models.time_grid import TimeGrid
 
 MAX_STEPS, CONVERGED, MAX_SCORE = 50, 1e-7, 30.0
@@ -54,6 +54,13 @@ class LinearHazard(SurvivalEstimator):
         self.folds = folds
         self.seed = seed
 
+    def _check_settings(self) -> None:
+        check_setting("intervals", self.intervals, self.intervals >= 1, "1 or more")
+        check_setting("clip", self.clip, 0 <= self.clip < 0.5, "within [0, 0.5)")
+        check_setting("folds", self.folds, self.folds >= 2, "2 or more")
+        fits = self.penalty is None or self.penalty >= 0
+        check_setting("penalty", self.penalty, fits, "None or not negative")
+
     def _fit(self, matrix: Array, event: Array, time: Array) -> None:
         # A second thread gains nothing in products of tall and narrow matrices, and waits where cores are shared.
         with threadpool_limits(1, "blas"):
@@ -66,13 +73,14 @@ class LinearHazard(SurvivalEstimator):
         matrix = np.clip(matrix, self.low_, self.high_)
         self.centre_ = _column(np.nanmean, matrix)
         spread = _column(np.nanstd, matrix)
-        self.scale_ = np.where(spread > 1e-12, spread, 1.0)
+        self.scale_ = np.where(spread > 1e-12 * np.abs(self.centre_), spread, 1.0)
         self.gaps_ = np.isnan(matrix).any(axis=0)
         self.grid_ = TimeGrid.of_events(event, time, self.intervals)
-        design = self._design(matrix)
+        design, back = _among_rows(self._design(matrix))
         self.penalty_ = self._chosen(design, event, time) if self.penalty is None else self.penalty
         sums = _Sums.of(design, event, time, self.grid_)
-        self.weights_, self.baseline_ = _fit_profile(sums, self.penalty_, np.zeros(design.shape[1]))
+        weights, self.baseline_ = _fit_profile(sums, self.penalty_, np.zeros(design.shape[1]))
+        self.weights_ = back @ weights
         self.coef_ = self.weights_[: matrix.shape[1]] / self.scale_
 
     def _chosen(self, design: Array, event: Array, time: Array) -> float:
@@ -100,6 +108,18 @@ class LinearHazard(SurvivalEstimator):
 
     def _hazard(self, matrix: Array) -> Array:
         return np.exp(self._risk(matrix))[:, None] * self.baseline_
+
+
+def _among_rows(design: Array) -> tuple[Array, Array]:
+    """The design in no more columns than rows, and what turns weights of those into weights of its own.
+
+    A rotation: the ridge, whose weights are sums of rows, is the same there.
+    """
+    rows, columns = design.shape
+    if columns <= rows:
+        return design, np.eye(columns)
+    back = np.linalg.svd(design, full_matrices=False)[2].T
+    return design @ back, back
 
 
 def _unless_rare(matrix: Array, low: Array, high: Array) -> tuple[Array, Array]:

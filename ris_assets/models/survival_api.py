@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,7 +19,7 @@ def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
     """Event and time of a structured outcome: a boolean field and a number, in this order.
 
     Raises:
-        ValueError: another shape, a time that is negative or not finite, or no event at all.
+        ValueError: another shape, or a time that is negative or not finite.
     """
     outcome = np.asarray(y)
     names = outcome.dtype.names
@@ -29,11 +30,21 @@ def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
         raise ValueError(f"the first field of y, {names[0]!r}, must be bool, it is {event.dtype}")
     if not (np.isfinite(time) & (time >= 0)).all():
         raise ValueError(f"times in {names[1]!r} must be finite and not negative")
+    return event, time
+
+
+def check_learnable(event: Array, time: Array) -> None:
+    """An event after time 0, or a ValueError."""
     if not event.any():
         raise ValueError("all samples are censored: no event to learn from")
     if not time[event].max() > 0:
         raise ValueError("all events are at time 0: there is no time at risk")
-    return event, time
+
+
+def check_setting(name: str, value: Any, fits: bool, meaning: str) -> None:
+    """Or a ValueError that says what it must be."""
+    if not fits:
+        raise ValueError(f"{name} must be {meaning}, not {value!r}")
 
 
 def as_outcome(event: Array, time: Array) -> Array:
@@ -51,22 +62,26 @@ class SurvivalEstimator(BaseEstimator):
 
     Attributes:
         grid_: the intervals in which the hazard is constant.
-        unique_times_: times of events in training, at which curves are given: all of them, or `MAX_TIMES` with
-            about as many events between them.
+        unique_times_: distinct times in training, at which curves are given; where they are more than `MAX_TIMES`,
+            so many with about as many events between them, and the last.
+        event_times_: distinct times of events.
     """
 
     grid_: TimeGrid
     n_features_in_: int
     unique_times_: Array
+    event_times_: Array
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit on (samples, features) numbers, missing as NaN, and a structured outcome (event, time)."""
-        matrix = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        self._check_settings()
+        matrix = self._matrix(X, reset=True)
         event, time = check_outcome(y)
+        check_learnable(event, time)
         if len(time) != len(matrix):
             raise ValueError(f"X has {len(matrix)} samples, y has {len(time)}")
         self._fit(matrix, event, time)
-        self.unique_times_ = TimeGrid.of_events(event, time, MAX_TIMES).edges[1:]
+        self.unique_times_, self.event_times_ = _curve_times(event, time), np.unique(time[event])
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -74,30 +89,60 @@ class SurvivalEstimator(BaseEstimator):
         return self._risk(self._checked(X))
 
     def predict_survival(self, X: ArrayLike, times: ArrayLike) -> Array:
-        """(samples, times): S(t | x), between the grid's times too."""
-        asked = np.asarray(times, dtype=float)
-        return np.exp(-self.grid_.cumulative(self._hazard(self._checked(X)), asked))
+        """(samples, times): S(t | x), between the grid's times too; as at the last event after it."""
+        return np.exp(-self._cumulative(X, times))
 
     def predict_survival_function(self, X: ArrayLike, return_array: bool = False) -> Any:
         """S(t | x) at `unique_times_`: an array of step functions, or the values as one matrix."""
+        check_is_fitted(self, "grid_")
         curves = self.predict_survival(X, self.unique_times_)
-        return curves if return_array else _functions(self.unique_times_, curves)
+        return curves if return_array else _functions(self.unique_times_, curves, 1.0)
 
     def predict_cumulative_hazard_function(self, X: ArrayLike, return_array: bool = False) -> Any:
         """-log S(t | x), in the same two forms."""
-        hazard = self.grid_.cumulative(self._hazard(self._checked(X)), self.unique_times_)
-        return hazard if return_array else _functions(self.unique_times_, hazard)
+        check_is_fitted(self, "grid_")
+        hazard = self._cumulative(X, self.unique_times_)
+        return hazard if return_array else _functions(self.unique_times_, hazard, 0.0)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Harrell's C of the risk scores."""
+        """Harrell's C of the risk scores.
+
+        Raises:
+            ValueError: no subject is known to have outlived another.
+        """
         from lifelines.utils import concordance_index
 
         event, time = check_outcome(y)
-        return float(concordance_index(time, -self.predict(X), event))
+        try:
+            return float(concordance_index(time, -self.predict(X), event))
+        except ZeroDivisionError:
+            raise ValueError("no comparable pair: nobody outlived anyone's event") from None
 
     def _checked(self, X: ArrayLike) -> Array:
         check_is_fitted(self, "grid_")
-        return validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        return self._matrix(X, reset=False)
+
+    def _matrix(self, X: ArrayLike, reset: bool) -> Array:
+        """(samples, features), dense; sparse indicators of an encoder are welcome."""
+        found = validate_data(
+            self,
+            X,
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+            accept_sparse=True,
+            reset=reset,
+        )
+        return found.toarray() if issparse(found) else found
+
+    def _cumulative(self, X: ArrayLike, times: ArrayLike) -> Array:
+        matrix = self._checked(X)
+        asked = np.atleast_1d(np.asarray(times, dtype=float))
+        if np.isnan(asked).any() or asked.ndim > 1:
+            raise ValueError("times must be one row of numbers, none of them NaN")
+        return self.grid_.cumulative(self._hazard(matrix), asked)
+
+    def _check_settings(self) -> None:
+        """A ValueError where one is out of range."""
 
     def _fit(self, matrix: Array, event: Array, time: Array) -> None:
         raise NotImplementedError
@@ -109,17 +154,25 @@ class SurvivalEstimator(BaseEstimator):
         raise NotImplementedError
 
     def __sklearn_tags__(self) -> Any:
-        """Missing values are welcome; an outcome is needed."""
+        """Missing values and sparse columns are welcome; an outcome is needed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
 
 
-def _functions(times: Array, values: Array) -> Array:
+def _curve_times(event: Array, time: Array) -> Array:
+    distinct = np.unique(time)
+    if len(distinct) <= MAX_TIMES:
+        return distinct
+    return np.union1d(TimeGrid.of_events(event, time, MAX_TIMES).edges[1:], distinct[-1:])
+
+
+def _functions(times: Array, values: Array, before: float) -> Array:
     found = np.empty(len(values), dtype=object)
     for row, value in enumerate(values):
-        found[row] = StepFunction(times, value)
+        found[row] = StepFunction(times, value, before)
     return found
 
 

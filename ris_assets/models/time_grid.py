@@ -52,12 +52,17 @@ class TimeGrid:
         return steps[:, place] + hazard[:, place] * inside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepFunction:
-    """A survival curve as scikit-survival gives one: `x` times, `y` values, callable within the domain."""
+    """A curve as scikit-survival gives one: `x` times, `y` values, callable within the domain.
+
+    Attributes:
+        before: value until the first of the times.
+    """
 
     x: Array
     y: Array
+    before: float = 1.0
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -74,5 +79,7 @@ class StepFunction:
         low, high = self.domain
         if not ((asked >= low) & (asked <= high)).all():
             raise ValueError(f"times must be within [{low:g}, {high:g}]")
-        found = np.concatenate([[1.0], self.y])[np.searchsorted(self.x, asked, side="right")]
+        found = np.concatenate([[self.before], self.y])[
+            np.searchsorted(self.x, asked, side="right")
+        ]
         return found if np.ndim(times) else found[0]

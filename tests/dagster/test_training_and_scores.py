@@ -291,3 +291,17 @@ def test_training_as_of_an_earlier_day_keeps_a_champion_that_knows_more(trained,
 def test_a_day_that_cannot_be_trained_on_is_refused(as_of, sentence):
     with pytest.raises(RisError, match=sentence):
         training.training_day(as_of, date(2024, 6, 30))
+
+
+def test_a_champion_of_another_version_of_ris_is_named_and_does_not_stop_the_training(
+    trained, resources, monkeypatch
+):
+    mlflow = resources["mlflow"].activate()
+
+    def broken(uri: str) -> None:
+        raise KeyError("family")
+
+    monkeypatch.setattr(mlflow.pyfunc, "load_model", broken)
+    with pytest.raises(RisError, match="train again"):
+        tracking.load_champion("ris_survival")
+    assert tracking.comparable_champion("ris_survival") is None
