@@ -15,7 +15,6 @@ from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
 from ris_assets.evaluation.survival import base_rates, future_scores, survival_metrics
 from ris_assets.evaluation.tiers import Tier, tier_of
 from ris_assets.features.matrix import FeatureSet, choose_features
-from ris_assets.models.boosted_weeks import weeks_before
 from ris_assets.models.end_causes import LAPSED, EndCauses
 from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
 from ris_assets.models.hazard_families import HAZARDS
@@ -91,31 +90,25 @@ def fit_hazards(
 
 @dataclass
 class _Starts:
-    """Fits of the families on windows; the linear hazards that all begin from are fitted once."""
+    """Fits of the families on windows; the linear hazard that all hold is fitted once."""
 
     features: FeatureSet
     tier: Tier
-    known: dict[tuple[Cuts, bool], LinearWeeks] = field(default_factory=dict)
+    known: dict[Cuts, LinearWeeks] = field(default_factory=dict)
 
     def fitted(self, family: str, windows: Windows) -> HazardModel:
         """A family on the fitting rows of some windows."""
         if family == LinearWeeks.family:
-            return replace(self._linear(windows, False))
+            return replace(self._linear(windows))
         model: Any = HAZARDS[family]
-        starts = {
-            "linear": self._linear(windows, False),
-            "linear_before": self._linear(windows, True),
-        }
-        return model(self.features, **starts).fit(windows.fitting, windows.validation)
+        found: HazardModel = model(self.features, linear=self._linear(windows))
+        return found.fit(windows.fitting, windows.validation)
 
-    def _linear(self, windows: Windows, is_before: bool) -> LinearWeeks:
-        key = (windows.cuts, is_before)
-        if key not in self.known:
-            rows = windows.fitting
-            rows = weeks_before(rows, windows.validation) if is_before else rows
+    def _linear(self, windows: Windows) -> LinearWeeks:
+        if windows.cuts not in self.known:
             model = LinearWeeks(self.features, prior_weeks=PRIOR_WEEKS[self.tier])
-            self.known[key] = model.fit(rows, windows.validation)
-        return self.known[key]
+            self.known[windows.cuts] = model.fit(windows.fitting, windows.validation)
+        return self.known[windows.cuts]
 
 
 def _earlier(windows: Windows) -> list[Windows]:

@@ -1,0 +1,261 @@
+"""The public survival estimators at the edges: conventions of their peers, odd columns, times and settings."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sksurv.metrics import (
+    as_concordance_index_ipcw_scorer,
+    as_cumulative_dynamic_auc_scorer,
+    as_integrated_brier_score_scorer,
+    concordance_index_censored,
+)
+from sksurv.util import Surv
+
+from ris_assets.models import BoostedHazard, LinearHazard
+from ris_assets.models.boosted_hazard import DEEP, SHALLOW, _rates
+from ris_assets.models.survival_api import MAX_TIMES
+from ris_assets.models.time_grid import StepFunction, TimeGrid
+
+FAMILIES = [
+    pytest.param(LinearHazard(), id="linear"),
+    pytest.param(BoostedHazard(rounds=20), id="xgboost"),
+    pytest.param(BoostedHazard("lightgbm", rounds=20), id="lightgbm"),
+]
+
+
+def simulated(count=300, columns=3, seed=0):
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(count, columns))
+    life, until = rng.exponential(10 * np.exp(-matrix[:, 0])), rng.exponential(15, count)
+    return matrix, life <= until, np.minimum(life, until)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_curves_reach_to_the_last_time_seen(family):
+    """Asked at any time of the data, as the peers' are: flat after the last event."""
+    matrix, event, time = simulated()
+    event[np.argmax(time)] = False
+    model = clone(family).fit(matrix, Surv.from_arrays(event, time))
+    assert model.unique_times_ == pytest.approx(np.unique(time))
+    assert model.event_times_ == pytest.approx(np.unique(time[event]))
+    survival = model.predict_survival_function(matrix[:2])[0]
+    assert survival.domain == (0.0, time.max())
+    assert survival(time.max()) == survival(time[event].max())
+    assert (survival.x == model.unique_times_).all() and len(survival.y) == len(survival.x)
+    hazard = model.predict_cumulative_hazard_function(matrix[:2])[0]
+    assert hazard(0.0) == 0.0 and survival(0.0) == 1.0
+    assert np.exp(-hazard(time)) == pytest.approx(survival(time))
+
+
+def test_many_times_are_thinned():
+    matrix, event, time = simulated(3000)
+    model = LinearHazard(penalty=1.0).fit(matrix, Surv.from_arrays(event, time))
+    assert len(model.unique_times_) <= MAX_TIMES + 1
+    assert model.unique_times_[-1] == time.max()
+    assert len(model.event_times_) == event.sum()
+
+
+def test_a_step_function_by_hand():
+    curve = StepFunction(np.array([1.0, 3.0]), np.array([0.8, 0.5]))
+    assert curve([0, 0.9, 1, 2.9, 3]) == pytest.approx([1, 1, 0.8, 0.8, 0.5])
+    assert curve(2) == 0.8
+    assert curve == curve and curve != StepFunction(curve.x, curve.y)
+    with pytest.raises(ValueError, match="within"):
+        curve(np.nan)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_names_fields_and_whole_times(family):
+    matrix, event, time = simulated()
+    frame = pd.DataFrame(matrix, columns=["a", "b", "c"])
+    days = Surv.from_arrays(event, np.ceil(time).astype(int), name_event="died", name_time="days")
+    model = clone(family).fit(frame, days)
+    assert list(model.feature_names_in_) == ["a", "b", "c"] and model.n_features_in_ == 3
+    columns = pl.DataFrame({name: matrix[:, place] for place, name in enumerate("abc")})
+    assert (model.predict(columns) == model.predict(frame)).all()
+    theirs = concordance_index_censored(event, np.ceil(time), model.predict(frame))[0]
+    assert model.score(frame, days) == pytest.approx(theirs)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["c", "b", "a"]])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sparse_indicators(family):
+    matrix, event, time = simulated()
+    y = Surv.from_arrays(event, time)
+    kinds = (np.abs(matrix) > 1).astype(float)
+    dense = clone(family).fit(kinds, y).predict(kinds)
+    assert (clone(family).fit(csr_matrix(kinds), y).predict(csr_matrix(kinds)) == dense).all()
+    frame = pd.DataFrame({"city": (np.arange(300) % 20).astype(str), "a": matrix[:, 0]})
+    encoder = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]), remainder="passthrough"
+    )
+    assert make_pipeline(encoder, clone(family)).fit(frame, y).score(frame, y) > 0.6
+
+
+@pytest.mark.parametrize(
+    "scorer", [as_concordance_index_ipcw_scorer, as_cumulative_dynamic_auc_scorer, as_integrated_brier_score_scorer]
+)  # fmt: skip
+def test_peers_scorers_search_over_it(scorer):
+    matrix, event, time = simulated(400)
+    event, time = event & (time < 12), np.minimum(time, 12)  # theirs want no time beyond training's
+    times = {} if scorer is as_concordance_index_ipcw_scorer else {"times": [1.0, 5.0, 8.0]}
+    tau = {"tau": 10.0} if not times else {}
+    search = GridSearchCV(
+        scorer(LinearHazard(), **times, **tau), {"estimator__penalty": [1.0, 1e4]},
+        cv=KFold(3, shuffle=True, random_state=0), error_score="raise",
+    )  # fmt: skip
+    assert np.isfinite(search.fit(matrix, Surv.from_arrays(event, time)).best_score_)
+
+
+MATRIX, EVENT, TIME = simulated(120)
+ODD = {
+    "ties": (MATRIX, EVENT, np.ceil(TIME)),
+    "events at one time": (MATRIX, EVENT, np.where(EVENT, 5.0, TIME)),
+    "one event": (MATRIX, np.arange(120) == 3, TIME),
+    "one feature": (MATRIX[:, :1], EVENT, TIME),
+    "constant": (np.ones((120, 2)), EVENT, TIME),
+    "empty": (np.full((120, 2), np.nan), EVENT, TIME),
+    "tiny": (MATRIX[:8], np.arange(8) < 2, TIME[:8]),
+    "one row": (MATRIX[:1], np.array([True]), np.array([2.0])),
+    "wide": (simulated(40, 90)[0], EVENT[:40], TIME[:40]),
+    "duplicates": (np.hstack([MATRIX, MATRIX]), EVENT, TIME),
+    "the outcome itself": (np.column_stack([TIME, MATRIX]), EVENT, TIME),
+    "beyond single precision": (MATRIX * 1e60, EVENT, TIME),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("case", ODD)
+def test_odd_data(family, case):
+    """Curves fall from 1 and stay finite, for rows far outside and times long after too."""
+    matrix, event, time = ODD[case]
+    model = clone(family).fit(matrix, Surv.from_arrays(event, time))
+    far = np.vstack([matrix, matrix[:1] + 1e9, matrix[:1] - 1e9, matrix[:1] * np.nan])
+    curves = model.predict_survival(far, [0.0, time.max() / 2, time.max(), 9 * time.max()])
+    assert np.isfinite(curves).all() and (curves[:, 0] == 1).all()
+    assert (np.diff(curves, axis=1) <= 0).all() and (curves >= 0).all()
+    assert (curves[:, 2] == curves[:, 3]).all()
+    assert np.isfinite(model.predict(far)).all()
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1e-3, 1e12])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_units_of_time_do_not_matter(family, unit):
+    matrix, event, time = simulated()
+    asked = np.array([1.0, 5.0, 10.0])
+    plain = clone(family).fit(matrix, Surv.from_arrays(event, time))
+    scaled = clone(family).fit(matrix, Surv.from_arrays(event, time * unit))
+    there = scaled.predict_survival(matrix, asked * unit)
+    assert there == pytest.approx(plain.predict_survival(matrix, asked), abs=5e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e14])
+def test_units_of_features_do_not_matter(unit):
+    matrix, event, time = simulated()
+    y = Surv.from_arrays(event, time)
+    plain, scaled = LinearHazard().fit(matrix, y), LinearHazard().fit(matrix * unit, y)
+    assert scaled.predict(matrix * unit) == pytest.approx(plain.predict(matrix), abs=1e-6)
+
+
+def test_more_columns_than_rows_is_the_same_ridge():
+    """The weights lie among the rows: as found there, the gradient of the whole ridge vanishes at them."""
+    matrix, event, time = simulated(30, 200)
+    time = np.ceil(time)
+    model = LinearHazard(penalty=5.0, clip=0.0, intervals=500).fit(
+        matrix, Surv.from_arrays(event, time)
+    )
+    scaled = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
+    relative = np.exp(scaled @ model.weights_)
+    exposure = model.grid_.exposure(time)
+    deaths = [(event & (time == moment)).sum() for moment in model.grid_.edges[1:]]
+    expected = relative * (exposure @ (deaths / (exposure.T @ relative)))
+    gradient = scaled.T @ (event - expected) - 5.0 * model.weights_
+    assert np.abs(gradient).max() < 1e-2 * np.abs(5.0 * model.weights_).max()
+    assert model.predict(matrix) == pytest.approx(np.log(relative))
+
+
+def test_rates_by_hand():
+    """Three lives of 1, 3 and 4 on (0, 2] and (2, 4], the first two ended; nobody is at risk in (4, 8]."""
+    grid = TimeGrid(np.array([0.0, 2.0, 4.0, 8.0]))
+    event, time = np.array([True, True, False]), np.array([1.0, 3.0, 4.0])
+    usual = 2 / 8
+    expected = [1.1 / (5 + 0.1 / usual), 1.1 / (3 + 0.1 / usual), usual]
+    assert _rates(grid, event, time, np.ones((3, 1))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("effect", "depth"), [(2.0, DEEP), (0.0, SHALLOW)])
+def test_deep_trees_where_they_pay(effect, depth):
+    """Five conditions that hold at once need five splits; noise needs none."""
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(2500, 5))
+    life = rng.exponential(np.exp(-effect * (matrix > -0.8).all(axis=1)))
+    y = Surv.from_arrays(np.ones(2500, bool), life)
+    assert BoostedHazard(rounds=150, folds=3).fit(matrix, y).depth_ == depth
+
+
+def test_one_thread_for_small_data():
+    """Threads of a small fit wait for each other: where cores are shared, fifty times as long."""
+    matrix, event, time = simulated(100)
+    y = Surv.from_arrays(event, time)
+    assert BoostedHazard(rounds=0).fit(matrix, y).threads_ == 1
+    assert BoostedHazard(rounds=0, threads=2).fit(matrix, y).threads_ == 2
+
+
+def test_no_trees_at_all():
+    matrix, event, time = simulated(200)
+    y = Surv.from_arrays(event, time)
+    model = BoostedHazard(rounds=0).fit(matrix, y)
+    assert model.rounds_ == 0
+    order = np.argsort(LinearHazard().fit(matrix, y).predict(matrix))
+    assert (np.argsort(model.predict(matrix)) == order).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        (LinearHazard(), {"intervals": 0}),
+        (LinearHazard(), {"penalty": -1.0}),
+        (LinearHazard(), {"clip": 0.5}),
+        (LinearHazard(), {"folds": 1}),
+        (BoostedHazard(), {"start": "forest"}),
+        (BoostedHazard(), {"rounds": -1}),
+        (BoostedHazard(), {"intervals": 0}),
+        (BoostedHazard(), {"learning_rate": -0.1}),
+        (BoostedHazard(), {"max_depth": 0}),
+        (BoostedHazard(), {"row_share": 1.5}),
+        (BoostedHazard(), {"folds": 1}),
+        (BoostedHazard(), {"penalty": -1.0}),
+    ],
+)
+def test_settings_out_of_range_are_named(model, settings):
+    matrix, event, time = simulated(50)
+    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
+        clone(model).set_params(**settings).fit(matrix, Surv.from_arrays(event, time))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_wrong_calls_are_named(family):
+    matrix, event, time = simulated(60)
+    y = Surv.from_arrays(event, time)
+    for method in ("predict", "predict_survival_function", "predict_cumulative_hazard_function"):
+        with pytest.raises(NotFittedError):
+            getattr(clone(family), method)(matrix)
+    with pytest.raises(NotFittedError):
+        clone(family).predict_survival(matrix, [1.0])
+    model = clone(family).fit(matrix, y)
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict_survival(matrix, [1.0, np.nan])
+    with pytest.raises(ValueError, match="comparable"):
+        model.score(matrix[:2], Surv.from_arrays([True, False], [5.0, 4.0]))
+    with pytest.raises(ValueError, match="at time 0"):
+        clone(family).fit(matrix, Surv.from_arrays(event, np.where(event, 0.0, time)))
+    assert model.predict_survival(matrix, 2.0).shape == (60, 1)
