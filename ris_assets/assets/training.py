@@ -4,6 +4,7 @@ What is fitted and how it is judged stands in `models/` and `evaluation/`, what 
 only reads, writes and the order of things.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class TrainingConfig(dg.Config):
             day.
         always_promote: let the winner become champion whatever the gate says.
         max_rows: above this many rows whole passes (spells) are left out, evenly.
+        families: those that contend, renewal and hazard ones in one list; empty lets all of a kind contend.
         search_trials: sets of settings to try for every family of renewal models, the defaults among them; below 2
             the defaults are taken.
         search_seconds: for each family, after which no new set is begun.
@@ -48,6 +50,7 @@ class TrainingConfig(dg.Config):
     as_of: str | None = None
     always_promote: bool = False
     max_rows: int = 400_000
+    families: list[str] = []  # noqa: RUF012 - Dagster makes a copy for each run
     search_trials: int = 0
     search_seconds: float = 120.0
 
@@ -72,7 +75,7 @@ def renewal_models(
     windows = contest.renewal_windows(snapshots.labelled(as_of, config.max_rows), as_of)
     tier = tier_of(windows)
     contenders = contest.fit_contenders(
-        windows, catalog, truth, tier=tier, costs=call_costs(),
+        windows, catalog, truth, config.families, tier=tier, costs=call_costs(),
         budget=Budget(config.search_trials, config.search_seconds), said=context.log.info,
     )  # fmt: skip
     winner = contest.winner_of(contenders)
@@ -132,7 +135,7 @@ def survival_model(
     weeks = snapshots.person_weeks(as_of, config.max_rows)
     windows = survival_contest.survival_windows(weeks, as_of)
     contenders = survival_contest.fit_hazards(
-        weeks, windows, snapshots.catalog(), said=context.log.info
+        weeks, windows, snapshots.catalog(), config.families, said=context.log.info
     )
     winner = survival_contest.winner_of(contenders)
     mlflow.activate()
@@ -188,11 +191,13 @@ def training_run_config(
     always_promote: bool = False,
     search_trials: int = 0,
     search_seconds: float = 120.0,
+    families: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run configuration of the training job; with a day it learns only what was known at its end."""
     shared = {
         "as_of": as_of.isoformat() if as_of else None,
         "always_promote": always_promote,
+        "families": list(families),
         "search_trials": search_trials,
         "search_seconds": search_seconds,
     }

@@ -110,7 +110,7 @@ def fit_contenders(
     windows: Windows,
     catalog: pl.DataFrame,
     truth: pl.DataFrame | None = None,
-    families: Sequence[str] | None = None,
+    families: Sequence[str] = (),
     *,
     tier: Tier | None = None,
     budget: Budget = NO_SEARCH,
@@ -120,7 +120,7 @@ def fit_contenders(
     """One contender a family, on the same windows.
 
     Args:
-        families: those to fit, by default all that the tier lets contend.
+        families: those of the tier to fit; all of them where none is named.
         tier: by default what the rows carry.
         truth: the simulator's probabilities, for the report.
         budget: of the search for settings.
@@ -130,8 +130,8 @@ def fit_contenders(
     read = families_of(tier, renewal_features(windows.fitting, catalog))
     before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
     contenders = {}
-    for name in families or tuple(read):
-        features = read.get(name) or next(iter(read.values()))
+    for name in [family for family in families if family in read] or read:
+        features = read[name]
         found = _searched(name, features, before, budget)
         model = _model(name, features, found.settings, tier).fit(windows)
         model.with_reference(windows.fitting)

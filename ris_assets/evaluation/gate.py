@@ -20,6 +20,7 @@ SLOPES = (0.5, 2.0)
 TOO_GOOD_AUC = 0.995
 """No behaviour tells so much: a column knows the outcome."""
 ENOUGH_CASES = 30
+OWN_MEAN = "its own mean said of everyone"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Evidence:
     Attributes:
         rules: simple rules by name, the base rate at least; a challenger has to beat each.
         champion: what the champion says; None when there is none, or when it has seen these rows.
+        level: whole numbers that part rows which anyone can tell apart (does a pass end in the week?).
     """
 
     outcome: Array
@@ -36,6 +38,14 @@ class Evidence:
     challenger: Array
     rules: Mapping[str, Array]
     champion: Array | None = None
+    level: Array | None = None
+
+    @property
+    def own_mean(self) -> Array:
+        """The challenger's mean said of everyone: a level that fits by luck is beaten by no order of members."""
+        level = np.zeros(len(self.outcome), dtype=int) if self.level is None else self.level
+        counts = np.maximum(np.bincount(level), 1)
+        return (np.bincount(level, weights=self.challenger) / counts)[level]
 
 
 @dataclass(frozen=True)
@@ -66,10 +76,10 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
         has_seen_these: the challenger was fitted on some of these rows, so nothing here counts.
 
     Returns:
-        Promote if it beats every rule and the champion in log loss beyond the interval of the difference, and its
-        calibration is sound and no worse than the champion's. A champion that cannot be compared stays.
+        Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
+        difference, and its calibration is sound and no worse than the champion's. A champion that cannot be compared stays.
     """
-    rivals = dict(evidence.rules)
+    rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:
         rivals["champion"] = evidence.champion
     against = [
@@ -92,7 +102,7 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
 
 
 def _named(name: str) -> str:
-    return f"the {name}"
+    return name if name == OWN_MEAN else f"the {name}"
 
 
 def _compared(evidence: Evidence, rival: Array) -> tuple[Interval, str]:

@@ -19,7 +19,7 @@ from ris_assets.models.end_causes import LAPSED, EndCauses
 from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
 from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.linear_weeks import LinearWeeks
-from ris_assets.models.week_clock import CLOCK_FEATURES
+from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
 
 TARGET, UNIT = "event", "spell_id"
 PRIOR_WEEKS = {Tier.FULL: 0.0, Tier.SMALL: 2.0, Tier.RULE: 5.0, Tier.INSUFFICIENT: 5.0}
@@ -65,7 +65,7 @@ def fit_hazards(
     weeks: pl.DataFrame,
     windows: Windows,
     catalog: pl.DataFrame,
-    families: Sequence[str] = tuple(HAZARDS),
+    families: Sequence[str] = (),
     said: Callable[[str], object] = _silent,
 ) -> dict[str, SurvivalContender]:
     """One contender a family; where data is thin the linear one alone, at last with the clock alone."""
@@ -74,6 +74,7 @@ def fit_hazards(
     if tier is not Tier.FULL:
         features = features if tier is Tier.SMALL else features.only(())
         families = (LinearWeeks.family,)
+    families = [family for family in families if family in HAZARDS] or tuple(HAZARDS)
     before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
     contenders, starts = {}, _Starts(features, tier)
     for name in families:
@@ -189,5 +190,6 @@ def judge_survival(
         challenger=model.predict_hazard(test),
         rules={"base rate": base_rates(windows.fitting, test)},
         champion=said,
+        level=ends_in_week(test).astype(int),
     )
     return judge(evidence, has_champion)

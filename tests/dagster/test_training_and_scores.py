@@ -19,6 +19,7 @@ from ris_assets.settings import get_settings
 from tests.fakes import CATALOG, FakeStudio, fake_studio
 
 TRAINING = [training.renewal_models, training.survival_model]
+FAST = ["logistic", "hazard"]
 EVERYTHING = [*TRAINING, inference.survival_inference]
 SCORING = [scores.model_scores_daily, quality.dq_feature_stats]
 TYPES = {
@@ -136,8 +137,7 @@ def test_a_rollback_brings_the_champion_before_back(trained, resources):
     first = tracking.champion_version("ris_renewal")
     with pytest.raises(RisError, match="none before it"):
         tracking.rollback("ris_renewal")
-    promote = {"config": {"always_promote": True}}
-    config = {"ops": {"renewal_models": promote, "survival_model": promote}}
+    config = training.training_run_config(None, always_promote=True, families=FAST)
     assert dg.materialize(TRAINING, resources=resources, run_config=config).success
     second = tracking.champion_version("ris_renewal")
     assert second != first
@@ -280,7 +280,7 @@ def test_a_day_that_the_champion_was_fitted_on_is_refused(trained, resources):
 
 def test_training_as_of_an_earlier_day_keeps_a_champion_that_knows_more(trained, resources, studio):
     earlier = studio.horizon - timedelta(days=28)
-    config = training.training_run_config(earlier)
+    config = training.training_run_config(earlier, families=FAST)
     result = dg.materialize(TRAINING, resources=resources, run_config=config)
     metadata = result.asset_materializations_for_node("renewal_models")[0].metadata
     assert metadata["is_champion"].value is False

@@ -35,7 +35,7 @@ def of_members(studio: FakeStudio, members: int) -> FakeStudio:
 def scoring_model(studio: FakeStudio) -> tuple[RenewalModel, object]:
     """What would score: the winner if it passes the gate, else what stands in."""
     windows = contest.renewal_windows(studio.labelled, studio.horizon)
-    families = ("ridge", "xgboost") if tier_of(windows) is Tier.FULL else None
+    families = ("ridge", "xgboost")
     winner = contest.winner_of(contest.fit_contenders(windows, CATALOG, families=families))
     verdict = contest.judge_renewal(winner, windows, None, None)
     return (winner if verdict.is_promoted else contest.stand_in(windows, CATALOG)).model, windows
