@@ -127,14 +127,15 @@ def fit_contenders(
         said: hears of the progress.
     """
     tier = tier or tier_of(windows)
-    read = families_of(tier, renewal_features(windows.fitting, catalog))
+    everything = renewal_features(windows.fitting, catalog)
+    read = families_of(tier, everything)
     before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
     contenders = {}
     for name in [family for family in families if family in read] or read:
         features = read[name]
         found = _searched(name, features, before, budget)
         model = _model(name, features, found.settings, tier).fit(windows)
-        model.with_reference(windows.fitting)
+        model.with_reference(windows.fitting, everything)
         backtest = _backtest(name, features, found.settings, before, tier)
         report = report_on(model, windows, truth, costs)
         contenders[name] = Contender(model, report, backtest, found)
@@ -265,7 +266,7 @@ def stand_in(
     contenders = {}
     for name, columns in read.items():
         model = _model(name, columns, {}, Tier.RULE).fit(windows)
-        model.with_reference(windows.fitting)
+        model.with_reference(windows.fitting, features)
         backtest = _backtest(name, columns, {}, before, Tier.RULE)
         contenders[name] = Contender(model, report_on(model, windows, truth), backtest)
     return winner_of(contenders)

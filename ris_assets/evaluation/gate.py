@@ -77,7 +77,8 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
 
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
-        difference, and its calibration is sound and no worse than the champion's. A champion that cannot be compared stays.
+        difference, and its calibration is sound and no worse than the champion's. A champion that cannot be
+        compared stays.
     """
     rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:

@@ -11,6 +11,8 @@ import polars as pl
 REASONS = 3
 LEAST_STRENGTH = 0.25
 """A difference under a quarter of its standard deviation is nothing to speak of."""
+LEAST_WEIGHT = 1e-4
+"""Of a feature that the model does not read: where a rule scores, the largest differences are told."""
 DIRECTIONS = {"up": 1.0, "down": -1.0}
 OWN_NORM, PROFILE, PLAIN = 2, 1, 0
 """Ranks of reasons: a higher one always comes before a lower one."""
@@ -84,7 +86,7 @@ def _candidate(
         "row",
         value.alias("value"),
         norm.alias("norm"),
-        (strength * importance.get(feature, 0.0)).alias("score"),
+        (strength * (importance.get(feature, 0.0) + LEAST_WEIGHT)).alias("score"),
         strength.alias("strength"),
     ).filter(pl.col("strength") >= LEAST_STRENGTH)
     spoken = _speak(kept, feature, (entry["reason_en"], entry["reason_ru"]), entry["value_format"])

@@ -121,9 +121,9 @@ class RenewalModel:
         self.late = self._fit_late(windows)
         return self
 
-    def with_reference(self, rows: pl.DataFrame) -> "RenewalModel":
-        """Remember what rows looked like, as a model needs that is to score."""
-        self.reference = reference_of(rows, self.features)
+    def with_reference(self, rows: pl.DataFrame, features: FeatureSet) -> "RenewalModel":
+        """Remember what rows looked like, as a model needs that is to score: reasons and drift go by all features."""
+        self.reference = reference_of(rows, features)
         return self
 
     def _fit_estimator(self, rows: pl.DataFrame) -> None:

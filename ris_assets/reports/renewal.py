@@ -93,6 +93,8 @@ def candidate(contender: Contender, windows: Windows, tags: Mapping[str, str]) -
     params |= {"balance": model.balance, "calibrator": type(model.calibrator).__name__.lower()}
     return Candidate(
         name=tracking.RENEWAL, family=model.family, model=model, example=windows.test,
+        # A share for everyone reads nothing, but a signature needs an input.
+        extra_columns=() if model.features.columns else ("days_to_end",),
         outputs=PROBABILITIES, params=params | model.estimator.params(), metrics=report.metrics,
         tags=tags, files=candidate_files(contender, windows), steps=backtest_steps(contender),
         trials=tuple(

@@ -81,7 +81,7 @@ def test_streams_marts_and_scores_are_daily_in_the_studios_zone(graph):
 def test_the_daily_job_is_everything_but_training(graph):
     steps = graph["steps"]
     assert steps["daily"] == steps["marts"] + steps["scores"]
-    assert steps["training"] == 2
+    assert steps["training"] == 3
 
 
 def test_schedules_are_stopped_and_in_the_studios_zone(graph):
