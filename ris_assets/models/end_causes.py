@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ris_assets.models.protocol import Array
+from ris_assets.models.scaling import centre_and_scale, signed_log
 
 LAPSED = "lapsed"
 MIN_ENDS = 20
@@ -43,7 +44,9 @@ class EndCauses:
         counts = np.bincount(place)
         shares = (counts + PRIOR_ENDS) / (counts + PRIOR_ENDS).sum()
         constant = np.hstack([np.log(shares)[:, None], np.zeros((len(names), matrix.shape[1]))])
-        found = cls(tuple(map(str, names)), *_scales(matrix), constant)
+        found = cls(
+            tuple(map(str, names)), *centre_and_scale(signed_log(matrix.astype(float))), constant
+        )
         if counts.min() >= MIN_ENDS and matrix.shape[1]:
             found.weights = _fitted(found._scaled(matrix), place, len(names))
         return found
@@ -57,7 +60,7 @@ class EndCauses:
         return share / share.sum(axis=1, keepdims=True)
 
     def _scaled(self, matrix: Array) -> Array:
-        scaled = (_signed_log(matrix) - self.centre) / self.scale
+        scaled = (signed_log(matrix.astype(float)) - self.centre) / self.scale
         return np.clip(np.nan_to_num(scaled), -4, 4)
 
     def to_json(self) -> dict[str, Any]:
@@ -79,17 +82,3 @@ def _fitted(scaled: Array, place: Array, causes: int) -> Array:
     model = LogisticRegression(C=1 / PENALTY, max_iter=500).fit(scaled, place)
     weights = np.hstack([model.intercept_[:, None], model.coef_])
     return weights if causes > 2 else np.vstack([np.zeros_like(weights), weights])
-
-
-def _signed_log(matrix: Array) -> Array:
-    return np.sign(matrix) * np.log1p(np.abs(matrix.astype(float)))
-
-
-def _scales(matrix: Array) -> tuple[Array, Array]:
-    """Mean and spread of the filled values of each column."""
-    logs = _signed_log(matrix)
-    filled = ~np.isnan(logs)
-    count = np.maximum(filled.sum(axis=0), 1)
-    centre = np.where(filled, logs, 0.0).sum(axis=0) / count
-    spread = np.sqrt(np.where(filled, (logs - centre) ** 2, 0.0).sum(axis=0) / count)
-    return centre, np.where(spread > 1e-9, spread, 1.0)

@@ -11,6 +11,7 @@ import polars as pl
 from ris_assets.models.cloglog import fit_cloglog
 from ris_assets.models.hazard import HazardModel, Scores
 from ris_assets.models.protocol import Array
+from ris_assets.models.scaling import centre_and_scale, signed_log
 from ris_assets.models.week_clock import (
     CLOCK,
     blind,
@@ -60,10 +61,7 @@ class LinearWeeks(HazardModel):
     def fit(self, training: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on `training` person-weeks; scale the hazard so that `validation` sees its events."""
         matrix = self._matrix(training)
-        filled = np.maximum((~np.isnan(matrix)).sum(axis=0), 1)
-        self.centre = np.nansum(matrix, axis=0, dtype=float) / filled
-        spread = np.sqrt(np.nansum((matrix - self.centre) ** 2, axis=0) / filled)
-        self.scale = np.where(spread > 1e-9, spread, 1.0)
+        self.centre, self.scale = centre_and_scale(matrix)
         self.weights = self._fit_weights(training, matrix, validation)
         self.ahead = self._fit_weights(blind(training), matrix, blind(validation), self.weights)
         return self
@@ -136,9 +134,7 @@ class LinearWeeks(HazardModel):
             setattr(self, name, np.array(data[name]))
 
     def _matrix(self, frame: pl.DataFrame) -> Array:
-        """The encoded snapshot on a signed logarithmic scale: of counts and money the ratio tells."""
-        matrix = self.features.encode(frame)
-        return np.sign(matrix) * np.log1p(np.abs(matrix))
+        return signed_log(self.features.encode(frame))
 
     def _design(self, matrix: Array, clock: Array) -> Array:
         """(rows, 1 + clock + 2 * columns): intercept, clock, scaled matrix, missing-indicators."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from ris_assets.models.protocol import Array, Fold, Range
+from ris_assets.models.scaling import signed_log
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -108,4 +109,4 @@ class LogisticRenewal:
 
 def _doubled(matrix: Array) -> Array:
     """The matrix beside its signed logarithm."""
-    return np.hstack([matrix, np.sign(matrix) * np.log1p(np.abs(matrix))])
+    return np.hstack([matrix, signed_log(matrix)])

@@ -13,6 +13,7 @@ import numpy as np
 
 from ris_assets.evaluation.calibration import sigmoid
 from ris_assets.models.protocol import Array, Fold, Range
+from ris_assets.models.scaling import centre_and_scale, signed_log
 
 FILE = "ridge.json"
 PRIOR_SD, INTERCEPT_SD = 0.07, 10.0
@@ -43,12 +44,7 @@ class RidgeRenewal:
 
     def fit(self, training: Fold) -> Self:
         """Newton's method on the posterior."""
-        logs = _signed_log(training.matrix)
-        filled = ~np.isnan(logs)
-        count = np.maximum(filled.sum(axis=0), 1)
-        self.centre = np.where(filled, logs, 0.0).sum(axis=0) / count
-        spread = np.sqrt(np.where(filled, (logs - self.centre) ** 2, 0.0).sum(axis=0) / count)
-        self.scale = np.where(spread > 1e-9, spread, 1.0)
+        self.centre, self.scale = centre_and_scale(signed_log(training.matrix.astype(float)))
         design = self._design(training.matrix)
         precision = np.full(design.shape[1], self.prior_sd**-2.0)
         precision[0] = INTERCEPT_SD**-2
@@ -107,9 +103,5 @@ class RidgeRenewal:
         return model
 
     def _design(self, matrix: Array) -> Array:
-        scaled = np.nan_to_num((_signed_log(matrix) - self.centre) / self.scale)
+        scaled = np.nan_to_num((signed_log(matrix.astype(float)) - self.centre) / self.scale)
         return np.hstack([np.ones((len(matrix), 1)), np.clip(scaled, -5, 5)])
-
-
-def _signed_log(matrix: Array) -> Array:
-    return np.sign(matrix) * np.log1p(np.abs(matrix.astype(float)))
