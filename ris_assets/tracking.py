@@ -86,6 +86,10 @@ class Candidate:
     trials: tuple[Child, ...] = ()
 
 
+UNREADABLE = (TypeError, KeyError, ValueError, ImportError, AttributeError, FileNotFoundError)
+"""What reading files of another version of RIS ends in."""
+
+
 class UnreadableChampionError(RisError):
     """The champion's files do not fit this version of RIS."""
 
@@ -336,7 +340,7 @@ def find_champion(name: str) -> Champion | None:
     found = mlflow.MlflowClient().get_model_version(name, str(version))
     try:
         loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
-    except (TypeError, KeyError, ValueError, ImportError, AttributeError) as error:
+    except UNREADABLE as error:
         raise UnreadableChampionError(
             f"version {version} of {name} was logged by another version of RIS and cannot be read"
             " any more: train again with `ris train`"

@@ -293,13 +293,14 @@ def test_a_day_that_cannot_be_trained_on_is_refused(as_of, sentence):
         training.training_day(as_of, date(2024, 6, 30))
 
 
+@pytest.mark.parametrize("wrong", [KeyError("family"), FileNotFoundError("start/hazard.json")])
 def test_a_champion_of_another_version_of_ris_is_named_and_does_not_stop_the_training(
-    trained, resources, monkeypatch
+    trained, resources, monkeypatch, wrong
 ):
     mlflow = resources["mlflow"].activate()
 
     def broken(uri: str) -> None:
-        raise KeyError("family")
+        raise wrong
 
     monkeypatch.setattr(mlflow.pyfunc, "load_model", broken)
     with pytest.raises(RisError, match="train again"):
