@@ -88,24 +88,22 @@ def renewal_models(
     tags = provenance(windows, windows.test) | {"tier": tier.value}
     experiment = mlflow.ensure_experiment(tracking.RENEWAL)
     with tracking.training_run(f"renewal as of {as_of}", experiment, tags):
-        logged = {}
-        for name, contender in contenders.items():
-            candidate = renewal_report.candidate(contender, windows, tags)
-            if contender is winner:
-                candidate = tracking.with_files(candidate, explanation.files)
-            logged[name] = tracking.log_candidate(candidate)
-        chosen = logged[winner.model.family]
-        version = tracking.register(
-            renewal_report.candidate(winner, windows, tags), chosen, verdict
-        )
+        candidates = {
+            name: renewal_report.candidate(one, windows, tags) for name, one in contenders.items()
+        }
+        family = winner.model.family
+        candidates[family] = tracking.with_files(candidates[family], explanation.files)
+        logged = {name: tracking.log_candidate(one) for name, one in candidates.items()}
+        chosen = logged[family]
+        version = tracking.register(candidates[family], chosen, verdict)
         told = renewal_report.card(winner, explanation, verdict, windows, tier, tags)
         tracking.log_card(tracking.RENEWAL, version, chosen.run_id, told)
         if not verdict.is_promoted and champion is None:
-            register_stand_in(windows, catalog, postgres, tags)
+            register_stand_in(contest.stand_in(windows, catalog, truth), windows, postgres, tags)
     write_model_tables(postgres, winner, explanation, version)
     return dg.MaterializeResult(
         metadata=renewal_report.metadata(
-            contenders, winner, explanation, verdict, version, windows
+            contenders, winner, candidates[family].files, verdict, version, windows
         ),
         check_results=[gate_check(gate)],
     )
@@ -156,16 +154,17 @@ def survival_model(
         told = survival_report.card(winner, verdict, windows, tags)
         tracking.log_card(tracking.SURVIVAL, version, logged[family].run_id, told)
     return dg.MaterializeResult(
-        metadata=survival_report.metadata(contenders, winner, verdict, version, windows),
+        metadata=survival_report.metadata(
+            contenders, winner, candidates[family].files, verdict, version
+        ),
         check_results=[gate_check(gate)],
     )
 
 
 def register_stand_in(
-    windows: Windows, catalog: pl.DataFrame, postgres: PostgresResource, tags: dict[str, str]
+    chosen: Contender, windows: Windows, postgres: PostgresResource, tags: dict[str, str]
 ) -> None:
     """Where the gate lets nobody pass and there is no champion: a rule scores until then."""
-    chosen = contest.stand_in(windows, catalog, simulator_truth())
     candidate = renewal_report.candidate(chosen, windows, tags)
     logged = tracking.log_candidate(candidate)
     version = tracking.register(candidate, logged, STANDS_IN)

@@ -24,6 +24,7 @@ from ris_assets.models.base_rate import BaseRateRenewal
 from ris_assets.models.protocol import Fold, RenewalEstimator
 from ris_assets.models.renewal import ESTIMATORS, RenewalModel, balanced, new_estimator
 from ris_assets.models.ridge_renewal import RidgeRenewal
+from ris_assets.models.rule_renewal import EDGES as STREAK_WEEKS
 from ris_assets.models.rule_renewal import FEATURE as STREAK
 from ris_assets.models.rule_renewal import RuleRenewal
 from ris_assets.models.search import BALANCE, Found, fold_losses, search
@@ -41,8 +42,6 @@ CALENDAR_FEATURES = (
 """Clocks of a young studio: they grow with the calendar (tenure by two standard deviations from the fitted to
 the scored weeks), so a model extrapolates along them. Without them the demo's log loss falls from 0.4820 to
 0.4812 and the mean score comes 0.3 points nearer to what happened."""
-STREAK_WEEKS = (0.5, 2.5, 6.5)
-"""The rule of thumb to beat: who has come every week lately renews."""
 Array = np.ndarray
 
 
@@ -102,10 +101,6 @@ def families_of(tier: Tier, features: FeatureSet) -> dict[str, FeatureSet]:
     return {BaseRateRenewal.family: features.only(())}
 
 
-def _silent(line: str) -> None:
-    """Say nothing of the progress."""
-
-
 def fit_contenders(
     windows: Windows,
     catalog: pl.DataFrame,
@@ -115,7 +110,7 @@ def fit_contenders(
     tier: Tier | None = None,
     budget: Budget = NO_SEARCH,
     costs: Costs = DEFAULT_COSTS,
-    said: Callable[[str], object] = _silent,
+    said: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Contender]:
     """One contender a family, on the same windows.
 

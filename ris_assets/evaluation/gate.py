@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ris_assets.evaluation.metrics import TINY
+from ris_assets.evaluation.metrics import log_losses
 from ris_assets.evaluation.probability_scores import Interval, calibration_line
 
 Array = np.ndarray
@@ -108,18 +108,13 @@ def _named(name: str) -> str:
 
 def _compared(evidence: Evidence, rival: Array) -> tuple[Interval, str]:
     """How much lower the challenger's log loss is, with its interval, and the sentence."""
-    own, other = (_losses(evidence.outcome, said) for said in (evidence.challenger, rival))
+    own, other = (log_losses(evidence.outcome, said) for said in (evidence.challenger, rival))
     gain = mean_interval(other - own, evidence.members)
     told = (
         f"log loss {own.mean():.4f} against {other.mean():.4f},"
         f" better by {gain.value:.4f} ({gain.low:.4f} to {gain.high:.4f})"
     )
     return gain, told
-
-
-def _losses(outcome: Array, said: Array) -> Array:
-    p = np.clip(said, TINY, 1 - TINY)
-    return -(outcome * np.log(p) + (1 - outcome) * np.log1p(-p))
 
 
 def mean_interval(

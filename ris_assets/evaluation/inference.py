@@ -8,7 +8,6 @@ leave, whatever they are like.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.kaplan_meier import LogRank, kaplan_meier_by_segment, log_rank
@@ -19,8 +18,6 @@ from ris_assets.models.week_clock import ends_in_week
 COLUMNS = 12
 """Covariates: the most important ones of the hazard model that most members have."""
 LEAST_FILLED = 0.6
-MOST_MISSING = 0.01
-"""A covariate with more missing values than this is told by its median where it is missing, and the table says so."""
 SEGMENTS = ("city", "club_id", "product", "onboarding", "sex", "work_type", "is_trial")
 MOST_SEGMENTS = 8
 LEAST_SPELLS, LEAST_EVENTS = 30, 10
@@ -197,11 +194,3 @@ def large_segments(spells: pl.DataFrame, kind: str) -> pl.DataFrame:
         .head(MOST_SEGMENTS)
     )
     return spells.filter(pl.col(kind).is_in(counts[kind].implode()))
-
-
-def worst_proportionality(ratios: pl.DataFrame) -> float:
-    """The smallest p-value of the tests of proportionality, Bonferroni-corrected; nan without any."""
-    told = ratios["proportionality_p"].drop_nulls()
-    if not len(told):
-        return float("nan")
-    return float(np.minimum(1.0, told.to_numpy().min() * len(told)))

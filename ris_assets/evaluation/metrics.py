@@ -41,8 +41,13 @@ def binary_metrics(
 
 def log_loss(outcome: Array, predicted: Array, weight: Array) -> float:
     """Weighted mean negative log likelihood; probabilities are kept 1e-6 away from 0 and 1."""
+    return float(np.average(log_losses(outcome, predicted), weights=weight))
+
+
+def log_losses(outcome: Array, predicted: Array) -> Array:
+    """Negative log likelihood of each row, the mean of which is `log_loss`."""
     p = np.clip(predicted, TINY, 1 - TINY)
-    return float(np.average(-(outcome * np.log(p) + (1 - outcome) * np.log1p(-p)), weights=weight))
+    return -(outcome * np.log(p) + (1 - outcome) * np.log1p(-p))
 
 
 def expected_calibration_error(outcome: Array, predicted: Array, weight: Array) -> float:

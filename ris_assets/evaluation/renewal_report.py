@@ -159,11 +159,15 @@ def base_rate_log_loss(windows: Windows) -> float:
     return log_loss(outcome, rate, np.ones(len(outcome)))
 
 
+def with_truth(scored: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose true probability is known, as p_true."""
+    true = truth.select(*TRUTH_KEYS, pl.col("p_renew_30d").alias("p_true"))
+    return scored.join(true, TRUTH_KEYS, "inner")
+
+
 def ceiling_metrics(scored: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
     """The best possible AUC and log loss on the same rows, and the share of the way to it."""
-    known = scored.join(
-        truth.select(*TRUTH_KEYS, pl.col("p_renew_30d").alias("p_true")), TRUTH_KEYS, "inner"
-    )
+    known = with_truth(scored, truth)
     metrics: dict[str, float] = {"ceiling_rows_share": known.height / max(scored.height, 1)}
     for name, rows in slices(known).items():
         if not rows.height:
@@ -179,9 +183,7 @@ def ceiling_metrics(scored: pl.DataFrame, truth: pl.DataFrame) -> dict[str, floa
 
 def skill_metrics(scored: pl.DataFrame, truth: pl.DataFrame, windows: Windows) -> dict[str, float]:
     """How much of the attainable skill a model has: (base - model) / (base - truth), in log loss and Brier score."""
-    known = scored.join(
-        truth.select(*TRUTH_KEYS, pl.col("p_renew_30d").alias("p_true")), TRUTH_KEYS, "inner"
-    )
+    known = with_truth(scored, truth)
     if not known.height:
         return {}
     y, p, _ = _columns(known, 30)

@@ -57,16 +57,12 @@ def survival_windows(weeks: pl.DataFrame, as_of: date) -> Windows:
     return split_by_time(weeks, cuts, start="week_start", matures="matures_on")
 
 
-def _silent(line: str) -> None:
-    """Say nothing of the progress."""
-
-
 def fit_hazards(
     weeks: pl.DataFrame,
     windows: Windows,
     catalog: pl.DataFrame,
     families: Sequence[str] = (),
-    said: Callable[[str], object] = _silent,
+    said: Callable[[str], object] = lambda _: None,
 ) -> dict[str, SurvivalContender]:
     """One contender a family; where data is thin the linear one alone, at last with the clock alone."""
     tier = tier_of(windows, TARGET, UNIT)

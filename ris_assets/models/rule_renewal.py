@@ -11,6 +11,7 @@ from ris_assets.models.protocol import Array, Fold
 FILE = "rule.json"
 FEATURE = "visit_streak_weeks"
 EDGES = (0.5, 2.5, 6.5)
+"""Bins of the rule of thumb, which models have to beat as well: who has come every week lately renews."""
 PRIOR_PASSES = 10.0
 """Passes that the share of all counts for in each bin."""
 

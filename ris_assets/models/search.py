@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ris_assets.evaluation.metrics import log_losses
 from ris_assets.models.protocol import Array, Fold, Range, RenewalEstimator
 
 BALANCE = "balance"
@@ -166,8 +167,7 @@ def fold_losses(folds: Sequence[tuple[Fold, Fold, Array]], raw: Callable[..., Ar
 
     def losses(estimator: RenewalEstimator, balance: float, window: int) -> tuple[Array, Array]:
         training, held_out, members = folds[window]
-        p = np.clip(raw(estimator, balance, training, held_out.matrix), 1e-6, 1 - 1e-6)
-        y = held_out.target
-        return -(y * np.log(p) + (1 - y) * np.log1p(-p)), members
+        said = raw(estimator, balance, training, held_out.matrix)
+        return log_losses(held_out.target, said), members
 
     return losses

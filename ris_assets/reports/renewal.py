@@ -202,7 +202,7 @@ def calibration_table(winner: Contender) -> pl.DataFrame | None:
 def metadata(
     contenders: Mapping[str, Contender],
     winner: Contender,
-    explanation: Explanation,
+    pictures: Mapping[str, bytes],
     verdict: Verdict,
     version: int,
     windows: Windows,
@@ -222,7 +222,6 @@ def metadata(
     if report.metrics:
         shown["metrics"] = dg.MetadataValue.md(metrics_table(contenders))
         shown["bands"] = dg.MetadataValue.md(plots.as_table(report.bands))
-    pictures = candidate_files(winner, windows) | dict(explanation.files)
     for name in (
         "reliability_30d",
         "importance",

@@ -142,9 +142,9 @@ def card(
 def metadata(
     contenders: Mapping[str, SurvivalContender],
     winner: SurvivalContender,
+    pictures: Mapping[str, bytes],
     verdict: Verdict,
     version: int,
-    windows: Windows,
 ) -> dict[str, Any]:
     """What the UI shows of the hazard models."""
     shown: dict[str, Any] = {
@@ -155,8 +155,7 @@ def metadata(
         "is_champion": verdict.is_promoted,
         "metrics": dg.MetadataValue.md(metrics_table(contenders)),
     }
-    seen = windows.test.filter(pl.col("as_of_date").is_not_null())
-    for name, image in candidate_files(winner, seen).items():
+    for name, image in pictures.items():
         shown[name.removesuffix(".png")] = dg.MetadataValue.md(plots.as_markdown(image, name))
     return shown
 
