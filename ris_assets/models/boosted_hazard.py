@@ -6,10 +6,11 @@ there is nothing to add, cross-validation stops them at once and the linear mode
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ris_assets.models.boosting import ENGINES, POISSON, EngineName, Rows, Trees
 from ris_assets.models.linear_hazard import LinearHazard
 from ris_assets.models.survival_api import (
     Array,
@@ -20,9 +21,6 @@ from ris_assets.models.survival_api import (
 )
 from ris_assets.models.time_grid import TimeGrid
 
-Engine = Literal["xgboost", "lightgbm"]
-Rows = tuple[Array, Array, Array]
-"""Subject-intervals at risk: features and interval, events, log of the expected number."""
 TINY = 1e-12
 MANY_EVENTS = 2000
 """From so many on fewer folds and larger steps: on 10^5 simulated person-weeks a quarter of the time, the integrated
@@ -60,7 +58,7 @@ class BoostedHazard(SurvivalEstimator):
 
     def __init__(
         self,
-        engine: Engine = "xgboost",
+        engine: EngineName = "xgboost",
         intervals: int = 16,
         start: Literal["linear", "baseline"] = "linear",
         rounds: int = 500,
@@ -92,8 +90,8 @@ class BoostedHazard(SurvivalEstimator):
         self.threads = threads
 
     def _check_settings(self) -> None:
-        engines, starts = ("xgboost", "lightgbm"), ("linear", "baseline")
-        check_setting("engine", self.engine, self.engine in engines, "'xgboost' or 'lightgbm'")
+        starts = ("linear", "baseline")
+        check_setting("engine", self.engine, self.engine in ENGINES, "'xgboost' or 'lightgbm'")
         check_setting("start", self.start, self.start in starts, "'linear' or 'baseline'")
         check_setting("rounds", self.rounds, self.rounds >= 0, "0 or more")
         for name, least in (("intervals", 1), ("max_depth", 1), ("folds", 2), ("patience", 1)):
@@ -111,8 +109,13 @@ class BoostedHazard(SurvivalEstimator):
         self.boosters_, self.rounds_ = self._boosters(matrix, event, time)
         self.baseline_ = self._baseline(matrix, event, time)
 
-    def _engine(self) -> "_Trees":
-        return _XgboostTrees(self) if self.engine == "xgboost" else _LightgbmTrees(self)
+    def _params(self) -> dict[str, Any]:
+        trees = Trees(
+            learning_rate=self.rate_, max_depth=self.depth_, least_in_leaf=self.min_events,
+            column_share=self.column_share, row_share=self.row_share, ridge=self.penalty,
+            seed=self.seed, threads=self.threads_,
+        )  # fmt: skip
+        return ENGINES[self.engine].params(trees)
 
     def _linear(self, matrix: Array, event: Array, time: Array) -> LinearHazard | None:
         if self.start != "linear":
@@ -156,9 +159,10 @@ class BoostedHazard(SurvivalEstimator):
         linear = self._linear(*own)
         score = np.zeros(len(own[0])) if linear is None else linear.predict(own[0])
         start = linear, _rates(self.grid_, *own[1:], np.exp(score)[:, None])
-        return lambda: self._engine().boost(
-            self._rows(*own, *start), self._rows(*left, *start), self.rounds, self.patience
-        )
+        return lambda: ENGINES[self.engine].race(
+            self._params(), (self._rows(*own, *start), self._rows(*left, *start)),
+            self.rounds, POISSON, self.patience,
+        )  # fmt: skip
 
     def _rows(
         self,
@@ -179,7 +183,7 @@ class BoostedHazard(SurvivalEstimator):
             np.maximum(exposure[subject, interval] * baseline[interval], TINY)
         )
         features = np.column_stack([_narrow(matrix)[subject], interval.astype(np.float32)])
-        return features, count[subject, interval], margin
+        return Rows(features, count[subject, interval], margin)
 
     def _scores(self, matrix: Array) -> Array:
         """(rows, intervals): log hazard relative to the baseline."""
@@ -192,10 +196,15 @@ class BoostedHazard(SurvivalEstimator):
                 place = np.full((len(narrow), 1), interval, dtype=np.float32)
                 features = np.hstack([narrow, place])
                 added[:, interval] = np.mean(
-                    [self._engine().added(one, features, self.rounds_) for one in self.boosters_],
-                    axis=0,
+                    [self._added(one, features) for one in self.boosters_], axis=0
                 )
         return linear[:, None] + added
+
+    def _added(self, booster: Any, features: Array) -> Array:
+        """What the trees of a booster add to the log hazard."""
+        return ENGINES[self.engine].predict(
+            booster, features, rounds=self.rounds_, is_margin=True, threads=self.threads_
+        )
 
     def _hazard(self, matrix: Array) -> Array:
         return np.exp(np.clip(self._scores(matrix), -30, 30)) * self.baseline_
@@ -254,121 +263,6 @@ class _Race:
         return float(self.mean.min())
 
 
-class _Trees(Protocol):
-    """One way of boosting Poisson counts from a margin."""
-
-    def boost(
-        self, training: Rows, held_out: Rows, rounds: int, patience: int
-    ) -> tuple[Any, Array]:
-        """A booster, and held-out loss before the first tree and after each."""
-
-    def added(self, booster: Any, features: Array, rounds: int) -> Array:
-        """What so many trees add to the margin."""
-
-
-@dataclass(frozen=True)
-class _XgboostTrees:
-    settings: BoostedHazard
-
-    def _params(self) -> dict[str, Any]:
-        s = self.settings
-        return {
-            "objective": "count:poisson", "eval_metric": "poisson-nloglik", "tree_method": "hist",
-            "learning_rate": s.rate_, "max_depth": s.depth_,
-            "min_child_weight": s.min_events, "colsample_bynode": s.column_share,
-            "subsample": s.row_share, "lambda": s.penalty, "seed": s.seed, "nthread": s.threads_,
-            "max_delta_step": 0.7,
-        }  # fmt: skip
-
-    def _matrix(self, rows: Rows) -> Any:
-        import xgboost
-
-        return xgboost.DMatrix(
-            rows[0], label=rows[1], base_margin=rows[2], nthread=self.settings.threads_
-        )
-
-    def boost(
-        self, training: Rows, held_out: Rows, rounds: int, patience: int
-    ) -> tuple[Any, Array]:
-        """A booster, and held-out loss before the first tree and after each."""
-        import xgboost
-
-        seen: dict[str, Any] = {}
-        matrix = self._matrix(held_out)
-        booster = xgboost.train(
-            self._params(), self._matrix(training), rounds, evals=[(matrix, "held_out")],
-            early_stopping_rounds=patience, evals_result=seen, verbose_eval=False,
-        )  # fmt: skip
-        before = _poisson_loss(held_out[1], held_out[2])
-        return booster, np.concatenate([[before], seen["held_out"]["poisson-nloglik"]])
-
-    def added(self, booster: Any, features: Array, rounds: int) -> Array:
-        """What the trees add to the margin."""
-        import xgboost
-
-        margin = xgboost.DMatrix(
-            features, base_margin=np.zeros(len(features)), nthread=self.settings.threads_
-        )
-        return booster.predict(
-            margin,
-            output_margin=True,
-            iteration_range=(0, min(rounds, booster.num_boosted_rounds())),
-        ).astype(float)
-
-
-@dataclass(frozen=True)
-class _LightgbmTrees:
-    settings: BoostedHazard
-
-    def _params(self) -> dict[str, Any]:
-        s = self.settings
-        return {
-            "objective": "poisson", "learning_rate": s.rate_, "max_depth": s.depth_,
-            "num_leaves": 2**s.depth_, "min_sum_hessian_in_leaf": s.min_events,
-            "min_data_in_leaf": 1, "feature_fraction_bynode": s.column_share,
-            "bagging_fraction": s.row_share, "bagging_freq": 1, "lambda_l2": s.penalty,
-            "seed": s.seed, "num_threads": s.threads_, "verbosity": -1, "deterministic": True,
-            "force_row_wise": True, "boost_from_average": False, "poisson_max_delta_step": 0.7,
-        }  # fmt: skip
-
-    def _data(self, rows: Rows, reference: Any = None) -> Any:
-        import lightgbm
-
-        return lightgbm.Dataset(
-            rows[0], label=rows[1], init_score=rows[2], reference=reference, free_raw_data=False
-        )
-
-    def boost(
-        self, training: Rows, held_out: Rows, rounds: int, patience: int
-    ) -> tuple[Any, Array]:
-        """A booster, and held-out loss before the first tree and after each."""
-        import lightgbm
-
-        seen: dict[str, Any] = {}
-        data = self._data(training)
-        booster = lightgbm.train(
-            self._params() | {"metric": "poisson"}, data, rounds,
-            valid_sets=[self._data(held_out, data)], valid_names=["held_out"],
-            callbacks=[
-                lightgbm.early_stopping(patience, verbose=False), lightgbm.record_evaluation(seen)
-            ],
-        )  # fmt: skip
-        before = _poisson_loss(held_out[1], held_out[2])
-        return booster, np.concatenate([[before], seen["held_out"]["poisson"]])
-
-    def added(self, booster: Any, features: Array, rounds: int) -> Array:
-        """What the trees add to the margin."""
-        return np.asarray(
-            booster.predict(
-                features,
-                raw_score=True,
-                num_iteration=rounds,
-                num_threads=self.settings.threads_,
-            ),
-            dtype=float,
-        )
-
-
 def _narrow(matrix: Array) -> Array:
     """As the engines keep numbers, none of them infinite."""
     limit = float(np.finfo(np.float32).max)
@@ -385,8 +279,3 @@ def _rates(grid: TimeGrid, event: Array, time: Array, relative: Array) -> Array:
     at_risk = (grid.exposure(time) * relative).sum(axis=0)
     usual = max(deaths.sum(), 0.1) / at_risk.sum()
     return (deaths + 0.1) / (at_risk + 0.1 / usual)
-
-
-def _poisson_loss(count: Array, margin: Array) -> float:
-    """Mean of expected minus count times its logarithm."""
-    return float(np.mean(np.exp(margin) - count * margin))

@@ -5,14 +5,15 @@ The trees start from the clock of the week and follow the exact likelihood of a 
 the worst of the three; trees on top of the linear hazard find nothing to add.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
+from ris_assets.models.boosting import ENGINES, EngineName, Likelihood, Rows, Trees
 from ris_assets.models.hazard import HazardModel, Scores
 from ris_assets.models.linear_weeks import LinearWeeks
 from ris_assets.models.protocol import Array
@@ -28,8 +29,7 @@ STEPS = (0, 2, 3)
 """Clock columns that trees read: yes or no, so that few states make up a whole curve."""
 TREES_FILE = {"xgboost": "hazard.ubj", "lightgbm": "hazard.lgb.txt"}
 TINY = 1e-12
-Rows = tuple[Array, Array, Array]
-"""Features, event, log of the hazard before the first tree."""
+SEED, BINS = 7, 64
 
 
 @dataclass
@@ -44,7 +44,7 @@ class BoostedWeeks(HazardModel):
         rounds: trees in use.
     """
 
-    engine: ClassVar[Literal["xgboost", "lightgbm"]]
+    engine: ClassVar[EngineName]
     linear: LinearWeeks | None = None
     start: LinearWeeks | None = None
     most_rounds: int = 400
@@ -68,22 +68,30 @@ class BoostedWeeks(HazardModel):
         clock_only = self.features.only(())
         if before["event"].sum() and validation["event"].sum():
             start = LinearWeeks(clock_only).fit(before, validation)
-            self.rounds = self._engine().best_rounds(
-                levelled(self._rows(before, start)), self._rows(validation, start)
-            )
+            parts = levelled(self._rows(before, start)), self._rows(validation, start)
+            engine = ENGINES[self.engine]
+            _, losses = engine.race(self._params(), parts, self.most_rounds, WEEKS, self.patience)
+            self.rounds = int(np.argmin(losses))
         self.linear = self.linear or LinearWeeks(self.features).fit(training, validation)
         self.start = LinearWeeks(clock_only).fit(training, validation)
         if self.rounds:
-            self.trees = self._engine().boosted(
-                levelled(self._rows(training, self.start)), self.rounds
-            )
+            rows = levelled(self._rows(training, self.start))
+            self.trees = ENGINES[self.engine].boost(self._params(), rows, self.rounds, WEEKS)
         return self
+
+    def _params(self) -> dict[str, Any]:
+        trees = Trees(
+            learning_rate=self.learning_rate, max_depth=self.max_depth,
+            least_in_leaf=self.min_information, column_share=self.column_share,
+            row_share=self.row_share, ridge=self.ridge, seed=SEED, threads=self.threads, bins=BINS,
+        )  # fmt: skip
+        return ENGINES[self.engine].params(trees)
 
     def _rows(self, weeks: pl.DataFrame, start: LinearWeeks) -> Rows:
         clock = clock_of_weeks(weeks)
         margin = start.scores(weeks)(clock, 0) + log_exposure(weeks)
         event = weeks["event"].cast(pl.Float64).to_numpy()
-        return _features(self.features.encode(weeks), clock), event, margin
+        return Rows(_features(self.features.encode(weeks), clock), event, margin)
 
     def scores(self, frame: pl.DataFrame) -> Scores:
         """Log hazards of members in the state of `frame`, for any clock."""
@@ -92,11 +100,14 @@ class BoostedWeeks(HazardModel):
         linear, start = self.linear.scores(frame), self.start.scores(frame)
         if not self.rounds:
             return linear
-        added = _ByState(self._engine(), self.trees, self.features.encode(frame))
+        added = _ByState(self._added, self.features.encode(frame))
         return lambda clock, step: (linear(clock, step) + start(clock, step) + added.at(clock)) / 2
 
-    def _engine(self) -> "_Engine":
-        return ENGINES[self.engine](self)
+    def _added(self, features: Array) -> Array:
+        """What the trees add to the log hazard."""
+        return ENGINES[self.engine].predict(
+            self.trees, features, is_margin=True, threads=self.threads
+        )
 
     def importance(self) -> dict[str, float]:
         """Catalogue feature -> share of importance: the trees' gain and the linear weights, half each."""
@@ -105,7 +116,7 @@ class BoostedWeeks(HazardModel):
         linear = self.linear.importance()
         if not self.rounds:
             return linear
-        gain = self._engine().gain(self.trees)[: len(self.features.names)]
+        gain = ENGINES[self.engine].gain(self.trees)[: len(self.features.names)]
         trees = self.features.by_feature(gain)
         mixed = {name: (linear[name] + trees[name]) / 2 for name in linear}
         return dict(sorted(mixed.items(), key=lambda item: (-item[1], item[0])))
@@ -122,7 +133,7 @@ class BoostedWeeks(HazardModel):
         self.linear.save(folder / "linear")
         self.start.save(folder / "start")
         if self.rounds:
-            self._engine().save(self.trees, folder / TREES_FILE[self.engine])
+            ENGINES[self.engine].save(self.trees, folder / TREES_FILE[self.engine])
         return {"rounds": self.rounds}
 
     def _from_json(self, data: Mapping, folder: Path) -> None:
@@ -130,7 +141,8 @@ class BoostedWeeks(HazardModel):
         self.linear = LinearWeeks.load(folder / "linear")
         self.start = LinearWeeks.load(folder / "start")
         if self.rounds:
-            self.trees = self._engine().load(folder / TREES_FILE[self.engine])
+            path = folder / TREES_FILE[self.engine]
+            self.trees = ENGINES[self.engine].load(path, self.threads)
 
 
 def weeks_before(training: pl.DataFrame, validation: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +156,7 @@ class XgboostWeeks(BoostedWeeks):
     """Trees by XGBoost."""
 
     family: ClassVar[str] = "hazard_xgboost"
-    engine: ClassVar[Literal["xgboost", "lightgbm"]] = "xgboost"
+    engine: ClassVar[EngineName] = "xgboost"
 
 
 @dataclass
@@ -152,15 +164,14 @@ class LightgbmWeeks(BoostedWeeks):
     """Trees by LightGBM."""
 
     family: ClassVar[str] = "hazard_lightgbm"
-    engine: ClassVar[Literal["xgboost", "lightgbm"]] = "lightgbm"
+    engine: ClassVar[EngineName] = "lightgbm"
 
 
 @dataclass
 class _ByState:
     """What the trees add in each state of the clock; a curve asks for the same few states week after week."""
 
-    engine: "_Engine"
-    trees: Any
+    added: Callable[[Array], Array]
     matrix: Array
     known: dict[tuple[float, ...], Array] = field(default_factory=dict)
 
@@ -177,7 +188,7 @@ class _ByState:
         if state not in self.known:
             clock = np.zeros((len(self.matrix), len(CLOCK)))
             clock[:, STEPS] = state
-            self.known[state] = self.engine.added(self.trees, _features(self.matrix, clock))
+            self.known[state] = self.added(_features(self.matrix, clock))
         return self.known[state]
 
 
@@ -187,9 +198,10 @@ def _features(matrix: Array, clock: Array) -> Array:
 
 def levelled(rows: Rows) -> Rows:
     """Rows whose start expects as many events as there are: trees are to learn differences, no level."""
-    features, event, margin = rows
+    margin = np.zeros(len(rows.target)) if rows.margin is None else rows.margin
     expected = float(probability_of(margin).sum())
-    return features, event, margin + np.log(max(float(event.sum()), 0.5) / max(expected, TINY))
+    level = np.log(max(float(rows.target.sum()), 0.5) / max(expected, TINY))
+    return replace(rows, margin=margin + level)
 
 
 def _slopes(score: Array, event: Array) -> tuple[Array, Array]:
@@ -205,143 +217,4 @@ def _loss(score: Array, event: Array) -> float:
     return float(np.mean(hazard * (1 - event) - event * np.log(-np.expm1(-hazard))))
 
 
-class _Engine(Protocol):
-    def best_rounds(self, training: Rows, held_out: Rows) -> int:
-        """After how many trees held-out likelihood is best; 0 where the first helps nothing."""
-
-    def boosted(self, training: Rows, rounds: int) -> Any:
-        """So many trees."""
-
-    def added(self, trees: Any, features: Array) -> Array:
-        """What they add to the score."""
-
-    def gain(self, trees: Any) -> Array:
-        """Total gain of each column."""
-
-    def save(self, trees: Any, path: Path) -> None:
-        """Write in the engine's own format."""
-
-    def load(self, path: Path) -> Any:
-        """Read what `save` wrote."""
-
-
-@dataclass(frozen=True)
-class _Xgboost:
-    settings: BoostedWeeks
-
-    def _params(self) -> dict[str, Any]:
-        s = self.settings
-        return {
-            "tree_method": "hist", "learning_rate": s.learning_rate, "max_depth": s.max_depth,
-            "min_child_weight": s.min_information, "colsample_bynode": s.column_share,
-            "subsample": s.row_share, "lambda": s.ridge, "max_bin": 64, "base_score": 0.0,
-            "seed": 7, "nthread": s.threads, "disable_default_eval_metric": True,
-        }  # fmt: skip
-
-    def _train(self, training: Rows, rounds: int, **options: Any) -> Any:
-        import xgboost
-
-        data = xgboost.QuantileDMatrix(
-            training[0], label=training[1], base_margin=training[2], max_bin=64
-        )
-        return xgboost.train(
-            self._params(), data, rounds, obj=lambda score, rows: _slopes(score, rows.get_label()),
-            verbose_eval=False, **options,
-        )  # fmt: skip
-
-    def best_rounds(self, training: Rows, held_out: Rows) -> int:
-        import xgboost
-
-        seen: dict[str, Any] = {}
-        self._train(
-            training, self.settings.most_rounds,
-            evals=[(xgboost.DMatrix(held_out[0], label=held_out[1], base_margin=held_out[2]), "v")],
-            custom_metric=lambda score, rows: ("nll", _loss(score, rows.get_label())),
-            early_stopping_rounds=self.settings.patience, evals_result=seen,
-        )  # fmt: skip
-        return _best([_loss(held_out[2], held_out[1]), *seen["v"]["nll"]])
-
-    def boosted(self, training: Rows, rounds: int) -> Any:
-        return self._train(training, rounds)
-
-    def added(self, trees: Any, features: Array) -> Array:
-        return trees.inplace_predict(
-            features, predict_type="margin", base_margin=np.zeros(len(features)), missing=np.nan
-        ).astype(float)
-
-    def gain(self, trees: Any) -> Array:
-        found = trees.get_score(importance_type="total_gain")
-        return np.array([found.get(f"f{i}", 0.0) for i in range(trees.num_features())])
-
-    def save(self, trees: Any, path: Path) -> None:
-        trees.save_model(path)
-
-    def load(self, path: Path) -> Any:
-        import xgboost
-
-        return xgboost.Booster({"nthread": self.settings.threads}, model_file=path)
-
-
-@dataclass(frozen=True)
-class _Lightgbm:
-    settings: BoostedWeeks
-
-    def _params(self) -> dict[str, Any]:
-        s = self.settings
-        return {
-            "learning_rate": s.learning_rate, "max_depth": s.max_depth,
-            "num_leaves": 2**s.max_depth, "min_sum_hessian_in_leaf": s.min_information,
-            "min_data_in_leaf": 1, "feature_fraction_bynode": s.column_share,
-            "bagging_fraction": s.row_share, "bagging_freq": 1, "lambda_l2": s.ridge,
-            "max_bin": 63, "seed": 7, "num_threads": s.threads, "verbosity": -1,
-            "deterministic": True, "force_row_wise": True, "metric": "none",
-            "objective": lambda score, rows: _slopes(score, rows.get_label()),
-        }  # fmt: skip
-
-    def _train(self, training: Rows, rounds: int, **options: Any) -> Any:
-        import lightgbm
-
-        data = lightgbm.Dataset(training[0], label=training[1], init_score=training[2])
-        held_out = options.pop("held_out", None)
-        if held_out is not None:
-            options["valid_sets"] = [
-                data.create_valid(held_out[0], label=held_out[1], init_score=held_out[2])
-            ]
-        return lightgbm.train(self._params(), data, rounds, **options)
-
-    def best_rounds(self, training: Rows, held_out: Rows) -> int:
-        import lightgbm
-
-        seen: dict[str, Any] = {}
-        self._train(
-            training, self.settings.most_rounds, held_out=held_out,
-            feval=lambda score, rows: ("nll", _loss(score, rows.get_label()), False),
-            callbacks=[lightgbm.early_stopping(self.settings.patience, verbose=False),
-                       lightgbm.record_evaluation(seen)],
-        )  # fmt: skip
-        return _best([_loss(held_out[2], held_out[1]), *seen["valid_0"]["nll"]])
-
-    def boosted(self, training: Rows, rounds: int) -> Any:
-        return self._train(training, rounds)
-
-    def added(self, trees: Any, features: Array) -> Array:
-        return np.asarray(trees.predict(features, raw_score=True), dtype=float)
-
-    def gain(self, trees: Any) -> Array:
-        return np.asarray(trees.feature_importance("gain"), dtype=float)
-
-    def save(self, trees: Any, path: Path) -> None:
-        trees.save_model(str(path))
-
-    def load(self, path: Path) -> Any:
-        import lightgbm
-
-        return lightgbm.Booster(model_file=str(path))
-
-
-ENGINES: dict[str, Any] = {"xgboost": _Xgboost, "lightgbm": _Lightgbm}
-
-
-def _best(losses: list[float]) -> int:
-    """The number of trees with the lowest loss, the loss without any standing first."""
-    return int(np.argmin(losses))
+WEEKS = Likelihood(_loss, _slopes)
