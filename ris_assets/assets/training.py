@@ -17,7 +17,8 @@ from ris_assets.contracts.columns import Table
 from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
-from ris_assets.evaluation.contest import Budget, Contender
+from ris_assets.evaluation.contender import winner_of
+from ris_assets.evaluation.contest import Budget, RenewalContender
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Costs
 from ris_assets.evaluation.split import Windows
@@ -78,7 +79,7 @@ def renewal_models(
         windows, catalog, truth, config.families, tier=tier, costs=call_costs(),
         budget=Budget(config.search_trials, config.search_seconds), said=context.log.info,
     )  # fmt: skip
-    winner = contest.winner_of(contenders)
+    winner = winner_of(contenders)
     mlflow.activate()
     champion = tracking.comparable_champion(tracking.RENEWAL)
     seen = (champion.model, champion.fitted_through) if champion else (None, None)
@@ -135,7 +136,7 @@ def survival_model(
     contenders = survival_contest.fit_hazards(
         weeks, windows, snapshots.catalog(), config.families, said=context.log.info
     )
-    winner = survival_contest.winner_of(contenders)
+    winner = winner_of(contenders)
     mlflow.activate()
     champion = tracking.comparable_champion(tracking.SURVIVAL)
     seen = (champion.model, champion.fitted_through) if champion else (None, None)
@@ -162,7 +163,7 @@ def survival_model(
 
 
 def register_stand_in(
-    chosen: Contender, windows: Windows, postgres: PostgresResource, tags: dict[str, str]
+    chosen: RenewalContender, windows: Windows, postgres: PostgresResource, tags: dict[str, str]
 ) -> None:
     """Where the gate lets nobody pass and there is no champion: a rule scores until then."""
     candidate = renewal_report.candidate(chosen, windows, tags)
@@ -246,7 +247,7 @@ def provenance(windows: Windows, test: pl.DataFrame) -> dict[str, str]:
 
 def write_model_tables(
     postgres: PostgresResource,
-    winner: Contender,
+    winner: RenewalContender,
     explanation: renewal_report.Explanation,
     version: int,
 ) -> None:

@@ -7,12 +7,14 @@ judging the one that is chosen: choosing by it as well would flatter.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.gate import Evidence, Verdict, best, judge, rule_shares
+from ris_assets.evaluation.contender import loss_of, said_by, winner_of
+from ris_assets.evaluation.gate import Evidence, Verdict, judge, rule_shares
 from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.probability_scores import DEFAULT_COSTS, Costs
 from ris_assets.evaluation.renewal_report import RenewalReport, report_on
@@ -46,7 +48,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Contender:
+class RenewalContender:
     """A fitted renewal model and what it did.
 
     Attributes:
@@ -58,13 +60,12 @@ class Contender:
     report: RenewalReport
     backtest: pl.DataFrame = field(default_factory=pl.DataFrame)
     found: Found = field(default_factory=lambda: Found({}))
+    LOSS: ClassVar[str] = "test_log_loss"
 
     @property
-    def log_loss(self) -> float:
-        """What families are compared by: the backtest, or where there is none the out-of-time window."""
-        if self.backtest.height:
-            return float(np.average(self.backtest["log_loss"], weights=self.backtest["rows"]))
-        return self.report.metrics.get("test_log_loss", float("inf"))
+    def metrics(self) -> Mapping[str, float]:
+        """On the out-of-time window."""
+        return self.report.metrics
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def fit_contenders(
     budget: Budget = NO_SEARCH,
     costs: Costs = DEFAULT_COSTS,
     said: Callable[[str], object] = lambda _: None,
-) -> dict[str, Contender]:
+) -> dict[str, RenewalContender]:
     """One contender a family, on the same windows.
 
     Args:
@@ -133,8 +134,8 @@ def fit_contenders(
         model.with_reference(windows.fitting, everything)
         backtest = _backtest(name, features, found.settings, before, tier)
         report = report_on(model, windows, truth, costs)
-        contenders[name] = Contender(model, report, backtest, found)
-        said(f"{name}: log loss {contenders[name].log_loss:.4f}, {len(backtest)} backtest windows")
+        contenders[name] = RenewalContender(model, report, backtest, found)
+        said(f"{name}: log loss {loss_of(contenders[name]):.4f}, {len(backtest)} backtest windows")
     return contenders
 
 
@@ -207,32 +208,29 @@ def _backtest(
     return pl.DataFrame(found, infer_schema_length=None)
 
 
-def winner_of(contenders: Mapping[str, Contender]) -> Contender:
-    """The contender with the lowest log loss in the backtest."""
-    return contenders[best({name: contender.log_loss for name, contender in contenders.items()})]
-
-
 def judge_renewal(
-    winner: Contender, windows: Windows, champion: RenewalModel | None, fitted_through: date | None
+    winner: RenewalContender,
+    windows: Windows,
+    champion: RenewalModel | None,
+    fitted_through: date | None,
 ) -> Verdict:
     """The gate on the test window: against simple rules, and the champion where it has not seen that window.
 
-    A champion that reads a column which the snapshot no longer has cannot score either: it is replaced. Below the
-    tiers of models there is nothing to judge: what stands there promises no more than it knows.
+    Below the tiers of models there is nothing to judge: what stands there promises no more than it knows.
     """
     tier = tier_of(windows)
     if winner.model.basis != "model":
         return Verdict(True, f"Promote: {told(tier, windows)}", (told(tier, windows),))
-    test, has_champion = windows.test, False
-    said = None
-    if champion is not None and set(champion.features.columns) <= set(test.columns):
-        has_champion = True
-        if fitted_through and fitted_through <= windows.cuts.fit:
-            said = champion.predict(test)["p_renew_30d"].to_numpy()
+    test = windows.test
+
+    def says(model: RenewalModel) -> Array:
+        return model.predict(test)["p_renew_30d"].to_numpy()
+
+    has_champion, said = said_by(champion, fitted_through, windows, says)
     evidence = Evidence(
         outcome=test["renewed_30d"].cast(pl.Float64).to_numpy(),
         members=test["user_id"].to_numpy(),
-        challenger=winner.model.predict(test)["p_renew_30d"].to_numpy(),
+        challenger=says(winner.model),
         rules=renewal_rules(windows.fitting, test),
         champion=said,
     )
@@ -253,7 +251,7 @@ def renewal_rules(fitting: pl.DataFrame, test: pl.DataFrame) -> dict[str, Array]
 
 def stand_in(
     windows: Windows, catalog: pl.DataFrame, truth: pl.DataFrame | None = None
-) -> Contender:
+) -> RenewalContender:
     """What scores as long as no family passes the gate: the better of base rate and rule in the backtest."""
     features = renewal_features(windows.fitting, catalog)
     read = families_of(Tier.RULE, features) | families_of(Tier.INSUFFICIENT, features)
@@ -263,5 +261,5 @@ def stand_in(
         model = _model(name, columns, {}, Tier.RULE).fit(windows)
         model.with_reference(windows.fitting, features)
         backtest = _backtest(name, columns, {}, before, Tier.RULE)
-        contenders[name] = Contender(model, report_on(model, windows, truth), backtest)
+        contenders[name] = RenewalContender(model, report_on(model, windows, truth), backtest)
     return winner_of(contenders)

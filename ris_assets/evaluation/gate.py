@@ -62,11 +62,6 @@ class Verdict:
         return "Promote" if self.is_promoted else "Keep"
 
 
-def best(log_losses: Mapping[str, float]) -> str:
-    """The candidate with the lowest out-of-time log loss, ties by name."""
-    return min(sorted(log_losses), key=lambda name: log_losses[name])
-
-
 def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) -> Verdict:
     """Judge a challenger.
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.gate import Evidence, Verdict, best, judge
+from ris_assets.evaluation.contender import loss_of, said_by
+from ris_assets.evaluation.gate import Evidence, Verdict, judge
 from ris_assets.evaluation.metrics import log_loss
 from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
 from ris_assets.evaluation.survival import base_rates, future_scores, survival_metrics
@@ -41,13 +42,7 @@ class SurvivalContender:
     metrics: Mapping[str, float]
     backtest: pl.DataFrame = field(default_factory=pl.DataFrame)
     rules: Mapping[float | None, float] = field(default_factory=dict)
-
-    @property
-    def log_loss(self) -> float:
-        """What families are compared by: the backtest, or where there is none the out-of-time window."""
-        if self.backtest.height:
-            return float(np.average(self.backtest["log_loss"], weights=self.backtest["rows"]))
-        return self.metrics.get("person_week_log_loss", float("inf"))
+    LOSS: ClassVar[str] = "person_week_log_loss"
 
 
 def survival_windows(weeks: pl.DataFrame, as_of: date) -> Windows:
@@ -81,7 +76,7 @@ def fit_hazards(
         model.causes = end_causes(windows.fitting, features)
         metrics = survival_metrics(model, windows, weeks)
         contenders[name] = SurvivalContender(model, metrics, backtest, rules)
-        said(f"{name}: log loss a person-week {contenders[name].log_loss:.5f}")
+        said(f"{name}: log loss a person-week {loss_of(contenders[name]):.5f}")
     return contenders
 
 
@@ -163,11 +158,6 @@ def end_causes(weeks: pl.DataFrame, features: FeatureSet) -> EndCauses:
     return EndCauses.fit(features.encode(ended), ended.select(said).to_series().to_numpy())
 
 
-def winner_of(contenders: Mapping[str, SurvivalContender]) -> SurvivalContender:
-    """The contender with the lowest log loss in the backtest."""
-    return contenders[best({name: one.log_loss for name, one in contenders.items()})]
-
-
 def judge_survival(
     model: HazardModel, windows: Windows, champion: HazardModel | None, fitted_through: date | None
 ) -> Verdict:
@@ -175,10 +165,9 @@ def judge_survival(
     test = windows.test
     if not test.height:
         return Verdict(False, "Keep: no later weeks to judge it on", ("no later weeks",))
-    has_champion = champion is not None and set(champion.features.columns) <= set(test.columns)
-    said = None
-    if champion is not None and has_champion and fitted_through:
-        said = champion.predict_hazard(test) if fitted_through <= windows.cuts.fit else None
+    has_champion, said = said_by(
+        champion, fitted_through, windows, lambda one: one.predict_hazard(test)
+    )
     evidence = Evidence(
         outcome=test["event"].cast(pl.Float64).to_numpy(),
         # A week without a snapshot names no member, but always its spell.

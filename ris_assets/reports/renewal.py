@@ -9,13 +9,14 @@ import polars as pl
 
 from ris_assets import tracking
 from ris_assets.evaluation import explain, model_plots, plots
-from ris_assets.evaluation.contest import Contender
+from ris_assets.evaluation.contest import RenewalContender
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.renewal_report import intervals
 from ris_assets.evaluation.split import Windows
 from ris_assets.evaluation.tiers import Tier, told
 from ris_assets.models.renewal import PROBABILITIES
+from ris_assets.reports.contenders import backtest_steps, metrics_table
 from ris_assets.reports.model_card import RENEWAL_USE, Card
 from ris_assets.tracking import Candidate
 
@@ -60,7 +61,7 @@ class Explanation:
     files: Mapping[str, bytes]
 
 
-def explained(winner: Contender, windows: Windows) -> Explanation:
+def explained(winner: RenewalContender, windows: Windows) -> Explanation:
     """Shuffle, take apart, draw members again, learn from fewer of them; empty without an out-of-time window."""
     model, test = winner.model, explain.sample(windows.test)
     if not test.height or test["renewed_30d"].n_unique() < 2:
@@ -85,7 +86,7 @@ def explained(winner: Contender, windows: Windows) -> Explanation:
     return Explanation(permuted, shap, intervals(model, windows), learning, files)
 
 
-def candidate(contender: Contender, windows: Windows, tags: Mapping[str, str]) -> Candidate:
+def candidate(contender: RenewalContender, windows: Windows, tags: Mapping[str, str]) -> Candidate:
     """A renewal model as MLflow gets it."""
     model, report = contender.model, contender.report
     params: dict[str, Any] = {f"rows_{name}": rows.height for name, rows in windows.parts.items()}
@@ -105,7 +106,7 @@ def candidate(contender: Contender, windows: Windows, tags: Mapping[str, str]) -
     )  # fmt: skip
 
 
-def candidate_files(contender: Contender, windows: Windows) -> dict[str, bytes]:
+def candidate_files(contender: RenewalContender, windows: Windows) -> dict[str, bytes]:
     """Plots of every contender."""
     model, report = contender.model, contender.report
     importance = model.importance()
@@ -129,19 +130,8 @@ def candidate_files(contender: Contender, windows: Windows) -> dict[str, bytes]:
     return files
 
 
-def backtest_steps(contender: Contender) -> dict[str, list[float]]:
-    """Metrics by backtest window, the oldest first, as MLflow draws them."""
-    table = contender.backtest
-    shown = [
-        name
-        for name in ("log_loss", "auc", "brier", "calibration_in_the_large")
-        if name in table.columns
-    ]
-    return {f"backtest_{name}": table[name].reverse().to_list() for name in shown}
-
-
 def card(
-    winner: Contender,
+    winner: RenewalContender,
     explanation: Explanation,
     verdict: Verdict,
     windows: Windows,
@@ -175,7 +165,7 @@ def card(
     ).markdown()  # fmt: skip
 
 
-def importance_table(winner: Contender, explanation: Explanation) -> pl.DataFrame:
+def importance_table(winner: RenewalContender, explanation: Explanation) -> pl.DataFrame:
     """Importances of the registered version, most important first."""
     importance = winner.model.importance()
     return pl.DataFrame(
@@ -190,7 +180,7 @@ def importance_table(winner: Contender, explanation: Explanation) -> pl.DataFram
     ).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).alias("importance_rank"))  # fmt: skip
 
 
-def calibration_table(winner: Contender) -> pl.DataFrame | None:
+def calibration_table(winner: RenewalContender) -> pl.DataFrame | None:
     """Reliability bins of every horizon; None without any."""
     bins = [
         frame.with_columns(pl.lit(days, pl.Int32).alias("horizon_days"))
@@ -200,8 +190,8 @@ def calibration_table(winner: Contender) -> pl.DataFrame | None:
 
 
 def metadata(
-    contenders: Mapping[str, Contender],
-    winner: Contender,
+    contenders: Mapping[str, RenewalContender],
+    winner: RenewalContender,
     pictures: Mapping[str, bytes],
     verdict: Verdict,
     version: int,
@@ -220,7 +210,7 @@ def metadata(
         "features_left_out": ", ".join(model.features.left_out) or "none",
     }
     if report.metrics:
-        shown["metrics"] = dg.MetadataValue.md(metrics_table(contenders))
+        shown["metrics"] = dg.MetadataValue.md(metrics_table(contenders, SHOWN))
         shown["bands"] = dg.MetadataValue.md(plots.as_table(report.bands))
     for name in (
         "reliability_30d",
@@ -234,17 +224,3 @@ def metadata(
             image = plots.as_markdown(pictures[f"{name}.png"], name)
             shown[name.removesuffix("_30d")] = dg.MetadataValue.md(image)
     return shown
-
-
-def metrics_table(contenders: Mapping[str, Contender]) -> str:
-    """Metrics of all contenders side by side, as markdown; the backtest first, which chooses."""
-    shown = [name for name in SHOWN if all(name in c.report.metrics for c in contenders.values())]
-    heads = f"| metric | {' | '.join(contenders)} |"
-    chosen = (
-        f"| log loss chosen by | {' | '.join(f'{c.log_loss:.4f}' for c in contenders.values())} |"
-    )
-    rows = [
-        f"| {name} | {' | '.join(f'{c.report.metrics[name]:.4f}' for c in contenders.values())} |"
-        for name in shown
-    ]
-    return "\n".join([heads, "|---" * (len(contenders) + 1) + "|", chosen, *rows])

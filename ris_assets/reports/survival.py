@@ -14,6 +14,7 @@ from ris_assets.evaluation.split import Windows
 from ris_assets.evaluation.survival import HORIZON_WEEKS
 from ris_assets.evaluation.survival_contest import SurvivalContender, rules_told
 from ris_assets.models.hazard import MAX_WEEKS, rule_name
+from ris_assets.reports.contenders import backtest_steps, metrics_table
 from ris_assets.reports.model_card import SURVIVAL_USE, Card
 from ris_assets.tracking import Candidate
 
@@ -46,8 +47,7 @@ def candidate(contender: SurvivalContender, windows: Windows, tags: Mapping[str,
         extra_columns=EXTRA_COLUMNS,
         params=params | model.params() | {"causes": ", ".join(model.causes.names)},
         metrics=metrics, tags=tags, files=candidate_files(contender, seen),
-        steps={"backtest_log_loss": contender.backtest["log_loss"].reverse().to_list()}
-        if contender.backtest.height else {},
+        steps=backtest_steps(contender),
     )  # fmt: skip
 
 
@@ -153,20 +153,8 @@ def metadata(
         "model_version": version,
         "gate": verdict.reason,
         "is_champion": verdict.is_promoted,
-        "metrics": dg.MetadataValue.md(metrics_table(contenders)),
+        "metrics": dg.MetadataValue.md(metrics_table(contenders, list(winner.metrics), decimals=5)),
     }
     for name, image in pictures.items():
         shown[name.removesuffix(".png")] = dg.MetadataValue.md(plots.as_markdown(image, name))
     return shown
-
-
-def metrics_table(contenders: Mapping[str, SurvivalContender]) -> str:
-    """Metrics of all contenders side by side, as markdown; the backtest first, which chooses."""
-    everyone = list(contenders.values())
-    shown = [name for name in everyone[0].metrics if all(name in c.metrics for c in everyone)]
-    lines = [
-        f"| {name} | {' | '.join(f'{c.metrics[name]:.4f}' for c in everyone)} |" for name in shown
-    ]
-    chosen = f"| log loss chosen by | {' | '.join(f'{c.log_loss:.5f}' for c in everyone)} |"
-    heads = f"| metric | {' | '.join(contenders)} |"
-    return "\n".join([heads, "|---" * (len(everyone) + 1) + "|", chosen, *lines])

@@ -1,6 +1,7 @@
 """Splits, metrics, calibration, bands and gate."""
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from ris_assets.evaluation.calibration import (
     fit_platt,
     sigmoid,
 )
-from ris_assets.evaluation.gate import best
+from ris_assets.evaluation.contender import loss_of, winner_of
 from ris_assets.evaluation.metrics import binary_metrics, reliability, share_of_ceiling
 from ris_assets.evaluation.split import Cuts, cuts_for, refuse_too_little, split_by_time
 
@@ -154,4 +155,15 @@ def test_wilson_interval_of_nine_in_ten():
 
 
 def test_the_lowest_log_loss_wins_and_ties_go_by_name():
-    assert best({"xgboost": 0.5, "logistic": 0.5, "other": 0.6}) == "logistic"
+    losses = {"xgboost": 0.5, "logistic": 0.5, "other": 0.6}
+    contenders = {
+        name: SimpleNamespace(
+            name=name, LOSS="loss", metrics={"loss": loss}, backtest=pl.DataFrame()
+        )
+        for name, loss in losses.items()
+    }
+    assert winner_of(contenders).name == "logistic"
+    # The backtest decides where there is one, each window by its rows.
+    contenders["other"].backtest = pl.DataFrame({"log_loss": [0.1, 0.5], "rows": [90, 10]})
+    assert loss_of(contenders["other"]) == pytest.approx(0.14)
+    assert winner_of(contenders).name == "other"

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation import contest, survival_contest
+from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
 from ris_assets.evaluation.survival import concordance, outcomes_after
@@ -248,7 +249,7 @@ def test_pure_chance_is_no_model(studio, deal, seed):
     chance = deal(studio.labels, seed)
     windows = contest.renewal_windows(studio.snapshot.join(chance, "hp_id"), studio.horizon)
     contenders = contest.fit_contenders(windows, CATALOG, families=("logistic", "xgboost"))
-    winner = contest.winner_of(contenders)
+    winner = winner_of(contenders)
     outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
     said = winner.model.predict(windows.test)["p_renew_30d"].to_numpy()
     auc = bootstrap(_auc, outcome, said, groups=windows.test["user_id"].to_numpy(), rounds=200)
@@ -263,7 +264,7 @@ def _auc(outcome: np.ndarray, said: np.ndarray) -> float:
 
 
 def test_a_model_that_knows_something_passes_the_gate(contenders, windows):
-    verdict = contest.judge_renewal(contest.winner_of(contenders), windows, None, None)
+    verdict = contest.judge_renewal(winner_of(contenders), windows, None, None)
     assert verdict.decision == "Promote"
     assert "beats the base rate" in verdict.reason
 

@@ -8,6 +8,7 @@ import pytest
 
 from ris_assets.evaluation import contest, survival_contest
 from ris_assets.evaluation.backtest import earlier_windows
+from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.gate import mean_interval
 from ris_assets.evaluation.metrics import log_loss
 from ris_assets.evaluation.tiers import Tier, tier_of
@@ -36,7 +37,7 @@ def scoring_model(studio: FakeStudio) -> tuple[RenewalModel, object]:
     """What would score: the winner if it passes the gate, else what stands in."""
     windows = contest.renewal_windows(studio.labelled, studio.horizon)
     families = ("ridge", "xgboost")
-    winner = contest.winner_of(contest.fit_contenders(windows, CATALOG, families=families))
+    winner = winner_of(contest.fit_contenders(windows, CATALOG, families=families))
     verdict = contest.judge_renewal(winner, windows, None, None)
     return (winner if verdict.is_promoted else contest.stand_in(windows, CATALOG)).model, windows
 

@@ -1,0 +1,70 @@
+"""What every contender of a training has in common, and which of them is put before the gate."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import ClassVar, Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+
+from ris_assets.evaluation.split import Windows
+from ris_assets.features.matrix import FeatureSet
+
+Array = np.ndarray
+
+
+class Contender(Protocol):
+    """A fitted model and what it did.
+
+    Attributes:
+        LOSS: the metric that families are compared by where there is no backtest.
+        metrics: on the out-of-time window.
+        backtest: a row for each earlier window, with `rows` and `log_loss` among its columns.
+    """
+
+    LOSS: ClassVar[str]
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...  # noqa: D102
+
+    @property
+    def backtest(self) -> pl.DataFrame: ...  # noqa: D102
+
+
+class Readable(Protocol):
+    """A model that says which columns it reads."""
+
+    features: FeatureSet
+
+
+Either = TypeVar("Either", bound=Contender)
+Model = TypeVar("Model", bound=Readable)
+
+
+def loss_of(contender: Contender) -> float:
+    """The log loss that families are compared by: of the backtest, or where there is none of the out-of-time window."""
+    backtest = contender.backtest
+    if backtest.height:
+        return float(np.average(backtest["log_loss"], weights=backtest["rows"]))
+    return contender.metrics.get(contender.LOSS, float("inf"))
+
+
+def winner_of(contenders: Mapping[str, Either]) -> Either:
+    """The contender with the lowest loss, ties by name."""
+    return contenders[min(sorted(contenders), key=lambda name: loss_of(contenders[name]))]
+
+
+def said_by(
+    champion: Model | None,
+    fitted_through: date | None,
+    windows: Windows,
+    says: Callable[[Model], Array],
+) -> tuple[bool, Array | None]:
+    """Whether a champion is in office, and what it says of the test window; None if it has seen that window.
+
+    One that reads a column which the snapshot no longer has cannot score either: it is in office no more.
+    """
+    if champion is None or not set(champion.features.columns) <= set(windows.test.columns):
+        return False, None
+    is_later = fitted_through is None or fitted_through > windows.cuts.fit
+    return True, None if is_later else says(champion)
