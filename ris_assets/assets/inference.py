@@ -9,11 +9,11 @@ from ris_assets import tracking
 from ris_assets.contracts.tables import MODEL_HAZARD_RATIOS, SURVIVAL_BY_SEGMENT
 from ris_assets.evaluation import model_plots, plots
 from ris_assets.evaluation.inference import Inference, infer
+from ris_assets.evaluation.split import MAX_ROWS
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
 
-MAX_ROWS = 400_000
 BY = "city"
 
 

@@ -21,7 +21,7 @@ from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.contest import Budget, RenewalContender
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Costs
-from ris_assets.evaluation.split import Windows
+from ris_assets.evaluation.split import MAX_ROWS, Windows
 from ris_assets.evaluation.tiers import tier_of
 from ris_assets.reports import renewal as renewal_report
 from ris_assets.reports import survival as survival_report
@@ -41,7 +41,7 @@ class TrainingConfig(dg.Config):
         as_of: ISO date; labels that are mature by its end are used. Default: the last extracted
             day.
         always_promote: let the winner become champion whatever the gate says.
-        max_rows: above this many rows whole passes (spells) are left out, evenly.
+        max_rows: see `MAX_ROWS`.
         families: those that contend, renewal and hazard ones in one list; empty lets all of a kind contend.
         search_trials: sets of settings to try for every family of renewal models, the defaults among them; below 2
             the defaults are taken.
@@ -50,7 +50,7 @@ class TrainingConfig(dg.Config):
 
     as_of: str | None = None
     always_promote: bool = False
-    max_rows: int = 400_000
+    max_rows: int = MAX_ROWS
     families: list[str] = []  # noqa: RUF012 - Dagster makes a copy for each run
     search_trials: int = 0
     search_seconds: float = 120.0

@@ -14,6 +14,8 @@ from ris_assets.errors import RisError
 TEST_DAYS = 105
 VALIDATION_DAYS = 63
 FULL_HISTORY_DAYS = 420
+MAX_ROWS = 400_000
+"""Rows to learn from; with more of them whole passes (spells) are left out, evenly."""
 MIN_PASSES = {"training": 100, "validation": 30, "test": 30}
 UNITS = {"hp_id": "passes", "spell_id": "spells"}
 OUTCOMES = {"renewed_30d": "renewed", "event": "ended"}
