@@ -23,6 +23,7 @@ known_passes as (
         passes.hp_id,
         passes.user_id,
         passes.purchased_on,
+        passes.purchased_at,
         passes.price,
         passes.currency,
         passes.starts_on,
@@ -128,6 +129,7 @@ pass_clock as (
         passes.hp_id,
         passes.user_id,
         passes.purchased_on,
+        passes.purchased_at,
         passes.price,
         passes.currency,
         passes.starts_on,
@@ -147,12 +149,15 @@ pass_clock as (
 {%- endmacro %}
 
 {#
-    Covering passes in a row: what comes before and after each, and the spells they form. A spell goes on
-    while the next pass is bought within the days of grace after all earlier ones have ended.
+    Covering passes in a row: what comes before and after each, and the spells they form. A pass is renewed with the
+    first purchase of any that follow, so that one bought ahead counts at once and for good. A spell goes on while one
+    is bought within the days of grace after all earlier passes have ended.
 
     Emits the CTE pass_chain, from a CTE of the shape of pass_clock.
 #}
 {% macro pass_chain(clock='pass_clock') %}
+{#- Of two that start together the first bought comes first: a trial and the pass bought after it on the same day. -#}
+{%- set in_order = 'order by starts_on, purchased_on, purchased_at, hp_end_corrected, hp_id' %}
 passes_in_order as (
     select
         *,
@@ -160,35 +165,28 @@ passes_in_order as (
         lag(hp_id) over chain as previous_hp_id,
         lag(hp_end_corrected) over chain as previous_end_on,
         lead(hp_id) over chain as next_hp_id,
-        lead(purchased_on) over chain as renewed_on,
         lead(starts_on) over chain as next_starts_on,
+        min(purchased_on) over (chain rows between 1 following and unbounded following) as renewed_on,
         first_value(purchased_on) over chain as first_purchased_on,
         first_value(starts_on) over chain as first_pass_on,
-        sum(price::numeric) over (
-            partition by as_of_date, user_id, currency order by starts_on, purchased_on, hp_id
-        )::float8 as spent_so_far,
-        max(hp_end_corrected) over (
-            partition by as_of_date, user_id order by starts_on, purchased_on, hp_id
-            rows between unbounded preceding and 1 preceding
-        ) as covered_before_to_on
+        max(hp_end_corrected) over (chain rows between unbounded preceding and 1 preceding) as covered_before_to_on
     from {{ clock }}
-    window chain as (partition by as_of_date, user_id order by starts_on, purchased_on, hp_id)
+    window chain as (partition by as_of_date, user_id {{ in_order }})
 ),
 
 spell_starts as (
     select
         *,
         covered_before_to_on is null
-        or purchased_on > covered_before_to_on + {{ var('grace_days') }} as is_spell_start
+        or least(purchased_on, renewed_on) > covered_before_to_on + {{ var('grace_days') }} as is_spell_start
     from passes_in_order
 ),
 
 numbered_spells as (
     select
         *,
-        sum(is_spell_start::int) over (
-            partition by as_of_date, user_id order by starts_on, purchased_on, hp_id
-        )::int as spell_number
+        sum(is_spell_start::int) over (partition by as_of_date, user_id {{ in_order }})::int as spell_number,
+        sum(price::numeric) over (partition by as_of_date, user_id, currency {{ in_order }})::float8 as spent_so_far
     from spell_starts
 ),
 

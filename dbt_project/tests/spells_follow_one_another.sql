@@ -1,5 +1,5 @@
--- A row is a spell that begins before grace after the member's earlier spells was over: a renewal in time
--- was taken for a return.
+-- A row is a spell of which a pass was bought before grace after the member's earlier spells was over: a renewal
+-- in time was taken for a return.
 
 with spells as (
     select user_id, spell_number, min(purchased_on) as bought_on, max(hp_end_corrected) as ends_on
@@ -10,7 +10,5 @@ with spells as (
 
 select later.user_id, later.spell_number
 from spells as later
-inner join spells as earlier
-    on later.user_id = earlier.user_id and earlier.spell_number = later.spell_number - 1
+inner join spells as earlier on later.user_id = earlier.user_id and later.spell_number > earlier.spell_number
 where later.bought_on <= earlier.ends_on + {{ var('grace_days') }}
-    and earlier.bought_on <= later.bought_on

@@ -31,6 +31,7 @@ class Pass:
     number: int = 0
     before: "Pass | None" = None
     after: "Pass | None" = None
+    renewed_on: date | None = None
 
     @property
     def hp_id(self) -> str:
@@ -84,7 +85,7 @@ class Oracle:
                 self.periods[row["hp_id"]] = {"has_coverage": False, "how_ended": ended}
             else:
                 chain.append(covering)
-        chain.sort(key=lambda one: (one.starts_on, one.purchased_on, one.hp_id))
+        chain.sort(key=lambda one: (one.starts_on, one.row["purchased_at"], one.end, one.hp_id))
         self.link(chain)
         for one in chain:
             self.tell(one, failed)
@@ -122,6 +123,8 @@ class Oracle:
         first = self.day(freeze["starts_at"])
         last = self.day(freeze["ends_at"] - INSTANT) if freeze.get("ends_at") else self.horizon
         if freeze.get("cancelled_at") and self.day(freeze["cancelled_at"]) <= self.horizon:
+            if freeze["cancelled_at"] <= freeze["starts_at"]:
+                return set()
             last = min(last, self.day(freeze["cancelled_at"] - INSTANT))
         return {first + n * DAY for n in range((last - first).days + 1)}
 
@@ -129,7 +132,9 @@ class Oracle:
         """What comes before and after, and the spells."""
         spell, latest = 0, None
         for number, one in enumerate(chain):
-            if latest is None or one.purchased_on > latest + GRACE:
+            following = [later.purchased_on for later in chain[number + 1 :]]
+            one.renewed_on = min(following, default=None)
+            if latest is None or min([one.purchased_on, *following]) > latest + GRACE:
                 spell += 1
             one.spell, one.number = spell, number + 1
             latest = one.end if latest is None else max(latest, one.end)
@@ -140,13 +145,13 @@ class Oracle:
 
     def tell(self, one: Pass, failed: list[date]) -> None:
         """The rows of core_hp_period and label_hp."""
-        renewed = one.after.purchased_on if one.after else None
+        renewed = one.renewed_on
         in_grace = renewed is not None and renewed <= one.end + GRACE
         is_other = one.after is not None and one.after.row["product"] != one.row["product"]
         near = [day for day in failed if one.end - GRACE <= day <= one.end + GRACE]
         if in_grace:
             ended = "moved" if is_other and not one.row.get("is_trial") else "renewed"
-        elif self.horizon <= one.end + GRACE:
+        elif self.horizon < one.end + GRACE:
             ended = "open"
         else:
             ended = "payment_failed" if any(day > one.starts_on for day in near) else "lapsed"

@@ -53,7 +53,7 @@ class Studio:
         """A pass with its freezes and versions; its last nominal day."""
         days = self.pick([1, 2, 7, 7, 14, 30, 30, 30, 60])
         ends_on = starts_on + timedelta(days=days - 1)
-        purchased = starts_on - timedelta(days=self.pick([0, 0, 0, 1, 2, 10, 25]))
+        purchased = starts_on - timedelta(days=self.pick([0, 0, 0, 1, 2, 10, 25, 90]))
         values: Row = {
             "hp_id": hp_id, "user_id": hp_id.split("-")[0], "product": self.pick(["month", "year"]),
             "purchased_at": self.instant(purchased), "starts_at": self.midnight(starts_on),

@@ -117,7 +117,7 @@ final as (
             when passes.renewed_on <= passes.grace_ends_on
                 and passes.product <> next_passes.product and passes.is_trial is not true then 'moved'
             when passes.renewed_on <= passes.grace_ends_on then 'renewed'
-            when passes.as_of_date <= passes.grace_ends_on then 'open'
+            when passes.as_of_date < passes.grace_ends_on then 'open'
             when failed_renewals.hp_id is not null then 'payment_failed'
             else 'lapsed'
         end as how_ended

@@ -119,37 +119,54 @@ week_passes as (
     order by weeks.spell_id, weeks.week_start, passes.hp_end_corrected desc, passes.starts_on desc, passes.hp_id
 ),
 
--- The eve of a week is the day before it, or its first day at risk where nothing covered the day before.
-week_eves as (
-    select distinct on (weeks.spell_id, weeks.week_start)
-        weeks.spell_id,
-        weeks.week_start,
-        case when passes.starts_on < weeks.week_start then weeks.week_start - 1 else weeks.first_on end
-            as as_of_date,
-        passes.hp_id,
-        passes.ends_on
+-- A week is looked at on its eve, or on its first day at risk where nothing was known then to cover the eve.
+look_passes as (
+    select weeks.spell_id, weeks.week_start, weeks.week_start - 1 as as_of_date, versions.hp_id
     from spell_weeks as weeks
-    inner join passes
-        on weeks.spell_id = passes.spell_id
-        and (
-            weeks.week_start - 1 between passes.starts_on and passes.hp_end_corrected
-            or weeks.first_on between passes.starts_on and passes.hp_end_corrected
-        )
-    order by
-        weeks.spell_id,
-        weeks.week_start,
-        weeks.week_start - 1 between passes.starts_on and passes.hp_end_corrected desc,
-        passes.hp_end_corrected desc,
-        passes.starts_on desc,
-        passes.hp_id
+    inner join {{ ref('int_hero_passes_versioned') }} as versions
+        on weeks.user_id = versions.user_id
+        and {{ is_known('versions', 'weeks.week_start - 1') }}
+        and weeks.week_start - 1 between versions.starts_on and versions.covers_at_most_until_on
+    union all
+    select weeks.spell_id, weeks.week_start, weeks.first_on as as_of_date, versions.hp_id
+    from spell_weeks as weeks
+    inner join {{ ref('int_hero_passes_versioned') }} as versions
+        on weeks.user_id = versions.user_id
+        and weeks.week_start = {{ week_of('greatest(versions.starts_on, versions.known_from_on)') }}
+        and {{ is_known('versions', 'weeks.first_on') }}
+        and weeks.first_on between versions.starts_on and versions.covers_at_most_until_on
 ),
 
-eve_passes as (
+known_days as (
     select distinct as_of_date, hp_id
-    from week_eves
+    from look_passes
 ),
 
-{{ exposure_clock('eve_passes', on_pass=true) }},
+{{ exposure_clock('known_days', on_pass=true) }},
+
+-- Of several passes the one that is last to end, as known then.
+days_to_end as (
+    select distinct on (look_passes.spell_id, look_passes.week_start)
+        look_passes.spell_id,
+        look_passes.week_start,
+        pass_clock.hp_end_corrected - look_passes.as_of_date as days_to_end_at_start
+    from look_passes
+    inner join pass_clock
+        on look_passes.as_of_date = pass_clock.as_of_date and look_passes.hp_id = pass_clock.hp_id
+    where pass_clock.hp_end_corrected >= look_passes.as_of_date
+    order by
+        look_passes.spell_id,
+        look_passes.week_start,
+        look_passes.as_of_date,
+        pass_clock.hp_end_corrected desc
+),
+
+-- A pass that was entered after it began: what it said at first.
+first_versions as (
+    select distinct on (hp_id) hp_id, ends_on
+    from {{ ref('int_hero_passes_versioned') }}
+    order by hp_id, known_from_on
+),
 
 final as (
     select
@@ -165,9 +182,8 @@ final as (
             when not weeks.is_last_week or spells.spell_ends_on > horizon.horizon_on then false
             when spells.spell_ends_on + {{ var('grace_days') }} <= horizon.horizon_on then true
         end as event,
-        greatest(
-            coalesce(pass_clock.hp_end_corrected, week_eves.ends_on) - week_eves.as_of_date, 0
-        ) as days_to_end_at_start,
+        coalesce(days_to_end.days_to_end_at_start, greatest(first_versions.ends_on - weeks.first_on, 0))
+            as days_to_end_at_start,
         weeks.last_on + {{ var('grace_days') }} <= horizon.horizon_on
         or week_passes.renewed_on is not null as is_matured,
         weeks.last_on + {{ var('grace_days') }} as matures_on,
@@ -178,10 +194,9 @@ final as (
     inner join spell_inputs on weeks.spell_id = spell_inputs.spell_id
     inner join week_passes
         on weeks.spell_id = week_passes.spell_id and weeks.week_start = week_passes.week_start
-    inner join week_eves
-        on weeks.spell_id = week_eves.spell_id and weeks.week_start = week_eves.week_start
-    left join pass_clock
-        on week_eves.as_of_date = pass_clock.as_of_date and week_eves.hp_id = pass_clock.hp_id
+    inner join first_versions on week_passes.hp_id = first_versions.hp_id
+    left join days_to_end
+        on weeks.spell_id = days_to_end.spell_id and weeks.week_start = days_to_end.week_start
 )
 
 select * from final

@@ -18,7 +18,10 @@ final as (
         {{ last_studio_day('ends_at') }} as ends_on,
         cancelled_at,
         {{ studio_day('cancelled_at') }} as called_off_on,
-        {{ last_studio_day('cancelled_at') }} as called_off_end_on
+        least(
+            {{ last_studio_day('cancelled_at') }},
+            case when cancelled_at <= starts_at then {{ studio_day('starts_at') }} - 1 end
+        ) as called_off_end_on
     from source
 )
 
