@@ -2,9 +2,9 @@
 
 python -m benchmarks.weekly_sides ris|pandas '{"database": "postgresql://...", "folder": "..."}'
 
-pandas does what a user would write: groupby, shifted and weighted sums, rolling quantiles, COPY. What needs the
-exposure clock or a lookup as of a day (`GIVEN`) it is given ready-made; it computes the other metrics and all
-norms.
+pandas does what a user would write: groupby, merge_asof, shifted and weighted sums, rolling quantiles, COPY. What
+needs the exposure clock it is given ready-made: which weeks are exposed, friends and freezes in them
+(`int_exposed_weeks`, which RIS rebuilds within its time), and the columns `GIVEN`.
 """
 
 import io
@@ -21,17 +21,15 @@ import numpy as np
 import pandas as pd
 import psycopg
 
-GIVEN = (
-    "days_since_last_visit", "coach_absent_days", "joint_visit_share", "weight_change_kg",
-    "fat_share_change", "muscle_change_kg", "assessment_change", "friends_lost", "freeze_days",
-    "freeze_days_left", "price_change", "season_attendance_index", "holiday_days",
-)  # fmt: skip
+GIVEN = ("freeze_days_left", "price_change", "season_attendance_index", "holiday_days")
 WEEKLY = (
     "int_exposed_weeks", "int_week_visits", "int_week_measured", "int_week_last_visits",
     "user_week_metrics",
 )  # fmt: skip
 """The models that make the weekly metrics of what a day's tables hold."""
 SPAN, HALF_LIFE, MIN_OBSERVED = 26, 6.0, 4
+COACH_GONE_DAYS = 60
+KEY = ["user_id", "week_start"]
 
 
 def ris(options: dict[str, Any]) -> int:
@@ -52,18 +50,120 @@ def by_pandas(options: dict[str, Any]) -> int:
     import adbc_driver_postgresql.dbapi as adbc
 
     with adbc.connect(options["database"]) as connection:
-        days = pd.read_sql(_days_sql(options["measures"]), connection)
-        visits = pd.read_sql(
-            "select user_id, activity_date, known_on, change, class_hour, coach_id, class_type"
-            " from ris_int.int_booking_changes where what = 'attended'",
-            connection,
+
+        def read(query: str) -> pd.DataFrame:
+            return pd.read_sql(query, connection)
+
+        days = read(_days_sql(options["measures"]))
+        visits = read(
+            "select user_id, activity_date, known_on, change, class_hour, coach_id, class_type, starts_at"
+            " from ris_int.int_booking_changes where what = 'attended'"
         )
-        weeks = pd.read_sql(
-            f"select user_id, week_start, {', '.join(GIVEN)} from ris.user_week_metrics", connection
+        weeks = read(
+            "select user_id, week_start, window_end, active_friend_count, lost_friend_count, frozen_days,"
+            f" {', '.join(GIVEN)} from ris_int.int_exposed_weeks"
+            " join ris.user_week_metrics using (user_id, week_start)"
         )
-    facts = _norms(_metrics(weeks, _summed(days), _spreads(visits)))
+        first_passes = read(
+            "select user_id, min(starts_on) as first_pass_on from ris_int.int_hero_passes_versioned"
+            " group by user_id"
+        )
+        readings = read("select * from ris_stg.stg_body_measurements")
+        scores = read("select * from ris_stg.stg_assessments")
+    for frame in (days, visits, weeks, first_passes, readings, scores):
+        for name in frame.columns.intersection(_DAYS):
+            frame[name] = pd.to_datetime(frame[name])
+    weeks = weeks.sort_values(KEY, ignore_index=True)
+    last = _last_visits(weeks, visits)
+    states = pd.concat(
+        [
+            _absences(weeks, last, visits, first_passes),
+            _changes(weeks, readings, scores),
+        ],
+        axis=1,
+    )
+    facts = _norms(_metrics(weeks, states, _summed(days), _spreads(visits)))
     _write(options["database"], facts)
     return len(facts)
+
+
+_DAYS = ("activity_date", "known_on", "week_start", "window_end", "first_pass_on")
+
+
+def _last_visits(weeks: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+    """Last day with a visit and its coach, as known at the end of each week."""
+    slots = ["user_id", "activity_date", "coach_id"]
+    net = visits.groupby([*slots, "known_on"], dropna=False).agg(
+        change=("change", "sum"), starts_at=("starts_at", "max")
+    ).reset_index()  # fmt: skip
+    # What is true of a day is true until the next thing becomes known about it.
+    net = net.sort_values("known_on", kind="stable")
+    by_slot = net.groupby(slots, dropna=False)
+    net["visits"] = by_slot["change"].cumsum()
+    net["until"] = by_slot["known_on"].shift(-1)
+    net = net[net["visits"] > 0]
+    net = net.sort_values(["activity_date", "starts_at", "coach_id"], ascending=[True, True, False])
+    is_late = (net["known_on"] > net["activity_date"]) | net["until"].notna()
+    key = weeks[["user_id", "window_end"]].reset_index()
+    on_time = pd.merge_asof(
+        key.sort_values("window_end", kind="stable"),
+        net.loc[~is_late, ["user_id", "activity_date", "starts_at", "coach_id"]],
+        left_on="window_end", right_on="activity_date", by="user_id",
+    )  # fmt: skip
+    late = key.merge(net[is_late], on="user_id")
+    late = late[
+        (late["known_on"] <= late["window_end"])
+        & ~(late["until"] <= late["window_end"])
+        & (late["activity_date"] <= late["window_end"])
+    ]
+    both = pd.concat([on_time, late[on_time.columns]]).sort_values(
+        ["activity_date", "starts_at", "coach_id"], ascending=[True, True, False],
+        na_position="first", kind="stable",
+    )  # fmt: skip
+    return both.drop_duplicates("index", keep="last").set_index("index").reindex(weeks.index)
+
+
+def _absences(
+    weeks: pd.DataFrame, last: pd.DataFrame, visits: pd.DataFrame, first_passes: pd.DataFrame
+) -> pd.DataFrame:
+    """How long the member and the coach of the last visit have been away."""
+    first_pass = weeks["user_id"].map(first_passes.set_index("user_id")["first_pass_on"])
+    since = last["activity_date"].fillna(first_pass)
+    classes = visits.groupby(["coach_id", "activity_date"])["known_on"].min().reset_index()
+    ends = pd.DataFrame({"window_end": weeks["window_end"].unique()})
+    taught = classes.merge(ends, how="cross")
+    age = (taught["window_end"] - taught["activity_date"]).dt.days
+    taught = taught[
+        age.between(0, COACH_GONE_DAYS) & (taught["known_on"] <= taught["window_end"])
+    ]
+    last_class = taught.groupby(["coach_id", "window_end"])["activity_date"].max().rename("class_on")
+    coaches = pd.DataFrame({"coach_id": last["coach_id"], "window_end": weeks["window_end"]})
+    coach = coaches.join(last_class, on=["coach_id", "window_end"])
+    absent = (coach["window_end"] - coach["class_on"]).dt.days.fillna(COACH_GONE_DAYS)
+    return pd.DataFrame(
+        {
+            "days_since_last_visit": (weeks["window_end"] - since).dt.days,
+            "coach_absent_days": absent.where(coach["coach_id"].notna()),
+        }
+    )
+
+
+def _changes(weeks: pd.DataFrame, readings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """The last change of each body reading and test score, as known at the end of each week."""
+    readings = readings.sort_values(["known_on", "measured_at", "measurement_id"])
+    body = readings.groupby("user_id")[["weight_kg", "fat_share", "muscle_kg"]].diff()
+    body.columns = ["weight_change_kg", "fat_share_change", "muscle_change_kg"]
+    body = pd.concat([readings[["user_id", "known_on"]], body], axis=1)
+    scores = scores.sort_values(["known_on", "assessed_at", "assessment_id"])
+    scores["assessment_change"] = scores.groupby(["user_id", "kind"], dropna=False)["score"].diff()
+    found = []
+    for changes in (body, scores[["user_id", "known_on", "assessment_change"]]):
+        key = weeks[["user_id", "window_end"]].reset_index().sort_values("window_end", kind="stable")
+        as_of = pd.merge_asof(
+            key, changes, left_on="window_end", right_on="known_on", by="user_id"
+        ).set_index("index")
+        found.append(as_of.drop(columns=["user_id", "window_end", "known_on"]))
+    return pd.concat(found, axis=1).reindex(weeks.index)
 
 
 def _days_sql(measures: list[dict[str, str]]) -> str:
@@ -72,36 +172,39 @@ def _days_sql(measures: list[dict[str, str]]) -> str:
 
 
 def _in_known_weeks(frame: pd.DataFrame) -> pd.DataFrame:
-    day = pd.to_datetime(frame["activity_date"])
+    day = frame["activity_date"]
     frame["week_start"] = day - pd.to_timedelta(day.dt.weekday, unit="D")
-    known = pd.to_datetime(frame["known_on"]) <= frame["week_start"] + pd.Timedelta(days=6)
+    known = frame["known_on"] <= frame["week_start"] + pd.Timedelta(days=6)
     return frame[known].drop(columns=["known_on"])
 
 
 def _summed(days: pd.DataFrame) -> pd.DataFrame:
     known = _in_known_weeks(days).drop(columns=["activity_date"])
-    return known.groupby(["user_id", "week_start"]).sum()
+    return known.groupby(KEY).sum()
 
 
 def _spreads(visits: pd.DataFrame) -> pd.DataFrame:
-    key = ["user_id", "week_start"]
     slots = ["activity_date", "class_hour", "coach_id", "class_type"]
-    net = _in_known_weeks(visits).groupby(key + slots, dropna=False)["change"].sum().reset_index()
+    net = _in_known_weeks(visits).groupby(KEY + slots, dropna=False)["change"].sum().reset_index()
     net = net[net["change"] > 0]
     found = {}
     for name, slot in (("weekday_entropy", "activity_date"), ("hour_entropy", "class_hour")):
-        counts = net.groupby([*key, slot])["change"].sum()
+        counts = net.groupby([*KEY, slot])["change"].sum()
         total = counts.groupby(level=[0, 1]).sum()
         spread = (counts * np.log(counts)).groupby(level=[0, 1]).sum()
         found[name] = np.log(total) - spread / total
     for name, slot in (("coaches", "coach_id"), ("class_types", "class_type")):
-        found[name] = net.groupby(key)[slot].nunique().astype(float)
+        found[name] = net.groupby(KEY)[slot].nunique().astype(float)
     return pd.DataFrame(found)
 
 
-def _metrics(weeks: pd.DataFrame, sums: pd.DataFrame, spreads: pd.DataFrame) -> pd.DataFrame:
-    weeks["week_start"] = pd.to_datetime(weeks["week_start"])
-    weeks = weeks.set_index(["user_id", "week_start"]).sort_index()
+def _metrics(
+    weeks: pd.DataFrame, states: pd.DataFrame, sums: pd.DataFrame, spreads: pd.DataFrame
+) -> pd.DataFrame:
+    weeks = pd.concat([weeks, states], axis=1).set_index(KEY).drop(columns=["window_end"])
+    weeks = weeks.rename(columns={"lost_friend_count": "friends_lost", "frozen_days": "freeze_days"})
+    friends_known = weeks.pop("active_friend_count").notna()
+    weeks["freeze_days"] = weeks["freeze_days"].fillna(0)
     s = sums.reindex(weeks.index).fillna(0.0)
     spread = spreads.reindex(weeks.index)
 
@@ -111,6 +214,7 @@ def _metrics(weeks: pd.DataFrame, sums: pd.DataFrame, spreads: pd.DataFrame) -> 
     closed = "closed_booking_count"
     return weeks.assign(
         bookings=s["booked_count"], visits=s["visit_count"],
+        joint_visit_share=share("joint_visit_count", "visit_count").where(friends_known),
         attended_share=share("visit_count", closed),
         completion_share=share("stations_done", "stations_planned"),
         cancelled_share=share("cancelled_count", closed),
@@ -142,7 +246,7 @@ def _norms(metrics: pd.DataFrame) -> pd.DataFrame:
         for user, low, high in first.itertuples()
         for week in pd.date_range(low, high, freq="7D")
     ]
-    whole = metrics.reindex(pd.MultiIndex.from_tuples(calendar, names=["user_id", "week_start"]))
+    whole = metrics.reindex(pd.MultiIndex.from_tuples(calendar, names=KEY))
     came = whole["visits"] > 0
     runs = (~came).groupby(level=0).cumsum()
     streak = came.groupby([came.index.get_level_values(0), runs]).cumsum().clip(upper=SPAN)
