@@ -27,6 +27,7 @@ from ris_assets.extract.plan import (
     Decoded,
     Reading,
     ReadingPlan,
+    is_pattern,
     path_parts,
 )
 
@@ -188,6 +189,8 @@ def _text(sample: list[Any], plan: ReadingPlan) -> tuple[Any, frozenset[int]]:
 
 def _instant(reading: Reading, sample: list[Any]) -> tuple[Any, frozenset[int]]:
     kinds = {type(value) for value in sample}
+    if is_pattern(reading.time):
+        raise NotArrowError("instants in a pattern of their own")
     if reading.time in ("epoch_s", "epoch_ms"):
         return pa.float64(), _NUMBERS
     if kinds == {str} or (not kinds and reading.time == "iso"):

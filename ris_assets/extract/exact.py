@@ -9,7 +9,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -33,12 +34,14 @@ from bson.timestamp import Timestamp
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.plan import (
     ID,
+    DecimalMark,
     Decoded,
     Kind,
     Misfit,
     Reading,
     ReadingPlan,
     UuidOrder,
+    is_pattern,
     path_parts,
 )
 
@@ -63,6 +66,10 @@ _CANONICAL = json_util.JSONOptions(
 )
 _RELAXED = json_util.RELAXED_JSON_OPTIONS
 _NUMBER_TEXT = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_MARKED_NUMBERS = {
+    mark: re.compile(rf"[+-]?(?:\d+|\d{{1,3}}(?:[{between}\s'’]\d{{3}})+)(?:{re.escape(mark)}\d+)?")
+    for mark, between in ((",", "."), (".", ","))
+}
 _ISO_TEXT = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?\s?(?:Z|[+-]\d\d:?\d\d)?)?"
 )
@@ -323,7 +330,17 @@ def _texts(value: Any, _reading: Reading, order: UuidOrder) -> list[str]:
     return [id_text(element, order) for element in value if element is not None]
 
 
-def _number(value: Any, _reading: Reading, _order: UuidOrder) -> float:
+def _unmarked(text: str, mark: DecimalMark) -> str:
+    """A number in a text with the source's own marks as Python writes it."""
+    if not _MARKED_NUMBERS[mark].fullmatch(text.strip()):
+        raise _MisfitError("a text is not a number")
+    whole, _, decimals = text.strip().partition(mark)
+    return re.sub(r"[^\d+-]", "", whole) + (f".{decimals}" if decimals else "")
+
+
+def _number(value: Any, reading: Reading, _order: UuidOrder) -> float:
+    if isinstance(value, str) and reading.decimal:
+        value = _unmarked(value, reading.decimal)
     if isinstance(value, str) and _NUMBER_TEXT.fullmatch(value):
         value = Decimal128(value)
     if isinstance(value, Decimal128):
@@ -352,6 +369,8 @@ def _instant(value: Any, reading: Reading, order: UuidOrder) -> datetime:
     if reading.time in ("epoch_s", "epoch_ms") and not isinstance(value, (datetime, DatetimeMS)):
         seconds = _number(value, reading, order) / (1 if reading.time == "epoch_s" else 1000)
         return _in_range(round(seconds * 1000))
+    if is_pattern(reading.time) and isinstance(value, (str, int, float, Decimal128)):
+        return _patterned(_plain_text(value, "a date"), reading)
     if isinstance(value, str):
         return _written(value, reading)
     if isinstance(value, Timestamp):
@@ -363,6 +382,17 @@ def _instant(value: Any, reading: Reading, order: UuidOrder) -> datetime:
     return value.astimezone(UTC)
 
 
+def literal(value: Any, reading: Reading) -> Any:
+    """A value that stands in the source map, read as if it stood in a document.
+
+    Raises:
+        ValueError: it does not convert; the text says why.
+    """
+    if isinstance(value, date):  # YAML's own, a datetime too; without a zone they are the reading's
+        value, reading = value.isoformat(), replace(reading, time="iso")
+    return _CONVERTERS[reading.kind](value, reading, "standard")
+
+
 def _in_range(milliseconds: int) -> datetime:
     try:
         return _EPOCH + timedelta(milliseconds=milliseconds)
@@ -371,17 +401,30 @@ def _in_range(milliseconds: int) -> datetime:
 
 
 def _written(text: str, reading: Reading) -> datetime:
-    """An instant written in ISO 8601; without a zone it is the reading's, a bare date of a date is UTC."""
+    """An instant written in ISO 8601."""
     if not _ISO_TEXT.fullmatch(text.strip()):
         raise _MisfitError("a text is not a date")
     try:
         found = datetime.fromisoformat(text.strip().replace(",", ".").replace(" Z", "Z"))
-        if found.tzinfo is None and reading.kind == "date":
-            return datetime(found.year, found.month, found.day, tzinfo=UTC)
-        aware = found if found.tzinfo else found.replace(tzinfo=reading.zone)
-        instant = aware.astimezone(UTC)
+        return _zoned(found, reading)
     except (ValueError, OverflowError):
         raise _MisfitError("a text is not a date") from None
+
+
+def _patterned(text: str, reading: Reading) -> datetime:
+    """An instant written in a pattern of the source's own."""
+    try:
+        return _zoned(datetime.strptime(text.strip(), reading.time), reading)
+    except (ValueError, OverflowError):
+        raise _MisfitError(f"it is not written as {reading.time}") from None
+
+
+def _zoned(found: datetime, reading: Reading) -> datetime:
+    """Without a zone it is the reading's; a bare date of a date is UTC."""
+    if found.tzinfo is None and reading.kind == "date":
+        return datetime(found.year, found.month, found.day, tzinfo=UTC)
+    aware = found if found.tzinfo else found.replace(tzinfo=reading.zone)
+    instant = aware.astimezone(UTC)
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 

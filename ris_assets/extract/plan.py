@@ -18,8 +18,11 @@ ID = "_id"
 
 Kind = SqlType | Literal["id"]
 """What a value is read as. `id` is the canonical text of any BSON type that can identify something."""
-TimeFormat = Literal["date", "iso", "epoch_s", "epoch_ms"]
-"""How a source writes instants. `date` takes BSON dates and timestamps, and ISO texts among them."""
+TimeFormat = str
+"""How a source writes instants: one of `TIME_FORMATS`, or a strptime pattern such as `%d.%m.%Y`."""
+TIME_FORMATS = ("date", "iso", "epoch_s", "epoch_ms")
+"""`date` takes BSON dates and timestamps, and ISO texts among them."""
+DecimalMark = Literal[".", ","]
 UuidOrder = Literal["standard", "java", "csharp"]
 """Byte order of legacy UUIDs (binary subtype 3), as the driver that wrote them had it."""
 
@@ -50,6 +53,8 @@ class Reading:
     time: TimeFormat = "date"
     zone: ZoneInfo = UTC
     """Assumed for texts that carry no zone."""
+    decimal: DecimalMark | None = None
+    """What stands before the decimals in texts; None: a point, and nothing between thousands."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,11 @@ class Decoded:
     frame: pl.DataFrame
     misfits: list[Misfit]
     documents: int
+
+
+def is_pattern(time: TimeFormat) -> bool:
+    """Whether instants are written in a pattern of the source's own."""
+    return "%" in time
 
 
 def path_parts(path: str) -> tuple[str, ...]:

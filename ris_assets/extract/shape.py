@@ -5,8 +5,8 @@ keeps the row with that field null. Either way it is noted, and the whole docume
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ import polars as pl
 
 from ris_assets.contracts.columns import Column
 from ris_assets.contracts.entities import Entity
-from ris_assets.extract.exact import id_text
+from ris_assets.extract.exact import id_text, literal
 from ris_assets.extract.plan import (
     CANONICAL,
     ELEMENT,
@@ -29,7 +29,8 @@ from ris_assets.extract.plan import (
     ReadingPlan,
     UuidOrder,
 )
-from ris_assets.extract.source_map import FieldSpec, ParentSpec, SourcePart
+from ris_assets.extract.source_map import AmountSpec, FieldSpec, ParentSpec, SourcePart, Span
+from ris_assets.extract.spans import LONGEST, shifted, unrolled
 
 REJECT_SCHEMA = {
     "source_id": pl.String(),
@@ -64,6 +65,11 @@ ParentLookup = Callable[[ParentSpec, pl.Series], pl.DataFrame]
 """Parent rows by their keys: a frame of `key` (text) and `value`."""
 CHANGED = "_changed_at"
 _FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
+_SPAN, _REPEAT = "_span:", "_repeat:"
+_REPEATED = f"{_REPEAT}ends_at"
+_AMOUNT = "_amount:"
+_PERIOD = ("hp_id", "purchased_at", "starts_at", "ends_at", "cancelled_at")
+"""What the periods of one document differ in."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ class EntityShape:
     prefix: str = ""
     """Keeps the ids of several collections apart."""
     uuid_order: UuidOrder = "standard"
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """Until when what repeats has been repeated."""
 
     @cached_property
     def plan(self) -> ReadingPlan:
@@ -104,7 +112,18 @@ class EntityShape:
         readings += [
             Reading(f"{_PERSONAL}{n}", path, "id") for n, path in self.part.personal.items()
         ]
+        readings += [
+            Reading(name, amount.path, "id" if amount.values else "int4")
+            for name, span in self._spans.items()
+            if isinstance(amount := span.amount, AmountSpec)
+        ]
         return ReadingPlan(tuple(readings), self.part.explode, self.uuid_order)
+
+    @cached_property
+    def _spans(self) -> dict[str, Span]:
+        """Lengths of time that the map speaks of, by the reading that gives them."""
+        spans = {f"{_SPAN}{n}": spec.span for n, spec in self.part.fields.items() if spec.span}
+        return spans | ({_REPEATED: self.part.repeat} if self.part.repeat else {})
 
     @property
     def identity_plan(self) -> ReadingPlan:
@@ -119,7 +138,7 @@ class EntityShape:
 
     def _reading(self, name: str, spec: FieldSpec, kind: Kind) -> Reading:
         zone = ZoneInfo(spec.zone) if spec.zone else self.zone
-        return Reading(name, str(spec.path), kind, spec.format, zone)
+        return Reading(name, str(spec.path), kind, spec.format, zone, spec.decimal)
 
     def _kind(self, name: str, spec: FieldSpec) -> Kind:
         kind = self.entity.field(name).type
@@ -145,7 +164,7 @@ class EntityShape:
             counts: which rows count; the others are as if they had not been read.
         """
         counted = self._filtered(decoded.frame).with_columns(self._source_id().alias("source_id"))
-        frame = self._with_parents(counted, lookup)
+        frame = self._with_spans(self._with_parents(counted, lookup))
         frame = frame if counts is None else frame.filter(counts)
         named = frame.select(
             ROW,
@@ -196,16 +215,53 @@ class EntityShape:
             )
         return frame
 
+    def _with_spans(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Instants moved as the map says, and passes that renew themselves as one row a period."""
+        if not self._spans:
+            return frame
+        frame = frame.with_columns(
+            _amount(name, span, self.uuid_order).alias(f"{_AMOUNT}{name}")
+            for name, span in self._spans.items()
+        )
+        frame = frame.with_columns(
+            shifted(
+                self._unmoved(name),
+                pl.col(f"{_AMOUNT}{_SPAN}{name}") * (1 if spec.plus else -1),
+                spec.span.unit,
+                self._zone_of(name),
+            ).alias(name)
+            for name, spec in self.part.fields.items()
+            if spec.span
+        )
+        if self.part.repeat is None:
+            return frame
+        literals = (n for n in _PERIOD if n in self.part.fields and n not in frame.columns)
+        frame = frame.with_columns(self._unmoved(name).alias(name) for name in literals)
+        return unrolled(frame, f"{_AMOUNT}{_REPEATED}", self.part.repeat.unit, self.zone, self.now)
+
+    def _unmoved(self, name: str) -> pl.Expr:
+        """A field as it stands in the document, or the map's literal."""
+        return pl.col(name) if self.part.fields[name].value is None else self._literal(name)
+
+    def _literal(self, name: str) -> pl.Expr:
+        spec, kind = self.part.fields[name], self.entity.field(name).type
+        reading = Reading(name, "", kind, spec.format, self._zone_of(name), spec.decimal)
+        return pl.lit(literal(spec.value, reading)).cast(CANONICAL[kind])
+
     def _changed_at(self) -> pl.Expr:
         empty = pl.lit(None, dtype=INSTANT)
         return (pl.col(CHANGED) if self.part.changed_at else empty).alias("changed_at")
 
     def _column(self, column: Column) -> pl.Expr:
         spec = self.part.fields.get(column.name)
+        if (self.part.repeat and column.name in _PERIOD) or (spec and spec.span):
+            return pl.col(column.name)
         if spec is None:
             is_element_id = self.part.explode and column.name == self.entity.id_field
             absent = pl.lit(None, dtype=CANONICAL[column.type])
             return (pl.col("source_id") if is_element_id else absent).alias(column.name)
+        if spec.value is not None:
+            return self._literal(column.name).alias(column.name)
         return _mapped(spec, column, self.uuid_order).alias(column.name)
 
     def _rejects(
@@ -218,6 +274,7 @@ class EntityShape:
             *self._orphans(frame),
         ]
         found += self._untranslated(frame, named)
+        found += self._broken_spans(frame)
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
         personal = set(self.part.personal.values())
@@ -261,6 +318,22 @@ class EntityShape:
             )
             for name, spec in self.part.fields.items()
             if spec.values and spec.path
+        ]
+
+    def _broken_spans(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
+        """Numbers in the document that are no length of time."""
+        return [
+            _noted(
+                frame.filter(pl.col(name).is_not_null() & pl.col(f"{_AMOUNT}{name}").is_null()),
+                _field_of(name),
+                pl.col(name).cast(pl.String),
+                "the source map has no translation for this value"
+                if span.amount.values
+                else f"not a whole number of {span.unit} within a hundred years",
+                not self.entity.field(_field_of(name)).required,
+            )
+            for name, span in self._spans.items()
+            if isinstance(span.amount, AmountSpec)
         ]
 
     def _broken_rules(self, named: pl.DataFrame) -> list[pl.DataFrame]:
@@ -365,7 +438,7 @@ def _noted(
 
 def _field_of(reading: str) -> str:
     """The field that a reading serves."""
-    for prefix in (_FILTER, _PARENT, _PERSONAL):
+    for prefix in (_FILTER, _PARENT, _PERSONAL, _SPAN, _REPEAT):
         reading = reading.removeprefix(prefix)
     return reading
 
@@ -391,10 +464,19 @@ def _fits(value: pl.Expr, wanted: Any, order: UuidOrder) -> pl.Expr:
     return fits
 
 
+def _amount(name: str, span: Span, order: UuidOrder) -> pl.Expr:
+    """How many units, as far as it is a whole number of not more than a hundred years."""
+    if isinstance(span.amount, int):
+        return pl.lit(float(span.amount))
+    value = pl.col(name)
+    if span.amount.values:
+        table = {id_text(key, order): target for key, target in span.amount.values.items()}
+        value = value.replace_strict(table, default=None, return_dtype=pl.Float64())
+    return pl.when((value == value.round()) & (value.abs() <= LONGEST[span.unit])).then(value)
+
+
 def _mapped(spec: FieldSpec, column: Column, order: UuidOrder) -> pl.Expr:
-    """A field as its spec says: literal, or path with translation and scale."""
-    if spec.value is not None:
-        return pl.lit(spec.value).cast(CANONICAL[column.type])
+    """A field as its spec says: a path with translation and scale."""
     value = pl.col(column.name)
     if spec.values:
         table = {id_text(key, order): target for key, target in spec.values.items()}

@@ -23,7 +23,16 @@ from pydantic import (
 
 from ris_assets.contracts.entities import ENTITIES, Entity, Keeping
 from ris_assets.errors import RisError
-from ris_assets.extract.plan import TimeFormat, UuidOrder
+from ris_assets.extract.exact import literal
+from ris_assets.extract.plan import (
+    TIME_FORMATS,
+    DecimalMark,
+    Reading,
+    TimeFormat,
+    UuidOrder,
+    is_pattern,
+)
+from ris_assets.extract.spans import LONGEST, SpanUnit
 
 UNITS = {
     "g": 0.001,
@@ -49,8 +58,55 @@ def _known_zone(name: str | None) -> str | None:
 ZoneName = Annotated[str | None, AfterValidator(_known_zone)]
 
 
+def _known_format(time: TimeFormat) -> TimeFormat:
+    if time not in TIME_FORMATS and not is_pattern(time):
+        known = ", ".join(TIME_FORMATS)
+        raise ValueError(f"unknown format {time!r}; write {known}, or a pattern such as %d.%m.%Y")
+    return time
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _spec(raw: Any) -> Any:
+    return {"path": raw} if isinstance(raw, str) else raw
+
+
+class AmountSpec(_Strict):
+    """A whole number that stands in the document."""
+
+    path: str = Field(description="Dotted path in the document")
+    values: dict[Any, int] | None = Field(None, description="Translation of source values")
+
+
+Amount = int | Annotated[AmountSpec, BeforeValidator(_spec)] | None
+
+
+class Span(_Strict):
+    """A length of time on the calendar: so many of one unit."""
+
+    days: Amount = None
+    weeks: Amount = None
+    months: Amount = None
+    years: Amount = None
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> "Span":
+        if sum(getattr(self, unit) is not None for unit in LONGEST) != 1:
+            raise ValueError("give exactly one of days, weeks, months and years")
+        return self
+
+    @property
+    def unit(self) -> SpanUnit:
+        """What is counted."""
+        return next(unit for unit in LONGEST if getattr(self, unit) is not None)
+
+    @property
+    def amount(self) -> int | AmountSpec:
+        """How many."""
+        found: int | AmountSpec = getattr(self, self.unit)
+        return found
 
 
 class ParentSpec(_Strict):
@@ -71,7 +127,15 @@ class FieldSpec(_Strict):
     otherwise: Any = Field(None, description="What values without a translation become")
     scale: float | None = Field(None, description="Factor, e.g. 0.001 from grams to kilograms")
     unit: Unit | None = Field(None, description="The source's unit, instead of a factor")
-    format: TimeFormat = Field("date", description="How the source writes instants")
+    decimal: DecimalMark | None = Field(
+        None, description="Decimal mark of numbers in texts; the other one may part thousands"
+    )
+    format: Annotated[TimeFormat, AfterValidator(_known_format)] = Field(
+        "date",
+        description="How the source writes instants: date, iso, epoch_s, epoch_ms or a strptime pattern",
+    )
+    plus: Span | None = Field(None, description="The instant is so much later than what is written")
+    minus: Span | None = Field(None, description="The instant is so much earlier")
     zone: ZoneName = Field(None, description="Zone of texts that carry none; default: the map's")
 
     @model_validator(mode="after")
@@ -82,16 +146,24 @@ class FieldSpec(_Strict):
             raise ValueError("give either `scale` or `unit`")
         if self.otherwise is not None and self.values is None:
             raise ValueError("`otherwise` needs `values`")
+        if self.plus is not None and self.minus is not None:
+            raise ValueError("give either `plus` or `minus`")
         return self
+
+    @property
+    def span(self) -> Span | None:
+        """How far the instant lies from what is written."""
+        return self.plus or self.minus
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether a source can be asked for the documents of some span of this time."""
+        return self.path is not None and self.span is None and not is_pattern(self.format)
 
     @property
     def factor(self) -> float | None:
         """What numbers are multiplied by."""
         return UNITS[self.unit] if self.unit else self.scale
-
-
-def _spec(raw: Any) -> Any:
-    return {"path": raw} if isinstance(raw, str) else raw
 
 
 Spec = Annotated[FieldSpec, BeforeValidator(_spec)]
@@ -106,6 +178,9 @@ class SourcePart(_Strict):
         description="Documents that count: path to value, or to one of $in, $nin, $ne, $exists",
     )
     explode: str | None = Field(None, description="Array path: one row per element")
+    repeat: Span | None = Field(
+        None, description="Passes that renew themselves: one row a period of this length"
+    )
     changed_at: Spec | None = Field(None, description="Path of the last-change time")
     overlap_minutes: int = Field(
         60, ge=0, description="How far behind the last change seen each extraction reads again"
@@ -125,6 +200,8 @@ class SourcePart(_Strict):
                 raise ValueError(f"filter on {path}: only {', '.join(sorted(OPERATORS))} are known")
         if self.changed_at is not None and self.changed_at.path is None:
             raise ValueError("`changed_at` must be a path")
+        if self.changed_at is not None and self.changed_at.span is not None:
+            raise ValueError("`changed_at` takes neither `plus` nor `minus`")
         return self
 
 
@@ -207,8 +284,31 @@ def _check_fields(entity: Entity, part: SourcePart) -> None:
     needed = {column.name for column in entity.fields if column.required}
     if part.explode:
         needed.discard(entity.id_field)
+    if part.repeat:
+        _check_repeat(entity, part)
+        needed.discard("ends_at")
+    for field, spec in part.fields.items():
+        if spec.value is not None:
+            _check_literal(entity, field, spec)
+        if spec.span and entity.field(field).type != "timestamptz":
+            raise ValueError(
+                f"`{entity.name}.{field}` is no instant: it takes neither plus nor minus"
+            )
     if absent := sorted(needed - set(part.fields)):
         raise ValueError(f"`{entity.name}` needs {', '.join(absent)}")
+
+
+def _check_literal(entity: Entity, field: str, spec: FieldSpec) -> None:
+    reading = Reading(field, "", entity.field(field).type, spec.format, decimal=spec.decimal)
+    try:
+        literal(spec.value, reading)
+    except ValueError as error:
+        raise ValueError(f"`{entity.name}.{field}` cannot be {spec.value!r}: {error}") from None
+
+
+def _check_repeat(entity: Entity, part: SourcePart) -> None:
+    if entity.name != "hero_passes" or part.explode:
+        raise ValueError("`repeat` is for hero_passes that are documents of their own")
 
 
 def _check_parent(place: str, child: str, parent: ParentSpec, mapped: set[str]) -> None:
@@ -269,6 +369,7 @@ def source_map_schema() -> dict[str, Any]:
     field = schema["$defs"]["FieldSpec"]
     text = {"type": "string", "description": "Dotted path in the document"}
     schema["$defs"]["FieldSpec"] = {"anyOf": [text, field]}
+    schema["$defs"]["AmountSpec"] = {"anyOf": [text, schema["$defs"]["AmountSpec"]]}
     whole = schema["$defs"]["EntityMap"]
     schema["$defs"]["EntityMap"] = {"anyOf": [written, {"type": "array", "items": part}, whole]}
     entities = schema["properties"]["entities"]

@@ -50,6 +50,8 @@ class FieldHeld:
     is_required: bool
     filled: int = 0
     misfits: int = 0
+    missing: int = 0
+    """Rows that cannot do without it and lack it."""
     examples: list[str] = field(default_factory=list)
     first: str | None = None
     last: str | None = None
@@ -124,7 +126,8 @@ class Holder:
 
     def _count(self, held: PartHeld, shaped: Shaped, read: pl.DataFrame) -> None:
         rows = shaped.rows
-        rejects = shaped.rejects.filter(pl.col("reason") != "missing")
+        is_missing = pl.col("reason") == "missing"
+        rejects, missing = shaped.rejects.filter(~is_missing), shaped.rejects.filter(is_missing)
         held.rows += shaped.identities.len()
         refused = shaped.rejects.filter(~pl.col("is_row_kept"))
         held.refused += refused.select(ROW, "source_id").n_unique()
@@ -133,6 +136,7 @@ class Holder:
             one.filled += read[one.name].count() if one.name in read.columns else column.count()
             bad = rejects.filter(pl.col("field") == one.name)
             one.misfits += bad.height
+            one.missing += missing.filter(pl.col("field") == one.name).height
             if len(one.examples) < _EXAMPLES:
                 one.examples += [
                     f"{value} ({reason})" if value is not None else str(reason)
@@ -183,6 +187,8 @@ def _fields(part: Part) -> list[FieldHeld]:
         else:
             origin = repr(spec.value)
         found.append(FieldHeld(name, origin, entity.field(name).required))
+    if part.source.repeat and "ends_at" not in part.source.fields:
+        found.append(FieldHeld("ends_at", "repeat", True))
     return found
 
 
@@ -208,6 +214,13 @@ def _missing(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     return ("error" if one.is_required else "warning"), f"no document has a value at `{one.origin}`"
 
 
+def _sometimes_missing(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if not one.missing or not one.filled:
+        return None
+    lacking = f"{one.missing:,} of {part.rows:,} rows have no value at `{one.origin}`"
+    return "warning", f"{lacking} and would be refused"
+
+
 def _misfits(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     if not one.misfits:
         return None
@@ -231,7 +244,7 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
     found = [
         Finding(verdict[0], f"{place}.{one.name}", verdict[1])
         for one in held.fields
-        for rule in (_missing, _misfits, _times)
+        for rule in (_missing, _sometimes_missing, _misfits, _times)
         if (verdict := rule(held, one))
     ]
     if held.refused_share > limit:

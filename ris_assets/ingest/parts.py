@@ -31,18 +31,21 @@ class Part:
 
     @property
     def can_be_incremental(self) -> bool:
-        """Whether changes can be asked for. An element that is gone leaves no trace in its document, so
-        exploded arrays are read whole."""
-        return self.source.changed_at is not None and self.source.explode is None
+        """Whether changes can be asked for. An element that is gone leaves no trace in its document, and
+        what repeats goes on without a change, so both are read whole."""
+        is_row = self.source.explode is None and self.source.repeat is None
+        return self.source.changed_at is not None and is_row
 
     def query(self, window: Window | None, since: datetime | None) -> Query:
         """What to ask a server for; a superset of what counts."""
         asked = filter_query(self.source.filter)
         path = self.shape.entity_event_path
-        if window is not None and path and not self.is_exploded_from_inside:
+        event_spec = self.source.fields[self.shape.entity.event_field]
+        is_asked = event_spec.is_comparable and not self.is_exploded_from_inside
+        if window is not None and path and is_asked:
             event = window_query(path, self._event_format, *_reach(window, self.source))
             return both(asked, event)
-        if since is not None and self.source.changed_at is not None:
+        if since is not None and self.source.changed_at and self.source.changed_at.is_comparable:
             spec = self.source.changed_at
             return both(asked, window_query(str(spec.path), spec.format, since, None))
         return asked
@@ -50,7 +53,7 @@ class Part:
     def counts(self, window: Window | None, since: datetime | None) -> pl.Expr | None:
         """Which decoded rows count: of the window, or changed since; those without a time always do."""
         spec = self.source.fields[self.shape.entity.event_field]
-        if window is not None and spec.value is not None:
+        if window is not None and spec.value is not None and spec.span is None:
             return None  # the map says when: the same for every row
         if window is not None:
             event = pl.col(self.shape.entity.event_field)

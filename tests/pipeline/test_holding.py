@@ -38,6 +38,13 @@ def test_a_map_that_fits_has_no_findings(tmp_path):
     assert (found["users"].documents, found["users"].refused) == (1, 0)
 
 
+def test_a_field_that_only_some_documents_lack_is_named(tmp_path):
+    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1, to=None), hero_pass(2)])
+    found = [one for one in held(tmp_path)["hero_passes"].findings if one.level == "warning"]
+    assert [one.place.split(".")[-1] for one in found] == ["ends_at"]
+    assert "1 of 2 rows have no value at `to`" in found[0].text
+
+
 def test_missing_paths_misfits_orphans_and_wrong_epochs_are_found(tmp_path):
     future = datetime(2190, 1, 1, tzinfo=UTC)
     write_dump(

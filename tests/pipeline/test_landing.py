@@ -150,6 +150,40 @@ def test_without_a_change_time_everything_is_compared_and_what_is_gone_is_buried
     ]
 
 
+def test_a_pass_that_renews_itself_loses_the_periods_after_an_end_that_becomes_known(case):
+    fields = {**PASSES["fields"], "ends_at": "over"}
+    case.source_map = source_map(
+        hero_passes={**PASSES, "changed_at": "at", "repeat": {"months": 1}, "fields": fields}
+    )
+    going_on = {"_id": "s", "user": "u", "at": NOON}
+    case.dump(passes=[going_on])
+    assert case.land("hero_passes").written > 30
+    assert case.land("hero_passes").written == 0
+    case.dump(passes=[going_on | {"over": NOON + timedelta(days=40)}])
+    case.land("hero_passes")
+    living = case.rows("""
+        select hp_id, ends_at from (
+            select distinct on (source_id) * from ris_raw.hero_passes order by source_id, known_at desc
+        ) as latest
+        where not is_deleted order by hp_id
+    """)
+    assert living == [
+        ("s", datetime(2024, 2, 1, 12, tzinfo=UTC)),
+        ("s:2", NOON + timedelta(days=40)),
+    ]
+
+
+def test_an_event_whose_day_is_reckoned_lands_on_that_day(case):
+    at = {"path": "at", "minus": {"days": 9}}
+    case.source_map = source_map(
+        bookings=BOOKINGS, daily_steps={**STEPS, "fields": {**STEPS["fields"], "counted_at": at}}
+    )
+    case.dump(visits=[visit(1)], steps=[{"_id": 1, "visit": "v1", "at": NOON, "n": 7}])
+    case.land("bookings")
+    assert case.land("daily_steps", DAY).written == 0
+    assert case.land("daily_steps", DAY - timedelta(days=9)).written == 1
+
+
 def test_a_refused_document_is_not_taken_for_a_deleted_one(case):
     case.dump(users=[user("a")], passes=[])
     case.land("users")

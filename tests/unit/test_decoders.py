@@ -201,6 +201,50 @@ def test_written_instants_follow_the_zones_own_rules(text, zone, utc):
     assert frame["x"].unique().to_list() == [utc]
 
 
+@pytest.mark.parametrize(
+    ("value", "pattern", "utc"),
+    [
+        ("31.03.2024 02:30", "%d.%m.%Y %H:%M", datetime(2024, 3, 31, 1, 30, tzinfo=UTC)),
+        ("12/31/2024", "%m/%d/%Y", datetime(2024, 12, 30, 23, tzinfo=UTC)),
+        (20240702, "%Y%m%d", datetime(2024, 7, 1, 22, tzinfo=UTC)),
+        ("2024-07-02 +0500", "%Y-%d-%m %z", datetime(2024, 2, 6, 19, tzinfo=UTC)),
+        (datetime(2024, 7, 1, tzinfo=UTC), "%Y%m%d", datetime(2024, 7, 1, tzinfo=UTC)),
+    ],
+)
+def test_instants_in_a_pattern_of_the_sources_own(value, pattern, utc):
+    assert one("timestamptz", value, zone=BERLIN, time=pattern) == (utc, [])
+    plan = ReadingPlan((Reading("x", "x", "timestamptz", pattern, BERLIN),))
+    frame = BatchDecoder(plan).decode(encoded([{"x": value}] * 400)).frame
+    assert frame["x"].unique().to_list() == [utc]
+
+
+def test_a_text_outside_its_pattern_says_so_and_a_date_in_it_is_that_date():
+    reasons = ["it is not written as %d.%m.%Y"]
+    assert one("timestamptz", "2024-07-01", time="%d.%m.%Y") == (None, reasons)
+    found = one("date", "03.05.1990", zone=ALMATY, time="%d.%m.%Y")
+    assert found == (datetime(1990, 5, 3, tzinfo=UTC), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "number"),
+    [
+        ("12,50", ",", 12.5),
+        ("-1.234.567,5", ",", -1234567.5),
+        ("1 234,50", ",", 1234.5),
+        ("1'234.50", ".", 1234.5),
+        ("1,234,567", ".", 1234567.0),
+        ("7", ",", 7.0),
+        (Decimal128("12.50"), ",", 12.5),
+        ("12.50", ",", None),
+        ("1,23,4", ",", None),
+        ("12,50 EUR", ",", None),
+    ],
+)
+def test_numbers_in_texts_follow_the_maps_decimal_mark(text, mark, number):
+    reasons = [] if number is not None else ["a text is not a number"]
+    assert one("float8", text, decimal=mark) == (number, reasons)
+
+
 def test_a_bare_date_is_that_date_in_any_zone():
     assert one("date", "1990-05-03", zone=ALMATY) == (datetime(1990, 5, 3, tzinfo=UTC), [])
 

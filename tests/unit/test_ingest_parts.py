@@ -1,13 +1,22 @@
 """Small rules of the extraction: masking, trying again, drift."""
 
+from datetime import date
+from zoneinfo import ZoneInfo
+
 import polars as pl
 import pytest
 
+from ris_assets.contracts.entities import ENTITIES
 from ris_assets.errors import Interrupted, RisError
 from ris_assets.extract.drift import compared, field_profile
 from ris_assets.extract.redact import redacted
+from ris_assets.extract.source_map import EntityMap, SourceMap
 from ris_assets.ingest import retries
+from ris_assets.ingest.parts import parts_of
 from ris_assets.ingest.retries import persistently
+from ris_assets.partitions import Window
+
+DAY, UTC = date(2024, 1, 1), ZoneInfo("UTC")
 
 
 def test_what_lies_at_personal_paths_is_masked_wherever_arrays_lie_on_the_way():
@@ -71,6 +80,19 @@ def test_types_add_up_and_nothing_is_new_the_first_time():
     second = compared(first, field_profile([{"a": "x"}]), 1)
     assert second.select("status", "types").row(0) == ("retyped", ["number", "str"])
     assert compared(second, field_profile([{"a": 1}]), 1)["status"].to_list() == ["same"]
+
+
+@pytest.mark.parametrize(
+    ("place", "is_asked"),
+    [({}, True), ({"format": "%d.%m.%Y"}, False), ({"plus": {"days": 1}}, False)],
+)
+def test_a_source_is_asked_for_days_only_where_it_can_compare_them(place, is_asked):
+    at = {"path": "at", **place}
+    fields = {"steps_id": "_id", "user_id": "who", "counted_at": at, "steps": "n"}
+    entity_map = EntityMap(sources=({"collection": "s", "fields": fields},))
+    source_map = SourceMap.model_construct(timezone=None, legacy_uuid="standard")
+    (part,) = parts_of(ENTITIES["daily_steps"], entity_map, source_map, UTC)
+    assert bool(part.query(Window(DAY, DAY, UTC), None)) is is_asked
 
 
 def before_schema():

@@ -104,6 +104,103 @@ def test_a_birth_date_stored_as_local_midnight_is_that_local_day():
     assert shaped("users", [user]).rows["birth_date"].to_list() == [date(1990, 5, 1)]
 
 
+def passes(**part) -> EntityShape:
+    """Passes that begin at `at`, cut at noon of 2024-04-15 in New York's calendar."""
+    fields = {"hp_id": "_id", "user_id": "who", "purchased_at": "bought", "starts_at": "at"}
+    fields |= part.pop("fields", {})
+    source = SourcePart(collection="p", fields=fields, **part)
+    now = datetime(2024, 4, 15, 16, tzinfo=UTC)
+    return EntityShape(ENTITIES["hero_passes"], source, ZoneInfo("America/New_York"), now=now)
+
+
+def periods(shape: EntityShape, **document) -> list[tuple]:
+    bought = datetime(2024, 1, 28, tzinfo=UTC)
+    start = datetime(2024, 1, 31, 6, tzinfo=UTC)
+    documents = [{"_id": "s", "who": "a", "bought": bought, "at": start} | document]
+    return cut(shape, documents).rows.select("hp_id", "starts_at", "ends_at").rows()
+
+
+@pytest.mark.parametrize(
+    ("written", "span", "moved"),
+    [
+        ("2024-06-30", {"plus": {"days": 1}}, datetime(2024, 7, 1, 4, tzinfo=UTC)),
+        ("2024-03-31T12:00", {"minus": {"months": 1}}, datetime(2024, 2, 29, 17, tzinfo=UTC)),
+        ("2024-03-09T02:30", {"plus": {"days": 1}}, datetime(2024, 3, 10, 7, 30, tzinfo=UTC)),
+        ("2024-10-27T01:30", {"plus": {"weeks": 1}}, datetime(2024, 11, 3, 5, 30, tzinfo=UTC)),
+        ("2024-02-29", {"plus": {"years": "n"}}, datetime(2026, 2, 28, 5, tzinfo=UTC)),
+        (
+            "2024-01-31",
+            {"plus": {"months": {"path": "kind", "values": {"quarter": 3}}}},
+            datetime(2024, 4, 30, 4, tzinfo=UTC),
+        ),
+    ],
+)
+def test_an_instant_is_moved_on_the_calendar_of_its_zone(written, span, moved):
+    shape = passes(fields={"ends_at": {"path": "to", **span}})
+    assert periods(shape, to=written, n=2, kind="quarter")[0][2] == moved
+
+
+@pytest.mark.parametrize(
+    ("amount", "given", "reason"),
+    [
+        ("n", 1.5, "not a whole number of months within a hundred years"),
+        ("n", 10**9, "not a whole number of months within a hundred years"),
+        ("n", "many", "a text is not a number"),
+        ("n", None, "missing"),
+        (
+            {"path": "n", "values": {"x": 1}},
+            "y",
+            "the source map has no translation for this value",
+        ),
+    ],
+)
+def test_what_is_no_length_of_time_refuses_the_row_and_says_why(amount, given, reason):
+    shape = passes(fields={"ends_at": {"path": "at", "plus": {"months": amount}}})
+    result = cut(shape, [{"_id": 1, "who": "a", "bought": NOON, "at": NOON, "n": given}])
+    assert result.rows.is_empty()
+    assert result.rejects.select("field", "reason").rows() == [("ends_at", reason)]
+
+
+def test_a_literal_day_begins_at_midnight_of_the_maps_zone():
+    shape = passes(fields={"ends_at": {"value": date(2024, 7, 1)}})
+    assert periods(shape)[0][2] == datetime(2024, 7, 1, 4, tzinfo=UTC)
+
+
+JAN, FEB, MAR, MAR_END, APR = (
+    datetime(2024, 1, 31, 6, tzinfo=UTC),
+    datetime(2024, 2, 29, 6, tzinfo=UTC),
+    datetime(2024, 3, 31, 5, tzinfo=UTC),
+    datetime(2024, 3, 10, tzinfo=UTC),
+    datetime(2024, 4, 30, 5, tzinfo=UTC),
+)
+
+
+def test_a_pass_that_renews_itself_is_one_row_a_period_until_now():
+    found = periods(passes(repeat={"months": 1}))
+    assert found == [("s", JAN, FEB), ("s:2", FEB, MAR), ("s:3", MAR, APR)]
+
+
+@pytest.mark.parametrize(("end", "last"), [("ends_at", MAR_END), ("cancelled_at", MAR)])
+def test_what_repeats_stops_where_it_ends_or_is_cancelled(end, last):
+    found = periods(passes(repeat={"months": 1}, fields={end: "over"}), over=MAR_END)
+    assert found == [("s", JAN, FEB), ("s:2", FEB, last)]
+
+
+def test_each_period_is_bought_when_it_begins_and_only_the_last_is_cancelled():
+    shape = passes(repeat={"months": 1}, fields={"cancelled_at": "over"})
+    document = {"_id": "s", "who": "a", "bought": NOON, "at": JAN, "over": MAR_END}
+    rows = cut(shape, [document]).rows
+    assert rows["purchased_at"].to_list() == [NOON, FEB]
+    assert rows["cancelled_at"].to_list() == [None, MAR_END]
+    assert rows["source_id"].to_list() == ["s", "s:2"]
+
+
+def test_a_rhythm_may_stand_in_the_document_and_a_start_before_all_time_makes_no_rows():
+    shape = passes(repeat={"months": {"path": "plan", "values": {"monthly": 1, "yearly": 12}}})
+    assert [row[0] for row in periods(shape, plan="yearly")] == ["s"]
+    assert periods(shape, plan="monthly", at=datetime(1, 1, 2, tzinfo=UTC)) == []
+
+
 def test_array_elements_become_rows_and_documents_outside_the_filter_none():
     done = {
         "_id": A,

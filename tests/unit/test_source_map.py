@@ -75,6 +75,11 @@ def test_the_fingerprint_changes_with_the_map_of_the_entity_alone(tmp_path):
             with_users("city: {parent: {entity: hero_passes, key: a, field: b}}"),
             "`hero_passes` has no field b",
         ),
+        (with_users("birth_date: {path: a, format: d.m.y}"), "unknown format 'd.m.y'"),
+        (with_users("birth_date: {path: a, plus: {days: 1}}"), "takes neither plus nor minus"),
+        (with_users("has_trial: {value: maybe}"), "`users.has_trial` cannot be 'maybe'"),
+        (with_users("city: a", "repeat: {months: 1},"), "`repeat` is for hero_passes"),
+        (with_users("city: a", "repeat: {months: 1, days: 1},"), "exactly one of days, weeks"),
     ],
 )
 def test_a_wrong_map_ends_in_one_sentence_that_names_the_place(tmp_path, text, words):

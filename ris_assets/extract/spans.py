@@ -1,0 +1,84 @@
+"""Calendar arithmetic on instants: so many days or months later, and one row a period of what repeats."""
+
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+SpanUnit = Literal["days", "weeks", "months", "years"]
+LONGEST: dict[SpanUnit, int] = {"days": 36_525, "weeks": 5_218, "months": 1_200, "years": 100}
+"""A hundred years: beyond it a number counts something else."""
+_SUFFIXES: dict[SpanUnit, str] = {"days": "d", "weeks": "w", "months": "mo", "years": "y"}
+_FEWEST_DAYS: dict[SpanUnit, int] = {"days": 1, "weeks": 7, "months": 28, "years": 365}
+_MOST_PERIODS = 4_000
+"""Of one document; a start in the year 1 stands for none at all."""
+_NUMBER = "_period"
+_INSTANT = pl.Datetime("ms", "UTC")
+
+
+def shifted(instant: pl.Expr, amount: pl.Expr, unit: SpanUnit, zone: ZoneInfo) -> pl.Expr:
+    """Instants moved by a whole number of units on the clocks of a zone, the hour kept.
+
+    A month later than the 31st is the last day of a shorter month. An hour that the clocks skip is read
+    as if they had not been set forward; of one that comes twice the first is taken.
+    """
+    local = instant.dt.convert_time_zone(zone.key).dt.replace_time_zone(None)
+    later = local.dt.offset_by(pl.format(f"{{}}{_SUFFIXES[unit]}", amount.cast(pl.Int64)))
+    moved: pl.Expr = pl.when(later.dt.year().is_between(1, 9999)).then(later)
+    skipped = _placed(moved.dt.offset_by("-1d"), zone) + pl.duration(days=1)
+    return pl.coalesce(_placed(moved, zone), skipped)
+
+
+def _placed(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
+    placed = local.dt.replace_time_zone(zone.key, ambiguous="earliest", non_existent="null")
+    return placed.dt.convert_time_zone("UTC").cast(_INSTANT)
+
+
+def unrolled(
+    frame: pl.DataFrame, amount: str, unit: SpanUnit, zone: ZoneInfo, now: datetime
+) -> pl.DataFrame:
+    """One row a period of what repeats, from `starts_at` until it ends, was cancelled, or `now`.
+
+    Args:
+        frame: `source_id`, `hp_id`, `starts_at`, `purchased_at` and, where mapped, `ends_at` (of the
+            whole; null while it goes on) and `cancelled_at`.
+        amount: the column that holds the length of a period; where it is null there is one row.
+        unit: what the length is counted in.
+        zone: whose calendar counts.
+        now: periods that begin later are not there yet.
+
+    Returns:
+        The same columns. The first period keeps the ids, the following add their number; each is bought
+        when it begins, ends when the next one begins, and only the last is cancelled.
+    """
+    absent = [n for n in ("ends_at", "cancelled_at") if n not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, _INSTANT).alias(name) for name in absent)
+    over = pl.min_horizontal("ends_at", "cancelled_at", pl.lit(now).cast(_INSTANT))
+    given = pl.when(pl.col(amount) > 0).then(pl.col(amount))
+    most = (over - pl.col("starts_at")).dt.total_days() // (given * _FEWEST_DAYS[unit])
+    is_sane = most.fill_null(0) < _MOST_PERIODS
+    following = pl.when(is_sane).then(most).fill_null(0).clip(0)
+    numbers = pl.int_ranges(following.cast(pl.Int64) + 1)
+    length = pl.when(is_sane).then(given)
+    frame = frame.with_columns(over.alias("_over"), length.alias("_length"))
+    rows = frame.with_columns(numbers.alias(_NUMBER)).explode(_NUMBER)
+    number, each = pl.col(_NUMBER), pl.col("_length")
+    begins = shifted(pl.col("starts_at"), number * each.fill_null(0), unit, zone)
+    next_begins = shifted(pl.col("starts_at"), (number + 1) * each, unit, zone)
+    rows = rows.with_columns(begins.alias("_begins"), next_begins.alias("_next"))
+    rows = rows.filter((number == 0) | (pl.col("_begins") < pl.col("_over")))
+    is_last = number == number.max().over("source_id")
+    return rows.with_columns(
+        _numbered("source_id"),
+        _numbered("hp_id"),
+        pl.when(number == 0).then("purchased_at").otherwise("_begins").alias("purchased_at"),
+        pl.when(number == 0).then("starts_at").otherwise("_begins").alias("starts_at"),
+        pl.min_horizontal("_next", "ends_at").alias("ends_at"),
+        pl.when(is_last).then("cancelled_at").alias("cancelled_at"),
+    ).drop("_over", "_length", "_begins", "_next", _NUMBER)
+
+
+def _numbered(name: str) -> pl.Expr:
+    later = pl.concat_str(name, pl.lit(":"), pl.col(_NUMBER) + 1)
+    return pl.when(pl.col(_NUMBER) == 0).then(name).otherwise(later).alias(name)
