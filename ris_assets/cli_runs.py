@@ -81,6 +81,7 @@ def run(first: datetime, last: datetime, train: bool) -> None:
     days = _checked(first.date(), last.date())
     console = Console()
     prepare()
+    _refuse_without_history(days[0])
     if train:
         _run(console, "Documents to snapshots", "marts", days=days)
         _run(console, "Train the models", "training")
@@ -117,6 +118,23 @@ def train(as_of: datetime | None, search: int, search_seconds: float) -> None:
     )
     _run(console, "Train the models", "training", run_config=config)
     print_models(console)
+
+
+def _refuse_without_history(first: date) -> None:
+    """Raise RisError if these days would be built as if nothing had happened before them."""
+    from ris_assets.contracts.landing import EXTRACTION_LOG
+    from ris_assets.partitions import BEGINNING
+    from ris_assets.resources.postgres import PostgresResource
+    from ris_assets.settings import get_settings
+
+    start, postgres = get_settings().start_date, PostgresResource()
+    postgres.ensure_table(EXTRACTION_LOG)
+    log = postgres.read(f"select min(from_day) as earliest from {EXTRACTION_LOG.qualified}")
+    if first > start and log["earliest"][0] != BEGINNING:
+        raise RisError(
+            f"--from {first}: no history has been loaded yet, and all of it belongs to the first partition"
+            f" {start}. Begin with --from {start}, or set RIS_START_DATE={first}."
+        )
 
 
 def _checked(first: date, last: date) -> tuple[date, date]:

@@ -236,6 +236,9 @@ def test_a_business_with_users_and_passes_only_gets_scores(home, tmp_path):
         },
     )
     try:
+        later = str(first + timedelta(days=1))
+        refused = poor.ris("run", "--from", later, "--to", str(home.last_day))
+        assert f"Begin with --from {first}" in " ".join(refused.stderr.split())
         done = poor.ris("run", "--from", str(first), "--to", str(home.last_day), "--train")
         assert done.returncode == 0, done.stdout + done.stderr
         active, scored, visits, norms = poor.rows(
