@@ -115,6 +115,16 @@ def test_other_businesses_are_recognised(shape, places, tmp_path: Path):
     assert set(load_source_map(path).entities) == set(places)
 
 
+def test_passes_without_an_end_come_with_a_word_on_how_to_repeat_them():
+    people = [{"_id": oid(1, n), "createdAt": START, "name": f"P{n}"} for n in range(40)]
+    passes = [
+        {"_id": n, "userId": oid(1, n), "purchasedAt": START, "startsAt": START, "endsAt": end}
+        for n, end in enumerate([None, START] * 20)
+    ]
+    text = written({"users": people, "passes": passes})
+    assert "empty in 50%: if these renew themselves, add `repeat: {months: 1}`" in text
+
+
 def test_attendance_as_a_boolean_is_a_status_and_unknown_states_are_no_payment():
     assert drafted(club())["bookings"].field("status").spec["values"] == {
         True: "attended",

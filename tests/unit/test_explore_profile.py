@@ -275,6 +275,17 @@ def test_references_are_found_though_a_sample_misses_most_ids(field, users, know
     assert [(r.collection, r.path, r.share) for r in found.references] == [("users", "_id", 1.0)]
 
 
+@pytest.mark.parametrize(
+    ("documents", "collections"), [(40, ["accounts"]), (10, [])], ids=["many", "few"]
+)
+def test_texts_that_are_all_ids_of_others_refer_to_them_whatever_their_name(documents, collections):
+    accounts = [{"_id": f"a-{n}"} for n in range(50)]
+    bills = [{"_id": n, "acct": f"a-{n}", "sku": f"s-{n}"} for n in range(documents)]
+    found = explored({"accounts": accounts, "bills": bills}).collection("bills")
+    assert [r.collection for r in found.field("acct").references] == collections
+    assert found.field("sku").references == ()
+
+
 def test_a_dangling_share_is_told():
     users = [{"_id": oid(1, n)} for n in range(75)]
     visits = [{"_id": n, "who": oid(1, n)} for n in range(100)]

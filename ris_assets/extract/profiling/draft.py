@@ -41,6 +41,8 @@ _REFERS = {
 }
 _BY_REFERENCE = 0.55
 _LITERAL = 0.3
+_ALWAYS_ENDED = 0.95
+"""Share of passes with an end below which the others are likely to renew themselves."""
 _PARENTS = (("hp_id", "hero_passes"), ("booking_id", "bookings"))
 _SINGLE_OBJECTS = frozenset({"hero_passes"})
 """Entities of which a person may hold just one, written into the person's own document."""
@@ -163,6 +165,8 @@ def _guess(
     if frame is None:
         return EntityGuess(entity.name, None, 0.0, missing=tuple(_needed(entity, None)))
     fields = _fields(entity, frame, known, referred)
+    if entity.name == "hero_passes":
+        fields |= _told_to_repeat(fields)
     missing = tuple(name for name in _needed(entity, frame) if name not in fields)
     is_users = entity.name == "users"
     return EntityGuess(
@@ -174,6 +178,16 @@ def _guess(
         changed_at=_changed_at(frame) if entity.keeping is Keeping.VERSIONS else None,
         personal=tuple(_personal(frame).items()) if is_users else (),
     )
+
+
+def _told_to_repeat(fields: dict[str, Guess]) -> dict[str, Guess]:
+    """The end of passes with a word on what to do where many have none."""
+    end = fields.get("ends_at")
+    fill = end.candidate.profile.fill if end and end.candidate else 1.0
+    if end is None or fill >= _ALWAYS_ENDED:
+        return {}
+    note = f"empty in {1 - fill:.0%}: if these renew themselves, add `repeat: {{months: 1}}` beside `collection`"
+    return {"ends_at": replace(end, notes=(*end.notes, note))}
 
 
 def _needed(entity: Entity, frame: Frame | None) -> list[str]:

@@ -24,6 +24,8 @@ from ris_assets.extract.profiling.words import words_of
 FindIds = Callable[[str, list[Any]], set[Any]]
 LEAST_SHARE = 0.05
 _FEWEST_HITS = 2
+_SURE_SHARE, _SURE_HITS = 0.9, 20
+"""Texts of so many documents do not meet another collection's ids by chance."""
 _MOST_LOOKED_UP = 20_000
 """Values looked up in one collection; the more fields there are, the fewer each may bring."""
 _FEWEST_A_FIELD = 20
@@ -105,6 +107,15 @@ def _asked(
     return replace(key, values=key.values | {text for text in map(id_text, found) if text})
 
 
+def _tells_by_values(
+    collection: CollectionProfile, field: FieldProfile, key: _Key, share: float, count: int
+) -> bool:
+    """Whether texts that nothing in their name makes an id are all another collection's `_id`."""
+    if key.path != "_id" or key.types != {"string"} or _is_itself(collection, field, key):
+        return False
+    return share >= _SURE_SHARE and count >= _SURE_HITS
+
+
 def _as_key(value: Any, types: frozenset[str]) -> list[Any]:
     """The value as the types of a key write it; nothing where it cannot be one."""
     if isinstance(value, DBRef):
@@ -134,7 +145,7 @@ def _references(
         share = round(count / len(values), 4)
         if share < LEAST_SHARE or count < min(_FEWEST_HITS, len(values)):
             continue
-        if _asks(collection, field, key):
+        if _asks(collection, field, key) or _tells_by_values(collection, field, key, share, count):
             rank = share + 0.3 * _is_named_after(field, key) + 0.01 * (key.path == "_id")
             reference = Reference(key.collection, key.path, share, len(values))
             found[key.collection] = max(found.get(key.collection, (0.0, reference)), (rank, reference),
