@@ -208,12 +208,12 @@ target_days as materialized (
 {%- if is_weekly %}
 measured as (
     select * from {{ ref('int_week_measured') }}
-    where week_start between {{ first_window_week() }} and {{ window_end() }}
+    where {{ in_window_weeks() }}
 ),
 
 last_visits as (
     select * from {{ ref('int_week_last_visits') }}
-    where week_start between {{ first_window_week() }} and {{ window_end() }}
+    where {{ in_window_weeks() }}
 ),
 {%- else %}
 {{ measured(targets) }},

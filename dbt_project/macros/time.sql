@@ -67,3 +67,17 @@
 {% macro first_window_week() -%}
     {{ week_of(window_start() ~ ' - 6') }}
 {%- endmacro %}
+
+{# Whether week_start is of a week that the window touches. #}
+{% macro in_window_weeks() -%}
+    week_start between {{ first_window_week() }} and {{ window_end() }}
+{%- endmacro %}
+
+{# From the first day of these weeks to their last that has been seen: the CTE bounds, of one row. #}
+{% macro weeks_bounds() -%}
+bounds as (
+    select
+        {{ first_window_week() }} as window_start,
+        least({{ week_of(window_end()) }} + 6, {{ horizon() }}) as window_end
+)
+{%- endmacro %}

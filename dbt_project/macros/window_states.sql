@@ -12,7 +12,7 @@
 {%- if is_weekly %}
 visit_spreads as (
     select * from {{ ref('int_week_visits') }}
-    where week_start between {{ first_window_week() }} and {{ window_end() }}
+    where {{ in_window_weeks() }}
 ),
 {%- else %}
 {{ visit_spreads(targets) }},

@@ -1,11 +1,6 @@
 {{
     config(
         schema='ris',
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        indexes=[{'columns': ['week_start']}],
-        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
         post_hook=["{{ primary_key(['user_id', 'week_start']) }}", "{{ describe_metrics([('', '')], derived=false) }}"],
     )
 }}
@@ -15,7 +10,7 @@
 with targets as (
     select *, week_start as window_start
     from {{ ref('int_exposed_weeks') }}
-    where week_start between {{ first_window_week() }} and {{ window_end() }}
+    where {{ in_window_weeks() }}
 ),
 
 {{ window_metrics('targets', is_weekly=true) }},

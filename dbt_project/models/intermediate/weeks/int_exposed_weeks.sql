@@ -1,14 +1,3 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        indexes=[{'columns': ['week_start']}],
-        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
-        post_hook="{{ analyzed() }}",
-    )
-}}
-
 with passes as (
     select * from {{ ref('int_hero_passes_versioned') }}
 ),

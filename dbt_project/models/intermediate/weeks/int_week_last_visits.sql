@@ -1,17 +1,6 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        indexes=[{'columns': ['week_start']}],
-        pre_hook=["{{ only_hash_joins() }}", "{{ delete_where('week_start between ' ~ first_window_week() ~ ' and ' ~ window_end()) }}"],
-        post_hook="{{ analyzed() }}",
-    )
-}}
-
 with targets as (
     select * from {{ ref('int_exposed_weeks') }}
-    where week_start between {{ first_window_week() }} and {{ window_end() }}
+    where {{ in_window_weeks() }}
 ),
 
 {{ last_visits('targets') }},
