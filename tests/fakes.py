@@ -63,15 +63,17 @@ class FakeStudio:
         return self.snapshot.join(self.labels, "hp_id")
 
 
-def fake_studio(members: int = 300, weeks: int = 78, seed: int = 5) -> FakeStudio:
-    """Members whose renewal depends on visits, price and city, told pass by pass."""
+def fake_studio(
+    members: int = 300, weeks: int = 78, seed: int = 5, chance: float | None = None
+) -> FakeStudio:
+    """Members whose renewal depends on visits, price and city, told pass by pass; or on pure chance."""
     rng = np.random.default_rng(seed)
     horizon = FIRST_SUNDAY + timedelta(weeks=weeks)
     snapshots: list[dict] = []
     labels: list[dict] = []
     person_weeks: list[dict] = []
     for member in range(members):
-        _live(member, rng, horizon, snapshots, labels, person_weeks)
+        _live(member, rng, horizon, chance, snapshots, labels, person_weeks)
     snapshot = pl.DataFrame(snapshots, infer_schema_length=None).with_columns(
         pl.lit(None, pl.Float64).alias("steps"),
         pl.lit(None, pl.Float64).alias("steps_ewma"),
@@ -84,7 +86,7 @@ def fake_studio(members: int = 300, weeks: int = 78, seed: int = 5) -> FakeStudi
     )  # fmt: skip
 
 
-def _live(member, rng, horizon, snapshots, labels, person_weeks) -> None:
+def _live(member, rng, horizon, chance, snapshots, labels, person_weeks) -> None:
     """One member's passes until they stop renewing or the horizon comes."""
     start = FIRST_SUNDAY + timedelta(days=int(rng.integers(-60, 400)))
     joined, taste, city = start, rng.normal(), str(rng.choice(["Almaty", "Astana"]))
@@ -94,7 +96,7 @@ def _live(member, rng, horizon, snapshots, labels, person_weeks) -> None:
         days, price = int(rng.choice([28, 84])), float(rng.choice([20000.0, 30000.0]))
         end = start + timedelta(days=days - 1)
         score = 0.6 + 1.3 * taste - 0.00006 * (price - 25000) + (0.4 if city == "Almaty" else -0.4)
-        probability = 1 / (1 + np.exp(-score))
+        probability = 1 / (1 + np.exp(-score)) if chance is None else chance
         renews = bool(rng.random() < probability)
         early = int(rng.integers(0, 10)) if renews else 0
         hp_id = f"{spell}:{number}"

@@ -22,15 +22,16 @@ from ris_assets.evaluation.contest import Budget, RenewalContender
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Costs
 from ris_assets.evaluation.split import MAX_ROWS, Windows
-from ris_assets.evaluation.tiers import tier_of
+from ris_assets.evaluation.survival_contest import SurvivalContender
+from ris_assets.evaluation.tiers import Tier, tier_of
 from ris_assets.reports import renewal as renewal_report
 from ris_assets.reports import survival as survival_report
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
 from ris_assets.settings import get_settings
+from ris_assets.tracking import Candidate
 
-STANDS_IN = Verdict(True, "Promote: a rule stands in until a model is better")
 GATE = "passed_the_gate"
 
 
@@ -100,7 +101,8 @@ def renewal_models(
         told = renewal_report.card(winner, explanation, verdict, windows, tier, tags)
         tracking.log_card(tracking.RENEWAL, version, chosen.run_id, told)
         if not verdict.is_promoted and champion is None:
-            register_stand_in(contest.stand_in(windows, catalog, truth), windows, postgres, tags)
+            stand_in = contest.stand_in(windows, catalog, truth)
+            register_renewal_stand_in(postgres, stand_in, gate, windows, tier, tags)
     write_model_tables(postgres, winner, explanation, version)
     return dg.MaterializeResult(
         metadata=renewal_report.metadata(
@@ -132,17 +134,16 @@ def survival_model(
     snapshots = Snapshots(postgres)
     as_of = training_day(config.as_of, snapshots.horizon())
     weeks = snapshots.person_weeks(as_of, config.max_rows)
-    windows = survival_contest.survival_windows(weeks, as_of)
+    catalog, windows = snapshots.catalog(), survival_contest.survival_windows(weeks, as_of)
     contenders = survival_contest.fit_hazards(
-        weeks, windows, snapshots.catalog(), config.families, said=context.log.info
+        weeks, windows, catalog, config.families, said=context.log.info
     )
     winner = winner_of(contenders)
     mlflow.activate()
     champion = tracking.comparable_champion(tracking.SURVIVAL)
     seen = (champion.model, champion.fitted_through) if champion else (None, None)
     gate = survival_contest.judge_survival(winner.model, windows, *seen)
-    # Without any champion nobody could be scored: there is no simpler curve to stand in.
-    verdict = overruled(gate, config.always_promote or champion is None)
+    verdict = overruled(gate, config.always_promote)
     tags = provenance(windows, windows.test)
     experiment = mlflow.ensure_experiment(tracking.SURVIVAL)
     with tracking.training_run(f"survival as of {as_of}", experiment, tags):
@@ -154,6 +155,9 @@ def survival_model(
         version = tracking.register(candidates[family], logged[family], verdict)
         told = survival_report.card(winner, verdict, windows, tags)
         tracking.log_card(tracking.SURVIVAL, version, logged[family].run_id, told)
+        if not verdict.is_promoted and champion is None:
+            stand_in = survival_contest.stand_in(weeks, windows, catalog)
+            register_survival_stand_in(stand_in, gate, windows, tags)
     return dg.MaterializeResult(
         metadata=survival_report.metadata(
             contenders, winner, candidates[family].files, verdict, version
@@ -162,14 +166,47 @@ def survival_model(
     )
 
 
-def register_stand_in(
-    chosen: RenewalContender, windows: Windows, postgres: PostgresResource, tags: dict[str, str]
+def register_renewal_stand_in(
+    postgres: PostgresResource,
+    chosen: RenewalContender,
+    gate: Verdict,
+    windows: Windows,
+    tier: Tier,
+    tags: dict[str, str],
 ) -> None:
     """Where the gate lets nobody pass and there is no champion: a rule scores until then."""
+    verdict = standing_in(chosen.model.family, gate)
+    explanation = renewal_report.explained(chosen, windows)
     candidate = renewal_report.candidate(chosen, windows, tags)
+    told = renewal_report.card(chosen, explanation, verdict, windows, tier, tags)
+    version = register_with_card(candidate, verdict, told)
+    write_model_tables(postgres, chosen, explanation, version)
+
+
+def register_survival_stand_in(
+    chosen: SurvivalContender, gate: Verdict, windows: Windows, tags: dict[str, str]
+) -> None:
+    """The same for curves: what is usual at this point of a pass, until a hazard is better."""
+    verdict = standing_in(chosen.model.family, gate)
+    candidate = survival_report.candidate(chosen, windows, tags)
+    register_with_card(candidate, verdict, survival_report.card(chosen, verdict, windows, tags))
+
+
+def standing_in(family: str, gate: Verdict) -> Verdict:
+    """What makes a rule champion, and why no model is."""
+    return Verdict(
+        True,
+        f"Promote: {family} stands in until a model is better; of the model the gate said: {gate.reason}",
+        gate.reasons,
+    )
+
+
+def register_with_card(candidate: Candidate, verdict: Verdict, told: str) -> int:
+    """Log and register a candidate; its version."""
     logged = tracking.log_candidate(candidate)
-    version = tracking.register(candidate, logged, STANDS_IN)
-    write_model_tables(postgres, chosen, renewal_report.explained(chosen, windows), version)
+    version = tracking.register(candidate, logged, verdict)
+    tracking.log_card(candidate.name, version, logged.run_id, told)
+    return version
 
 
 def gate_check(gate: Verdict) -> dg.AssetCheckResult:
@@ -231,7 +268,7 @@ def overruled(verdict: Verdict, always_promote: bool) -> Verdict:
     """The gate's verdict, unless the configuration promotes in any case."""
     if verdict.is_promoted or not always_promote:
         return verdict
-    return Verdict(True, f"Promote: on request, or as the first; the gate said: {verdict.reason}")
+    return Verdict(True, f"Promote: on request; the gate said: {verdict.reason}")
 
 
 def provenance(windows: Windows, test: pl.DataFrame) -> dict[str, str]:

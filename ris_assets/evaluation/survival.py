@@ -16,8 +16,9 @@ from ris_assets.evaluation.survival_scores import (
     kaplan_meier,
     time_dependent_auc,
 )
+from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.hazard import MAX_WEEKS, HazardModel
-from ris_assets.models.week_clock import ends_in_week
+from ris_assets.models.rate_weeks import BaseRateWeeks
 
 HORIZON_WEEKS = (4, 8, 12)
 GRACE_DAYS = 30
@@ -82,23 +83,11 @@ def _person_week_metrics(model: HazardModel, windows: Windows) -> dict[str, floa
     """Log loss and the like by person-week, beside the share lost in such weeks before."""
     event = windows.test["event"].cast(pl.Float64).to_numpy()
     metrics = binary_metrics(event, model.predict_hazard(windows.test))
-    base = base_rates(windows.fitting, windows.test)
+    rate = BaseRateWeeks(FeatureSet(())).fit(windows.fitting, windows.validation)
+    base = rate.predict_hazard(windows.test)
     named = {f"person_week_{name}": value for name, value in metrics.items()}
     named["person_week_base_rate_log_loss"] = log_loss(event, base, np.ones(len(event)))
     return named
-
-
-def base_rates(before: pl.DataFrame, weeks: pl.DataFrame) -> Array:
-    """The share lost in person-weeks before, in which a pass ended or not."""
-    event = before["event"].cast(pl.Float64).to_numpy()
-    ended = ends_in_week(before)
-    rates = [_share(event[~ended]), _share(event[ended])]
-    return np.where(ends_in_week(weeks), rates[1], rates[0])
-
-
-def _share(event: Array) -> float:
-    """Mean, a little off 0 and 1; 0.5 of nothing."""
-    return float((event.sum() + 0.5) / (len(event) + 1))
 
 
 def outcomes_after(origin: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:

@@ -9,17 +9,19 @@ import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.contender import loss_of, said_by
+from ris_assets.evaluation.contender import loss_of, said_by, winner_of
 from ris_assets.evaluation.gate import Evidence, Verdict, judge
 from ris_assets.evaluation.metrics import log_loss
 from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
-from ris_assets.evaluation.survival import base_rates, future_scores, survival_metrics
-from ris_assets.evaluation.tiers import Tier, tier_of
+from ris_assets.evaluation.survival import future_scores, survival_metrics
+from ris_assets.evaluation.tiers import Tier, tier_of, told
 from ris_assets.features.matrix import FeatureSet, choose_features
 from ris_assets.models.end_causes import LAPSED, EndCauses
 from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
-from ris_assets.models.hazard_families import HAZARDS
+from ris_assets.models.hazard_families import HAZARDS, RATES
 from ris_assets.models.linear_weeks import LinearWeeks
+from ris_assets.models.rate_weeks import BaseRateWeeks, RuleWeeks
+from ris_assets.models.rule_renewal import FEATURE as STREAK
 from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
 
 TARGET, UNIT = "event", "spell_id"
@@ -69,15 +71,24 @@ def fit_hazards(
     before = _earlier(windows) if tier in (Tier.FULL, Tier.SMALL) else []
     contenders, starts = {}, _Starts(features, tier)
     for name in families:
-        backtest, rules = _backtest(name, starts, before, weeks)
-        half_life = _chosen(rules)
-        model = starts.fitted(name, windows)
-        model.half_life = half_life
-        model.causes = end_causes(windows.fitting, features)
-        metrics = survival_metrics(model, windows, weeks)
-        contenders[name] = SurvivalContender(model, metrics, backtest, rules)
+        contenders[name] = _contender(name, starts, windows, before, weeks)
         said(f"{name}: log loss a person-week {loss_of(contenders[name]):.5f}")
     return contenders
+
+
+def _contender(
+    family: str,
+    starts: "_Starts",
+    windows: Windows,
+    before: Sequence[Windows],
+    weeks: pl.DataFrame,
+) -> SurvivalContender:
+    """A family through its backtest, fitted, and judged on the out-of-time window."""
+    backtest, rules = _backtest(family, starts, before, weeks)
+    model = starts.fitted(family, windows)
+    model.half_life = _chosen(rules)
+    model.causes = end_causes(windows.fitting, model.features)
+    return SurvivalContender(model, survival_metrics(model, windows, weeks), backtest, rules)
 
 
 @dataclass
@@ -92,6 +103,9 @@ class _Starts:
         """A family on the fitting rows of some windows."""
         if family == LinearWeeks.family:
             return replace(self._linear(windows))
+        if family in RATES:
+            read = self.features.only((STREAK,) if family == RuleWeeks.family else ())
+            return RATES[family](read).fit(windows.fitting, windows.validation)
         model: Any = HAZARDS[family]
         found: HazardModel = model(self.features, linear=self._linear(windows))
         return found.fit(windows.fitting, windows.validation)
@@ -161,10 +175,14 @@ def end_causes(weeks: pl.DataFrame, features: FeatureSet) -> EndCauses:
 def judge_survival(
     model: HazardModel, windows: Windows, champion: HazardModel | None, fitted_through: date | None
 ) -> Verdict:
-    """The gate on the test window's person-weeks."""
-    test = windows.test
-    if not test.height:
-        return Verdict(False, "Keep: no later weeks to judge it on", ("no later weeks",))
+    """The gate on the test window's person-weeks: against simple rules, and the champion where it has not seen them.
+
+    Below the tiers of models there is nothing to judge: the clock alone promises no more than it knows.
+    """
+    tier, test = tier_of(windows, TARGET, UNIT), windows.test
+    if tier not in (Tier.FULL, Tier.SMALL):
+        why = told(tier, windows, TARGET, UNIT)
+        return Verdict(True, f"Promote: {why}", (why,))
     has_champion, said = said_by(
         champion, fitted_through, windows, lambda one: one.predict_hazard(test)
     )
@@ -173,8 +191,25 @@ def judge_survival(
         # A week without a snapshot names no member, but always its spell.
         members=test["spell_id"].to_numpy(),
         challenger=model.predict_hazard(test),
-        rules={"base rate": base_rates(windows.fitting, test)},
+        rules=survival_rules(windows),
         champion=said,
         level=ends_in_week(test).astype(int),
     )
     return judge(evidence, has_champion)
+
+
+def survival_rules(windows: Windows) -> dict[str, Array]:
+    """What anyone would say: the share lost before where a pass ran out, of all and by weeks in a row."""
+    rates: dict[str, HazardModel] = {"base rate": BaseRateWeeks(FeatureSet(()))}
+    if STREAK in windows.fitting.columns and not windows.fitting[STREAK].is_null().all():
+        rates["last streak"] = RuleWeeks(FeatureSet((STREAK,)))
+    fitted = {name: rate.fit(windows.fitting, windows.validation) for name, rate in rates.items()}
+    return {name: rate.predict_hazard(windows.test) for name, rate in fitted.items()}
+
+
+def stand_in(weeks: pl.DataFrame, windows: Windows, catalog: pl.DataFrame) -> SurvivalContender:
+    """What gives curves as long as no family passes the gate: the better of base rate and rule in the backtest."""
+    features = choose_features(windows.fitting, catalog, exclude=CLOCK_FEATURES)
+    starts, before = _Starts(features, tier_of(windows, TARGET, UNIT)), _earlier(windows)
+    families = [name for name in RATES if name != RuleWeeks.family or STREAK in features.numeric]
+    return winner_of({name: _contender(name, starts, windows, before, weeks) for name in families})

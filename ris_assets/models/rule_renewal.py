@@ -34,7 +34,7 @@ class RuleRenewal:
 
     def fit(self, training: Fold) -> Self:
         """Count by bin."""
-        bins, size = _bins(training.matrix), len(EDGES) + 2
+        bins, size = streak_bins(training.matrix[:, 0]), len(EDGES) + 2
         whole = float(training.weight.sum())
         base = (float(training.target @ training.weight) + 1) / (whole + 2)
         hits = np.bincount(bins, weights=training.target * training.weight, minlength=size)
@@ -44,7 +44,7 @@ class RuleRenewal:
 
     def predict(self, matrix: Array) -> Array:
         """The share of each row's bin."""
-        return self.shares[_bins(matrix)]
+        return self.shares[streak_bins(matrix[:, 0])]
 
     def interval(self, matrix: Array, level: float = 0.95) -> tuple[Array, Array]:
         """Bounds of the share of each row's bin (beta posterior)."""
@@ -52,7 +52,7 @@ class RuleRenewal:
 
         tail = (1 - level) / 2
         hits, misses = self.passes * self.shares, self.passes * (1 - self.shares)
-        bins = _bins(matrix)
+        bins = streak_bins(matrix[:, 0])
         low = beta.ppf(tail, hits + 1e-9, misses + 1e-9)
         high = beta.ppf(1 - tail, hits + 1e-9, misses + 1e-9)
         return low[bins], high[bins]
@@ -76,7 +76,7 @@ class RuleRenewal:
         return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
 
 
-def _bins(matrix: Array) -> Array:
-    value = matrix[:, 0]
-    known = np.searchsorted(np.asarray(EDGES), value, side="right")
-    return np.where(np.isnan(value), len(EDGES) + 1, known)
+def streak_bins(weeks: Array) -> Array:
+    """The bin of each number of weeks in a row; NaN is the last."""
+    known = np.searchsorted(np.asarray(EDGES), weeks, side="right")
+    return np.where(np.isnan(weeks), len(EDGES) + 1, known)

@@ -11,6 +11,8 @@ import pytest
 from ris_assets import tracking
 from ris_assets.assets import inference, quality, scores, training
 from ris_assets.errors import RisError
+from ris_assets.evaluation import survival_contest
+from ris_assets.evaluation.gate import Verdict
 from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.renewal import ESTIMATORS
 from ris_assets.resources.mlflow import MlflowResource
@@ -156,6 +158,29 @@ def test_the_logged_model_predicts_probabilities_from_a_plain_frame(trained, res
     assert list(predicted) == ["p_renew_30d", "p_renew_60d", "p_renew_90d"]
     assert predicted.to_numpy().min() > 0
     assert predicted.to_numpy().max() < 1
+
+
+def test_the_first_hazard_has_to_beat_the_base_rate_and_else_that_gives_the_curves(
+    resources, tmp_path, monkeypatch
+):
+    kept = Verdict(False, "Keep: does not beat the base rate", ("does not beat the base rate",))
+    monkeypatch.setattr(survival_contest, "judge_survival", lambda *_: kept)
+    folder = MlflowResource(
+        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_root=tmp_path.as_uri()
+    )
+    config = {"ops": {"survival_model": {"config": {"families": FAST}}}}
+    found = dg.materialize(
+        [training.survival_model, inference.survival_inference],
+        resources=resources | {"mlflow": folder}, run_config=config,
+    )  # fmt: skip
+    assert found.success
+    assert not found.get_asset_check_evaluations()[0].passed
+    champion = tracking.load_champion("ris_survival")
+    assert (champion.version, champion.model.family) == (2, "hazard_base_rate")
+    assert "does not beat the base rate" in champion.tags["gate"]
+    client = folder.activate().MlflowClient()
+    assert "stands in" in client.get_model_version("ris_survival", "2").description
+    resources["mlflow"].activate()
 
 
 def test_what_is_known_of_the_version_is_written(trained, database):

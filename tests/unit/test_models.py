@@ -14,9 +14,10 @@ from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
 from ris_assets.evaluation.survival import concordance, outcomes_after
+from ris_assets.features.matrix import FeatureSet
 from ris_assets.features.score_rows import Scorers, score_rows
 from ris_assets.features.training_rows import renewal_rows
-from ris_assets.models.hazard_families import HAZARDS, load_hazard
+from ris_assets.models.hazard_families import HAZARDS, RATES, load_hazard
 from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel
 from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
@@ -261,6 +262,76 @@ def test_pure_chance_is_no_model(studio, deal, seed):
 
 def _auc(outcome: np.ndarray, said: np.ndarray) -> float:
     return float(roc_auc_score(outcome, said)) if 0 < outcome.sum() < len(outcome) else np.nan
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def dice(request) -> tuple[FakeStudio, pl.DataFrame]:
+    """A studio in which every pass is renewed with the same probability, and its person-weeks."""
+    studio = fake_studio(members=500, seed=request.param, chance=0.6)
+    streak = np.random.default_rng(request.param).integers(0, 12, studio.snapshot.height)
+    snapshot = studio.snapshot.with_columns(pl.Series("visit_streak_weeks", streak))
+    studio = replace(studio, snapshot=snapshot)
+    return studio, person_weeks(studio)
+
+
+def with_streak(catalog: pl.DataFrame) -> pl.DataFrame:
+    row = catalog.filter(feature="pass_number").with_columns(feature=pl.lit("visit_streak_weeks"))
+    return pl.concat([catalog, row])
+
+
+def test_pure_chance_is_no_hazard(dice):
+    """No family passes the gate, the first one neither: what is usual at the end of a pass gives the curves."""
+    studio, weeks = dice
+    windows = survival_contest.survival_windows(weeks, studio.horizon)
+    contenders = survival_contest.fit_hazards(weeks, windows, with_streak(CATALOG))
+    for contender in contenders.values():
+        verdict = survival_contest.judge_survival(contender.model, windows, None, None)
+        assert verdict.decision == "Keep"
+        assert "does not beat the base rate" in verdict.reason
+        assert "does not beat the last streak" in verdict.reason
+    chosen = survival_contest.stand_in(weeks, windows, with_streak(CATALOG))
+    assert chosen.model.family in RATES
+    assert chosen.metrics["ibs"] <= 1.03 * min(c.metrics["ibs"] for c in contenders.values())
+
+
+def test_a_hazard_that_knows_something_passes_the_gate(hazard):
+    (model, _), windows = hazard
+    verdict = survival_contest.judge_survival(model, windows, None, None)
+    assert verdict.decision == "Promote"
+    assert "beats the base rate" in verdict.reason
+
+
+@pytest.mark.parametrize("family", list(RATES))
+def test_curves_of_rates_by_hand(dice, family, tmp_path):
+    """Between ends nobody leaves; at the first end 40% of those who have not renewed, then a bin's share."""
+    studio, weeks = dice
+    model = RATES[family](FeatureSet(("visit_streak_weeks",) if family == "hazard_rule" else ()))
+    model.fit(weeks, weeks.clear()).save(tmp_path)
+    day = studio.snapshot.filter(as_of_date=studio.horizon).filter(~pl.col("is_already_renewed"))
+    near = day.filter(pl.col("days_to_end") <= 7)
+    back = load_hazard(tmp_path)
+    assert np.array_equal(back.predict_survival(near, (3,)), model.predict_survival(near, (3,)))
+    left = model.predict_survival(near, (1, 3))
+    ended = weeks.filter(pl.Series(ends_in_week(weeks)))
+    share = (ended["event"].sum() + 0.5) / (ended.height + 1)
+    if family == "hazard_base_rate":
+        assert left[:, 0] == pytest.approx(1 - share, abs=1e-3)
+    assert left[:, 0].mean() == pytest.approx(1 - share, abs=0.05)
+    assert left[:, 1] == pytest.approx(left[:, 0], abs=0.01)
+    assert model.half_life is None
+
+
+def test_the_rule_of_thumb_parts_those_who_come(dice):
+    """A hazard by weeks in a row, where it matters."""
+    _, weeks = dice
+    rare = pl.col("visit_streak_weeks").fill_null(0) < 3
+    told = weeks.with_columns((pl.col("event") & rare).alias("event"))
+    model = RATES["hazard_rule"](FeatureSet(("visit_streak_weeks",))).fit(told, told.clear())
+    ended = told.filter(pl.Series(ends_in_week(told)) & pl.col("visit_streak_weeks").is_not_null())
+    said = ended.with_columns(pl.Series("p", model.predict_hazard(ended)))
+    shares = said.group_by(rare.alias("rare")).agg(pl.col("p", "event").mean()).sort("rare")
+    assert shares["p"].to_numpy() == pytest.approx(shares["event"].to_numpy(), abs=0.06)
+    assert model.importance() == {"visit_streak_weeks": 1.0}
 
 
 def test_a_model_that_knows_something_passes_the_gate(contenders, windows):
