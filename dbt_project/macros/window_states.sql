@@ -84,7 +84,7 @@ pass_states as (
         targets.user_id,
         targets.window_end,
         passes.freeze_days_allowed,
-        round((list_prices.list_price / {{ list_price('passes') }} - 1)::numeric, 9) as list_price_change
+        {{ price_change('list_prices.list_price', 'passes') }} as list_price_change
     from {{ targets }} as targets
     inner join {{ ref('int_hero_passes_versioned') }} as passes
         on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}

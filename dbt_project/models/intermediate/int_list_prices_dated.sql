@@ -16,7 +16,7 @@ price_days as (
     select
         price_key,
         purchased_on as from_on,
-        round(percentile_disc(0.5) within group (order by list_price)) as list_price
+        {{ to_four_digits('percentile_disc(0.5) within group (order by list_price)') }} as list_price
     from purchases
     where list_price is not null
     group by price_key, purchased_on
