@@ -83,7 +83,7 @@ def renewal_windows(labelled: pl.DataFrame, as_of: date) -> Windows:
     """Weighted training rows, parted by time."""
     rows = renewal_rows(labelled)
     first = rows["as_of_date"].min()
-    return split_by_time(rows, cuts_for(as_of, first if isinstance(first, date) else as_of))
+    return split_by_time(rows, cuts_for(as_of, first if isinstance(first, date) else None))
 
 
 def renewal_features(training: pl.DataFrame, catalog: pl.DataFrame) -> FeatureSet:

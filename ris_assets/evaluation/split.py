@@ -17,6 +17,7 @@ FULL_HISTORY_DAYS = 420
 MAX_ROWS = 400_000
 """Rows to learn from; with more of them whole passes (spells) are left out, evenly."""
 MIN_PASSES = {"training": 100, "validation": 30, "test": 30}
+BEGINNING = date(1900, 1, 1)
 UNITS = {"hp_id": "passes", "spell_id": "spells"}
 OUTCOMES = {"renewed_30d": "renewed", "event": "ended"}
 MIN_OF_EACH_OUTCOME = {"training": 20, "validation": 5, "test": 5}
@@ -37,8 +38,13 @@ class Cuts:
     as_of: date
 
 
-def cuts_for(as_of: date, first_day: date) -> Cuts:
-    """Cuts of a history that starts on `first_day`; windows shrink in proportion if it is short."""
+def cuts_for(as_of: date, first_day: date | None) -> Cuts:
+    """Cuts of a history that starts on `first_day`; windows shrink in proportion if it is short.
+
+    Where no label is known yet (None), nothing has been fitted on, so any day may be scored.
+    """
+    if first_day is None:
+        return Cuts(BEGINNING, BEGINNING, as_of)
     share = min(1.0, (as_of - first_day).days / FULL_HISTORY_DAYS)
     fit = as_of - timedelta(days=round(TEST_DAYS * share))
     return Cuts(fit - timedelta(days=round(VALIDATION_DAYS * share)), fit, as_of)

@@ -50,7 +50,7 @@ class SurvivalContender:
 def survival_windows(weeks: pl.DataFrame, as_of: date) -> Windows:
     """Person-weeks parted by time."""
     first = weeks["week_start"].min()
-    cuts = cuts_for(as_of, first if isinstance(first, date) else as_of)
+    cuts = cuts_for(as_of, first if isinstance(first, date) else None)
     return split_by_time(weeks, cuts, start="week_start", matures="matures_on")
 
 

@@ -58,9 +58,10 @@ def told(tier: Tier, windows: Windows, target: str = "renewed_30d", unit: str = 
     """Why a tier was taken, in one sentence."""
     units, fewest = outcomes_by_unit(windows.fitting, target, unit)
     known = f"{units} known outcomes, {fewest} of the rarer kind"
+    rule = f"from {RULE_PASSES} with {FEWEST['rule']} of the rarer kind"
     return {
         Tier.FULL: f"{known}: every family contends",
         Tier.SMALL: f"{known}: one model held strongly, clubs pooled (every family from {FULL_PASSES})",
         Tier.RULE: f"{known}: a rule scores (a small model from {SMALL_PASSES})",
-        Tier.INSUFFICIENT: f"{known}: too few to learn from (a rule from {RULE_PASSES})",
+        Tier.INSUFFICIENT: f"{known}: too few to learn from (a rule {rule})",
     }[tier]

@@ -63,6 +63,21 @@ def test_the_tier_follows_what_is_known(large, members, tier):
     assert tier_of(contest.renewal_windows(studio.labelled, studio.horizon)) is tier
 
 
+def test_before_the_first_outcome_is_known_any_day_may_be_scored(large):
+    """A studio in its first month: whoever has seen no outcome has no hindsight."""
+    day = large.snapshot["as_of_date"].max()
+    windows = contest.renewal_windows(large.labelled.clear(), day)
+    (contender,) = contest.fit_contenders(windows, CATALOG).values()
+    assert contest.judge_renewal(contender, windows, None, None).is_promoted
+    weeks = person_weeks(large).clear()
+    parts = survival_contest.survival_windows(weeks, day)
+    (hazard,) = survival_contest.fit_hazards(weeks, parts, CATALOG).values()
+    assert windows.cuts.fit == parts.cuts.fit < large.snapshot["as_of_date"].min()
+    scorers = Scorers(contender.model, hazard.model, "ris_renewal", 1, 1)
+    scores = score_rows(large.snapshot.filter(as_of_date=day), CATALOG, scorers)
+    assert set(scores["basis"]) == {"insufficient", "renewed"}
+
+
 def test_a_studio_of_four_gets_shares_with_wide_intervals_and_says_so(large):
     studio = of_members(large, 4)
     windows = contest.renewal_windows(studio.labelled, studio.horizon)
