@@ -22,6 +22,11 @@ def sample(rows: pl.DataFrame, most: int = MAX_ROWS) -> pl.DataFrame:
     return rows if rows.height <= most else rows.sample(most, seed=7).sort("as_of_date", "user_id")
 
 
+def explained_rows(model: RenewalModel, rows: pl.DataFrame) -> pl.DataFrame:
+    """As many of the rows as a family takes apart in reasonable time."""
+    return sample(rows, getattr(model.estimator, "MOST_EXPLAINED", MAX_ROWS))
+
+
 def permutation(model: RenewalModel, rows: pl.DataFrame) -> dict[str, float]:
     """Catalogue feature -> rise of the log loss when all its columns are shuffled together between rows."""
     rows = sample(rows)

@@ -59,7 +59,7 @@ class WithInterval(Protocol):
 
 @runtime_checkable
 class Explained(Protocol):
-    """An estimator that takes its log odds apart."""
+    """An estimator that takes its log odds apart; of no more than `MOST_EXPLAINED` rows where it names a number."""
 
     def contributions(self, matrix: Array) -> Array:
         """(rows, columns): what each column adds to the log odds, beside its mean."""

@@ -67,11 +67,12 @@ def explained(winner: RenewalContender, windows: Windows) -> Explanation:
     if not test.height or test["renewed_30d"].n_unique() < 2:
         return Explanation({}, {}, {}, pl.DataFrame(), {})
     files, shap = {}, {}
-    found = explain.contributions_by_feature(model, test)
+    apart = explain.explained_rows(model, test)
+    found = explain.contributions_by_feature(model, apart)
     if found is not None:
         names, parts = found
         shap = dict(zip(names, abs(parts).mean(axis=0).tolist(), strict=True))
-        values = model_plots.matrix_of(test, names)
+        values = model_plots.matrix_of(apart, names)
         title = f"{model.family}: what the strongest features add"
         files["shap_summary.png"] = model_plots.contributions_plot(names, parts, values, title)
         files["shap_dependence.png"] = model_plots.dependence_plot(names, parts, values, title)

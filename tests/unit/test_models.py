@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from sklearn.metrics import roc_auc_score
 
-from ris_assets.evaluation import contest, survival_contest
+from ris_assets.evaluation import contest, explain, survival_contest
 from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
@@ -105,6 +105,16 @@ def test_importance_finds_what_matters(contenders, family):
     importance = contenders[family].model.importance()
     assert next(iter(importance)) == "visits"
     assert sum(importance.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_takes_its_log_odds_apart(contenders, windows, family):
+    model = contenders[family].model
+    rows = explain.explained_rows(model, windows.test)
+    assert 0 < rows.height <= 1000 or family != "forest"
+    names, parts = explain.contributions_by_feature(model, rows.head(200))
+    assert names[0] == "visits"
+    assert parts.shape == (200, len(names))
 
 
 def test_the_test_window_does_not_touch_the_model(contenders, windows):
