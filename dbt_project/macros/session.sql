@@ -14,9 +14,12 @@
     set local enable_nestloop = off; set local enable_mergejoin = off;
 {%- endmacro %}
 
-{# Fresh statistics for a table that later models join: autovacuum comes too late within one run. #}
+{#
+    Fresh statistics for a table that later models join: autovacuum comes too late within one run. A day changes little
+    of them, and to take them anew reads thirty thousand pages.
+#}
 {% macro analyzed() -%}
-    analyze {{ this }}
+    {{ 'select 1' if is_incremental() and not opens_at_the_beginning() else 'analyze ' ~ this }}
 {%- endmacro %}
 
 {# Delete what a run is about to insert, in the transaction of the insert. #}
@@ -41,7 +44,8 @@
 
 {#
     Delete the rows of interval_hp that a run may find different: those of spells whose passes or freezes have
-    changed, weeks whose outcome is not known for good, and the last week of every spell that goes on.
+    changed, and of each other spell the weeks from the first on whose outcome is not known for good, or the last
+    week where the spell goes on.
 #}
 {% macro delete_unsettled_intervals() -%}
     {%- if not is_incremental() -%}
@@ -50,18 +54,22 @@
         delete from {{ this }}
     {%- else -%}
         delete from {{ this }} as intervals
-        where event is null
-            or not is_matured
-            or not exists (
-                select from {{ ref('int_spell_inputs') }} as inputs
-                where inputs.spell_id = intervals.spell_id and inputs.spell_hash = intervals.spell_hash
-            )
-            or (spell_id, week_start) in (
-                select spell_id, max(week_start)
-                from {{ this }}
-                group by spell_id
-                having not bool_or(coalesce(event, false))
-            )
+        using (
+            select
+                kept.spell_id,
+                case
+                    when min(kept.spell_hash) = min(inputs.spell_hash)
+                        then least(
+                            min(kept.week_start) filter (where kept.event is null or not kept.is_matured),
+                            case when not bool_or(coalesce(kept.event, false)) then max(kept.week_start) end
+                        )
+                    else '-infinity'
+                end as from_week
+            from {{ this }} as kept
+            left join {{ ref('int_spell_inputs') }} as inputs on kept.spell_id = inputs.spell_id
+            group by kept.spell_id
+        ) as unsettled
+        where intervals.spell_id = unsettled.spell_id and intervals.week_start >= unsettled.from_week
     {%- endif -%}
 {%- endmacro %}
 

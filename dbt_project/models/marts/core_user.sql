@@ -39,14 +39,15 @@ spending as (
     group by user_passes.user_id
 ),
 
+-- Neither table holds anything that is known after the horizon.
 days as (
     select * from {{ ref('int_user_days_measured') }}
-    where activity_date > {{ horizon() }} - 182 and known_on <= {{ horizon() }}
+    where activity_date > {{ horizon() }} - 182
 ),
 
 visits as (
     select * from {{ ref('int_booking_changes') }}
-    where activity_date > {{ horizon() }} - 182 and known_on <= {{ horizon() }} and what = 'attended'
+    where activity_date > {{ horizon() }} - 182 and what = 'attended'
 ),
 
 habits as (

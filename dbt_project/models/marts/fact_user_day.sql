@@ -32,12 +32,11 @@ final as (
             ::{{ 'float8' if measure.type == 'numeric' else measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from measured
-    where known_on <= {{ horizon() }}
-        {%- if opens_at_the_beginning() %}
-        and activity_date in (select activity_date from touched_days)
-        {%- else %}
-        and activity_date = any(array(select activity_date from touched_days))
-        {%- endif %}
+    {%- if opens_at_the_beginning() %}
+    where activity_date in (select activity_date from touched_days)
+    {%- else %}
+    where activity_date = any(array(select activity_date from touched_days))
+    {%- endif %}
     group by user_id, activity_date
 )
 

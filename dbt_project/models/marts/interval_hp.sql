@@ -61,6 +61,15 @@ spell_spans as (
     group by spell_id, user_id
 ),
 
+{%- if adds_to_its_rows() %}
+
+kept_weeks as (
+    select spell_id, max(week_start) as last_week
+    from {{ this }}
+    group by spell_id
+),
+{%- endif %}
+
 span_weeks as (
     select
         spell_spans.spell_id,
@@ -69,14 +78,21 @@ span_weeks as (
         greatest(lower(spell_spans.at_risk_days), week::date) as first_on,
         least(upper(spell_spans.at_risk_days), week::date + 7) - 1 as last_on
     from spell_spans
+    {%- if adds_to_its_rows() %}
+    left join kept_weeks on spell_spans.spell_id = kept_weeks.spell_id
+    {%- endif %}
     cross join generate_series(
+        {%- if adds_to_its_rows() %}
+        greatest({{ week_of('lower(spell_spans.at_risk_days)') }}, kept_weeks.last_week + 7),
+        {%- else %}
         {{ week_of('lower(spell_spans.at_risk_days)') }},
+        {%- endif %}
         upper(spell_spans.at_risk_days) - 1,
         interval '7 days'
     ) as week
 ),
 
-all_spell_weeks as (
+spell_weeks as (
     select
         spell_id,
         user_id,
@@ -87,16 +103,6 @@ all_spell_weeks as (
         week_start = max(week_start) over (partition by spell_id) as is_last_week
     from span_weeks
     group by spell_id, user_id, week_start
-),
-
-spell_weeks as (
-    select * from all_spell_weeks
-    {%- if adds_to_its_rows() %}
-    where not exists (
-        select from {{ this }} as kept
-        where kept.spell_id = all_spell_weeks.spell_id and kept.week_start = all_spell_weeks.week_start
-    )
-    {%- endif %}
 ),
 
 spells as (

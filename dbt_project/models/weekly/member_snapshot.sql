@@ -24,6 +24,7 @@ with versions as (
 
 norms as (
     select * from {{ source('ris_norms', 'user_week_norm') }}
+    where {{ in_window_weeks() }}
 ),
 
 -- Training reads Sundays; the last days are kept one by one, since they are scored.
