@@ -1,7 +1,6 @@
 """How good survival curves are, out of time: by person-week, by horizon, by order."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -73,9 +72,10 @@ def future_scores(
             continue
         event = outcomes_after(rows, weeks)["event_week"]
         alive = (event.is_null() | (event > horizon)).to_numpy().astype(float)
-        for rule in half_lives:
-            said = replace(model, half_life=rule).predict_survival(rows, (horizon,))[:, 0]
-            found[rule].append(float(np.mean((said - alive) ** 2)))
+        for rule, said in zip(
+            half_lives, model.survival_under(half_lives, rows, (horizon,)), strict=True
+        ):
+            found[rule].append(float(np.mean((said[:, 0] - alive) ** 2)))
     return {rule: float(np.mean(scores)) for rule, scores in found.items() if scores}
 
 

@@ -4,12 +4,13 @@ P(spell ends in the week) = 1 - exp(-exposure * exp(score)). Where the pass ends
 decided at that end, however few days of the week it covers: exposure counts as 1 there.
 
 What a member will be like in the weeks ahead is not known. The rule for it is part of the model: hold the last week
-(`half_life` None), or let the score return to that of the member's own norm, half of the way every `half_life` weeks.
+(`half_life` None), or let the score return to that of the member's own norm, half of the way every `half_life` weeks;
+at 0 the norm holds from the second week on.
 """
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -30,8 +31,8 @@ from ris_assets.models.week_clock import (
 
 MAX_WEEKS = 52
 """Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
-HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0)
-"""Rules for the weeks ahead that a backtest chooses among."""
+HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
+"""Rules for the weeks ahead that a backtest chooses among, from never to at once."""
 FILE = "hazard.json"
 Scores = Callable[[Array, int], Array]
 """From the clock columns of the week so many weeks ahead to the log hazards of some members."""
@@ -42,7 +43,8 @@ class HazardModel(ABC):
     """A family says what the log hazard is; clock, exposure, curves and ends stand here.
 
     Attributes:
-        half_life: weeks in which half of the distance from the norm is gone; None holds the last week.
+        half_life: weeks in which half of the distance from the norm is gone; None holds the last week, 0 is at the norm
+            from the second week on.
         causes: how a spell ends, given that it does.
     """
 
@@ -78,19 +80,28 @@ class HazardModel(ABC):
         The clock goes on: spell and tenure age, the pass runs out, and after each renewal one of the same length
         follows. The member's state follows `half_life`.
         """
+        return self.survival_under((self.half_life,), frame, horizons)[0]
+
+    def survival_under(
+        self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]
+    ) -> list[Array]:
+        """`predict_survival` under each of some rules for the weeks ahead (see `half_life`), states read once."""
         now = self.scores(frame)
-        normal = None if self.half_life is None else self.scores(at_norm(frame, self.features))
+        returns = any(rule is not None for rule in rules)
+        normal = self.scores(at_norm(frame, self.features)) if returns else now
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
-        alive, curve = np.ones(frame.height), []
+        alive = [np.ones(frame.height) for _ in rules]
+        curves: list[list[Array]] = [[] for _ in rules]
         for step, (ends, first) in enumerate(pass_ends(frame, max(horizons))):
             clock = clock_columns(ends, start + step, ends & first, np.zeros(frame.height))
-            score = now(clock, step)
-            if normal is not None and self.half_life is not None:
-                left = 0.5 ** (step / self.half_life)
-                score = left * score + (1 - left) * normal(clock, step)
-            alive = alive * (1 - probability_of(score))
-            curve.append(alive)
-        return np.column_stack([curve[week - 1] for week in horizons])
+            held = now(clock, step)
+            usual = normal(clock, step) if returns else held
+            for place, rule in enumerate(rules):
+                left = distance_left(rule, step)
+                score = left * held + (1 - left) * usual
+                alive[place] = alive[place] * (1 - probability_of(score))
+                curves[place].append(alive[place])
+        return [np.column_stack([curve[week - 1] for week in horizons]) for curve in curves]
 
     def expected_weeks(self, frame: pl.DataFrame) -> Array:
         """Sum of the survival curve over the next 52 weeks."""
@@ -135,13 +146,18 @@ class HazardModel(ABC):
         """Take back what `_to_json` gave."""
 
 
+def distance_left(half_life: float | None, step: int) -> float:
+    """Share of the distance from the norm that is left so many weeks after the first."""
+    if half_life is None or not step:
+        return 1.0
+    return 0.5 ** (step / half_life) if half_life else 0.0
+
+
 def rule_name(half_life: float | None) -> str:
     """The rule for the weeks ahead, in words."""
-    return (
-        "hold the last week"
-        if half_life is None
-        else f"half-way to the norm in {half_life:g} weeks"
-    )
+    if half_life is None:
+        return "hold the last week"
+    return f"half-way to the norm in {half_life:g} weeks" if half_life else "at the norm at once"
 
 
 def at_norm(frame: pl.DataFrame, features: FeatureSet) -> pl.DataFrame:

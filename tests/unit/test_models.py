@@ -17,6 +17,7 @@ from ris_assets.evaluation.survival import concordance, outcomes_after
 from ris_assets.features.matrix import FeatureSet
 from ris_assets.features.score_rows import Scorers, score_rows
 from ris_assets.features.training_rows import renewal_rows
+from ris_assets.models.hazard import at_norm
 from ris_assets.models.hazard_families import HAZARDS, RATES, load_hazard
 from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel
 from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
@@ -149,6 +150,19 @@ def test_survival_falls_and_expected_weeks_are_its_sum(hazard, studio):
     assert np.all(np.diff(curve, axis=1) <= 0)
     assert curve.max() <= 1
     assert model.expected_weeks(day) == pytest.approx(curve.sum(axis=1))
+
+
+def test_the_norm_at_once_is_the_norm_from_the_second_week_on(hazard, studio):
+    (model, _), _ = hazard
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    weeks = (1, 2, 4, 12)
+    held, halved, once = model.survival_under((None, 1.0, 0.0), day, weeks)
+    normal = at_norm(day, model.features)
+    (usual,) = model.survival_under((None,), normal, weeks)
+    assert np.array_equal(once[:, 0], held[:, 0])
+    assert once[:, 1:] / once[:, :1] == pytest.approx(usual[:, 1:] / usual[:, :1])
+    assert np.array_equal(halved, replace(model, half_life=1.0).predict_survival(day, weeks))
+    assert np.abs(halved - once).max() < np.abs(held - once).max()
 
 
 def test_nothing_is_lost_before_the_pass_ends(hazard, studio):
