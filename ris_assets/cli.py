@@ -8,6 +8,7 @@ from ris_assets.cli_bench import bench
 from ris_assets.cli_check import check
 from ris_assets.cli_forget import forget
 from ris_assets.cli_model import model
+from ris_assets.cli_reload import reload
 from ris_assets.cli_runs import demo, run, train
 from ris_assets.cli_source import explore
 from ris_assets.errors import RisError
@@ -72,7 +73,7 @@ def url(database: str) -> None:
     click.echo(found.marts if database == "postgres" else found.mlflow)
 
 
-for verb in (demo, run, train, explore, check, forget, bench, model):
+for verb in (demo, run, train, explore, check, reload, forget, bench, model):
     main.add_command(verb)
 
 if __name__ == "__main__":

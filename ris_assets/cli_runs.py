@@ -82,6 +82,7 @@ def run(first: datetime, last: datetime, train: bool) -> None:
     console = Console()
     prepare()
     _refuse_without_history(days[0])
+    _tell_of_another_map(console)
     if train:
         _run(console, "Documents to snapshots", "marts", days=days)
         _run(console, "Train the models", "training")
@@ -134,6 +135,21 @@ def _refuse_without_history(first: date) -> None:
         raise RisError(
             f"--from {first}: no history has been loaded yet, and all of it belongs to the first partition"
             f" {start}. Begin with --from {start}, or set RIS_START_DATE={first}."
+        )
+
+
+def _tell_of_another_map(console: Console) -> None:
+    """Say what a map that was changed since the last run does not do."""
+    from ris_assets.ingest.anew import read_with_another_map
+    from ris_assets.ingest.map_in_use import source_map_in_use
+    from ris_assets.resources.postgres import PostgresResource
+
+    if names := read_with_another_map(PostgresResource(), source_map_in_use()):
+        console.print(
+            f"The map of {', '.join(names)} has changed: what it reads differently counts from today on. If the"
+            f" map before was wrong: ris reload {' '.join(names)}",
+            style="yellow",
+            highlight=False,
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ris_assets.errors import RisError
 from ris_assets.extract.source_map import SourceMap
+from ris_assets.ingest.anew import forget_extractions, read_with_another_map
 from tests.pipeline.landing_case import ALMATY, DAY, NOON, Case, fresh_database
 
 PASSES = {
@@ -182,6 +183,22 @@ def test_an_event_whose_day_is_reckoned_lands_on_that_day(case):
     case.land("bookings")
     assert case.land("daily_steps", DAY).written == 0
     assert case.land("daily_steps", DAY - timedelta(days=9)).written == 1
+
+
+def test_what_a_wrong_map_has_read_can_be_forgotten(case):
+    case.dump(users=[user("a", city="x", home="y")])
+    case.land("users")
+    right = {**USERS, "fields": {**USERS["fields"], "city": "home"}}
+    case.source_map = source_map(users=right)
+    assert read_with_another_map(case.postgres, case.source_map) == ["users"]
+    case.land("users")
+    versions = "select city from ris_raw.users order by known_at"
+    assert case.rows(versions) == [("x",), ("y",)]
+    assert forget_extractions(case.postgres, ["users"]) == {"users": 2}
+    case.land("users")
+    assert case.rows(versions) == [("y",)]
+    assert case.rows("select count(*) from ris_raw.extraction_log where entity = 'users'") == [(1,)]
+    assert read_with_another_map(case.postgres, case.source_map) == []
 
 
 def test_a_refused_document_is_not_taken_for_a_deleted_one(case):

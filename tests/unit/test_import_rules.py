@@ -16,7 +16,7 @@ LAYERS = {
     "assets": 4, "dbt": 4,
     "jobs": 5, "schedules": 5, "checks": 5, "definitions": 6, "demo": 6, "launcher": 6, "summary": 6,
     "forget": 6, "runs": 7, "cli_runs": 8, "cli_source": 8, "cli_bench": 8, "cli_check": 8, "cli_forget": 8,
-    "cli_model": 8,
+    "cli_model": 8, "cli_reload": 8,
     "cli": 9,
 }  # fmt: skip
 DRIVERS = {"psycopg", "psycopg2", "adbc_driver_postgresql", "sqlalchemy", "connectorx"}
