@@ -131,14 +131,15 @@ def horizon_metrics(survival: Array, outcomes: pl.DataFrame, weeks: int) -> dict
 
 
 def concordance(expected_weeks: Array, outcomes: pl.DataFrame) -> float:
-    """Harrell's C of expected weeks left against what is known; nan without an event."""
+    """Harrell's C of expected weeks left against what is known; nan where nobody outlived anyone's event."""
     from lifelines.utils import concordance_index
 
     event = outcomes["event_week"].is_not_null().to_numpy()
-    if not event.any():
-        return float("nan")
     known = outcomes.select(pl.coalesce("event_week", "last_week")).to_series().to_numpy()
-    return float(concordance_index(known, expected_weeks, event))
+    try:
+        return float(concordance_index(known, expected_weeks, event))
+    except ZeroDivisionError:
+        return float("nan")
 
 
 def curve_metrics(

@@ -221,6 +221,12 @@ def test_concordance_of_a_perfect_order_is_one():
     assert concordance(np.array([1.0, 2.0, 9.0]), outcomes) == 1.0
 
 
+def test_concordance_is_unknown_where_nobody_outlived_an_event():
+    """A snapshot of customers, all of whom left in the month before it."""
+    outcomes = pl.DataFrame({"event_week": [4, 4, None], "last_week": [4, 4, 3]})
+    assert np.isnan(concordance(np.ones(3), outcomes))
+
+
 def test_scores_are_one_a_member_and_the_same_twice(contenders, hazard, studio):
     (survival, _), _ = hazard
     day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
