@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ris_assets.models.boosting import ENGINES, POISSON, EngineName, Rows, Trees
+from ris_assets.models.boosting import ENGINES, POISSON, EngineName, Rows, Trees, threads_for
 from ris_assets.models.linear_hazard import LinearHazard
 from ris_assets.models.survival_api import (
     Array,
@@ -28,8 +28,6 @@ Brier score the same within 0.0005."""
 SLOW, FAST, FOLDS, FEW_FOLDS = 0.05, 0.1, 5, 3
 SHALLOW, DEEP, WORTHWHILE = 3, 5, 20
 """Deep trees are tried where so many shallow ones pay."""
-MANY_ROWS = 50_000
-"""Subject-intervals from which on a second thread gains: below, threads wait for each other where cores are shared."""
 
 
 class BoostedHazard(SurvivalEstimator):
@@ -45,7 +43,7 @@ class BoostedHazard(SurvivalEstimator):
             A depth of None is 3, or 5 where trees pay and held-out likelihood is better with it.
         folds, patience: of the choice of rounds. Folds of None are 5, and 3 from `MANY_EVENTS` events on.
         seed: of folds and trees.
-        threads: of the engine. None is 1, and 2 from `MANY_ROWS` subject-intervals on.
+        threads: of the engine. None is 1, and 2 from `boosting.MANY_ROWS` subject-intervals on.
 
     Attributes:
         rounds_: trees in use of each booster.
@@ -132,7 +130,7 @@ class BoostedHazard(SurvivalEstimator):
         self.rate_ = self.learning_rate or (FAST if many else SLOW)
         self.depth_ = self.max_depth or SHALLOW
         at_risk = np.count_nonzero(self.grid_.exposure(time) > 0)
-        self.threads_ = self.threads or (2 if at_risk >= MANY_ROWS else 1)
+        self.threads_ = self.threads or threads_for(int(at_risk))
         folds = self.folds or (FEW_FOLDS if many else FOLDS)
         if event.sum() < 4 * folds or not self.rounds:
             return [], 0

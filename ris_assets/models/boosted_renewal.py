@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ris_assets.models.boosting import ENGINES, Engine, EngineName, Rows
+from ris_assets.models.boosting import ENGINES, THREADS, Engine, EngineName, Rows, threads_for
 from ris_assets.models.protocol import Array, Fold, Range
 
 ROUNDS = 350
 """Stopping by a validation window of a few hundred passes stops by chance: it cost 1.5 points of the way to
 the demo studio's ceiling against this number, which is flat between 200 and 500."""
-THREADS = 2
 
 
 class BoostedRenewal:
@@ -34,7 +33,7 @@ class BoostedRenewal:
 
     def fit(self, training: Fold) -> Self:
         """Boost."""
-        own = {**self.PARAMS, **self.settings}
+        own = {"nthread": threads_for(len(training.matrix)), **self.PARAMS, **self.settings}
         rounds = int(own.pop("rounds", ROUNDS))
         rows = Rows(training.matrix, training.target, weight=training.weight)
         self.booster = self._engine().boost(own, rows, rounds)
@@ -42,7 +41,7 @@ class BoostedRenewal:
 
     def predict(self, matrix: Array) -> Array:
         """Probabilities, one a row."""
-        return self._engine().predict(self._fitted, matrix, threads=THREADS)
+        return self._engine().predict(self._fitted, matrix, threads=threads_for(len(matrix)))
 
     def importance(self) -> Array:
         """Total gain of each matrix column."""

@@ -13,7 +13,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from ris_assets.models.boosting import ENGINES, EngineName, Likelihood, Rows, Trees
+from ris_assets.models.boosting import (
+    ENGINES,
+    THREADS,
+    EngineName,
+    Likelihood,
+    Rows,
+    Trees,
+    threads_for,
+)
 from ris_assets.models.hazard import HazardModel, Scores
 from ris_assets.models.linear_weeks import LinearWeeks
 from ris_assets.models.protocol import Array
@@ -41,6 +49,7 @@ class BoostedWeeks(HazardModel):
         start: a linear hazard of the clock alone, which the trees begin from.
         most_rounds, patience: trees are added until `validation` has not gained for so long.
         learning_rate, max_depth, min_information, column_share, row_share, ridge: of the trees.
+        threads: of the engine; None is as many as the rows are worth.
         rounds: trees in use.
     """
 
@@ -55,7 +64,7 @@ class BoostedWeeks(HazardModel):
     column_share: float = 0.3
     row_share: float = 0.7
     ridge: float = 10.0
-    threads: int = 2
+    threads: int | None = None
     rounds: int = 0
     trees: Any = field(default=None, repr=False)
 
@@ -69,21 +78,24 @@ class BoostedWeeks(HazardModel):
         if before["event"].sum() and validation["event"].sum():
             start = LinearWeeks(clock_only).fit(before, validation)
             parts = levelled(self._rows(before, start)), self._rows(validation, start)
-            engine = ENGINES[self.engine]
-            _, losses = engine.race(self._params(), parts, self.most_rounds, WEEKS, self.patience)
+            engine, params = ENGINES[self.engine], self._params(before.height)
+            _, losses = engine.race(params, parts, self.most_rounds, WEEKS, self.patience)
             self.rounds = int(np.argmin(losses))
         self.linear = self.linear or LinearWeeks(self.features).fit(training, validation)
         self.start = LinearWeeks(clock_only).fit(training, validation)
         if self.rounds:
             rows = levelled(self._rows(training, self.start))
-            self.trees = ENGINES[self.engine].boost(self._params(), rows, self.rounds, WEEKS)
+            self.trees = ENGINES[self.engine].boost(
+                self._params(training.height), rows, self.rounds, WEEKS
+            )
         return self
 
-    def _params(self) -> dict[str, Any]:
+    def _params(self, rows: int) -> dict[str, Any]:
         trees = Trees(
             learning_rate=self.learning_rate, max_depth=self.max_depth,
             least_in_leaf=self.min_information, column_share=self.column_share,
-            row_share=self.row_share, ridge=self.ridge, seed=SEED, threads=self.threads, bins=BINS,
+            row_share=self.row_share, ridge=self.ridge, seed=SEED,
+            threads=self.threads or threads_for(rows), bins=BINS,
         )  # fmt: skip
         return ENGINES[self.engine].params(trees)
 
@@ -106,7 +118,7 @@ class BoostedWeeks(HazardModel):
     def _added(self, features: Array) -> Array:
         """What the trees add to the log hazard."""
         return ENGINES[self.engine].predict(
-            self.trees, features, is_margin=True, threads=self.threads
+            self.trees, features, is_margin=True, threads=self.threads or threads_for(len(features))
         )
 
     def importance(self) -> dict[str, float]:
@@ -142,7 +154,7 @@ class BoostedWeeks(HazardModel):
         self.start = LinearWeeks.load(folder / "start")
         if self.rounds:
             path = folder / TREES_FILE[self.engine]
-            self.trees = ENGINES[self.engine].load(path, self.threads)
+            self.trees = ENGINES[self.engine].load(path, self.threads or THREADS)
 
 
 def weeks_before(training: pl.DataFrame, validation: pl.DataFrame) -> pl.DataFrame:

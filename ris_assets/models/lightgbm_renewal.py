@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ris_assets.models.boosted_renewal import THREADS, BoostedRenewal
+from ris_assets.models.boosted_renewal import BoostedRenewal
 from ris_assets.models.boosting import EngineName
 from ris_assets.models.protocol import Range
 
@@ -27,7 +27,6 @@ class LightgbmRenewal(BoostedRenewal):
         "lambda_l2": 10.0,
         "max_bin": 127,
         "seed": 7,
-        "num_threads": THREADS,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ris_assets.models.boosted_renewal import THREADS, BoostedRenewal
+from ris_assets.models.boosted_renewal import BoostedRenewal
 from ris_assets.models.boosting import EngineName
 from ris_assets.models.protocol import Range
 
@@ -26,7 +26,6 @@ class XgboostRenewal(BoostedRenewal):
         "lambda": 10.0,
         "max_bin": 128,
         "seed": 7,
-        "nthread": THREADS,
     }
     SPACE: ClassVar[Mapping[str, Range]] = {
         "max_depth": Range(2, 5, is_whole=True),
