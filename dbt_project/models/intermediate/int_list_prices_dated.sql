@@ -22,11 +22,31 @@ price_days as (
     group by price_key, purchased_on
 ),
 
+price_pairs as (
+    select
+        *,
+        coalesce(
+            abs(list_price / lag(list_price) over (partition by price_key order by from_on) - 1) < 0.005, true
+        ) as is_as_before
+    from price_days
+),
+
+-- What costs everyone something else has no list price: most of its days so far must have had the price of the day before.
+listed_days as (
+    select
+        price_key,
+        from_on,
+        case
+            when avg(is_as_before::int) over (partition by price_key order by from_on) > 0.5 then list_price
+        end as list_price
+    from price_pairs
+),
+
 price_steps as (
     select
         *,
         lag(list_price) over (partition by price_key order by from_on) as list_price_before
-    from price_days
+    from listed_days
 ),
 
 final as (
