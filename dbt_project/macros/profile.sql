@@ -5,14 +5,22 @@
     a member whose document was not known by then.
 #}
 {% macro profiles(as_of) %}
+readings_as_known as (
+    select *, max(measured_at) over (partition by user_id order by known_on, measured_at) as latest_at
+    from {{ ref('stg_body_measurements') }}
+),
+
+-- One that is entered after a later one is never the latest.
 body_readings as (
     select
         user_id,
         weight_kg,
         fat_share,
-        known_on as measured_on,
-        lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, measured_at) as next_on
-    from {{ ref('stg_body_measurements') }}
+        known_on,
+        lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, measured_at, measurement_id)
+            as next_on
+    from readings_as_known
+    where measured_at = latest_at
 ),
 
 -- In a clan since it was joined, or since the profile first said so.
@@ -40,7 +48,7 @@ known_profiles as (
         on as_of.user_id = users.user_id and {{ is_known('users', 'as_of.as_of_date') }}
     left join body_readings
         on as_of.user_id = body_readings.user_id
-        and body_readings.measured_on <= as_of.as_of_date
+        and body_readings.known_on <= as_of.as_of_date
         and as_of.as_of_date < body_readings.next_on
     left join clan_joins
         on as_of.user_id = clan_joins.user_id

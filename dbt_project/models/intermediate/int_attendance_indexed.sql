@@ -15,21 +15,31 @@ with visits as (
     group by activity_date, known_on
 ),
 
-bounds as (
-    select min(activity_date) as first_visit_on
+-- The first day of visits, as each step back became known.
+first_visits as (
+    select known_on, min(min(activity_date)) over (order by known_on) as first_visit_on
     from {{ ref('int_user_days_measured') }}
     where visit_count <> 0
+    group by known_on
+),
+
+bounds as (
+    select
+        first_visit_on,
+        min(known_on) as from_on,
+        lead(min(known_on), 1, date '9999-12-31') over (order by first_visit_on desc) as until_on
+    from first_visits
+    group by first_visit_on
 ),
 
 days as (
     select
         day::date as calendar_date,
-        bounds.first_visit_on,
         least(day::date - bounds.first_visit_on + 1, 364) as history_days
-    from bounds
-    cross join generate_series(
-        greatest(bounds.first_visit_on, {{ window_start() }}), {{ window_end() }}, interval '1 day'
+    from generate_series(
+        greatest((select min(from_on) from bounds), {{ window_start() }}), {{ window_end() }}, interval '1 day'
     ) as day
+    inner join bounds on bounds.from_on <= day and day < bounds.until_on
 ),
 
 -- Each day sees the visits as they were known at its own end.

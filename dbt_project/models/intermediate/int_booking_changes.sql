@@ -28,18 +28,24 @@ touched_bookings as (
 {%- else %}
 
 touched as (
-    select source_id, starts_at
+    select distinct source_id
     from bookings
     where starts_at >= {{ from_instant }} or known_at >= {{ from_instant }}
 ),
 
--- Documents whose class or whose change lies in the window, and what else was booked of these classes: all
--- their versions are needed.
+-- Documents whose class or whose change lies in the window, and what else was booked of these classes, of those too
+-- that they have left: all their versions are needed.
+touched_classes as (
+    select distinct starts_at
+    from bookings
+    where source_id = any(array(select source_id from touched)) and starts_at < {{ from_instant }}
+),
+
 touched_ids as (
     select source_id from touched
     union
     select source_id from bookings
-    where starts_at = any(array(select distinct starts_at from touched where starts_at < {{ from_instant }}))
+    where starts_at = any(array(select starts_at from touched_classes))
 ),
 
 touched_bookings as (
@@ -52,7 +58,7 @@ booking_versions as (
     {{ known_ranges('touched_bookings', 'bookings') }}
 ),
 
--- That it was booked is known at once; a document that is gone takes it back.
+-- That it was booked is known at once; a document that is gone takes it back, until it is there again.
 first_versions as (
     select distinct on (source_id) *
     from booking_versions
@@ -64,10 +70,13 @@ made as (
     from first_versions
     where is_deleted is not true
     union all
-    select first_versions.*, first_versions.booked_on, gone.known_from_on, -1
+    select first_versions.*, first_versions.booked_on, turns.known_on, turns.change
     from first_versions
     inner join booking_versions as gone on first_versions.source_id = gone.source_id
-    where gone.is_deleted and gone.known_until_on = date '9999-12-31' and first_versions.is_deleted is not true
+    cross join lateral (
+        values (gone.known_from_on, -1), (gone.known_until_on, 1)
+    ) as turns (known_on, change)
+    where gone.is_deleted and first_versions.is_deleted is not true and turns.known_on < date '9999-12-31'
 ),
 
 -- An outcome is known from the day of the class, or of the cancellation, or of the version that says so.
@@ -88,14 +97,18 @@ lasting_outcomes as (
     where known_on < known_until_on
 ),
 
--- The visits of a class at which a friend was, from the day on which both are known to have come.
+-- The visits of a class at which somebody was who was a friend on its day, while both are known to have come. A friend
+-- found later does not change what has been: a day run alone would not look so far back.
 visits_with_friends as (
     select
         visits.source_id,
         visits.known_at,
-        min(greatest(visits.known_on, others.known_on, friendships.known_from_on)) as joint_known_on
+        unnest(range_agg(daterange(
+            greatest(visits.known_on, others.known_on), least(visits.known_until_on, others.known_until_on)
+        ))) as known_days
     from lasting_outcomes as visits
-    inner join friendships on visits.user_id = friendships.user_id
+    inner join friendships
+        on visits.user_id = friendships.user_id and {{ is_known('friendships', 'visits.class_on') }}
     inner join lasting_outcomes as others
         on friendships.friend_id = others.user_id
         and visits.starts_at = others.starts_at
@@ -103,13 +116,15 @@ visits_with_friends as (
         and visits.class_type is not distinct from others.class_type
     where visits.status = 'attended'
         and others.status = 'attended'
-        and greatest(visits.known_on, others.known_on, friendships.known_from_on)
-            < least(visits.known_until_on, others.known_until_on, friendships.known_until_on)
+        and greatest(visits.known_on, others.known_on) < least(visits.known_until_on, others.known_until_on)
     group by visits.source_id, visits.known_at
 ),
 
 joint_visits as (
-    select lasting_outcomes.*, visits_with_friends.joint_known_on
+    select
+        lasting_outcomes.*,
+        lower(visits_with_friends.known_days) as joint_known_on,
+        upper(visits_with_friends.known_days) as joint_known_until_on
     from lasting_outcomes
     inner join visits_with_friends
         on lasting_outcomes.source_id = visits_with_friends.source_id
@@ -131,9 +146,9 @@ changes as (
     select {{ booking_change('joint_visits', "'joint'", 'class_on', 'joint_known_on', '1') }}
     from joint_visits
     union all
-    select {{ booking_change('joint_visits', "'joint'", 'class_on', 'known_until_on', '-1') }}
+    select {{ booking_change('joint_visits', "'joint'", 'class_on', 'joint_known_until_on', '-1') }}
     from joint_visits
-    where known_until_on < date '9999-12-31'
+    where joint_known_until_on < date '9999-12-31'
 ),
 
 final as (

@@ -2,10 +2,11 @@ with versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
 ),
 
+-- A price counts from the day on which the purchase that tells it was known.
 purchases as (
     select distinct on (hp_id)
         {{ price_key('versions') }} as price_key,
-        purchased_on,
+        known_from_on,
         {{ list_price('versions') }} as list_price
     from versions
     where product is not null and price > 0
@@ -15,11 +16,11 @@ purchases as (
 price_days as (
     select
         price_key,
-        purchased_on as from_on,
+        known_from_on as from_on,
         {{ to_four_digits('percentile_disc(0.5) within group (order by list_price)') }} as list_price
     from purchases
     where list_price is not null
-    group by price_key, purchased_on
+    group by price_key, known_from_on
 ),
 
 price_pairs as (
