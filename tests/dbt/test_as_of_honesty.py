@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from tests.dbt.futures import GO_LIVE, crowd, every_future
 from tests.dbt.marts import Marts
 from tests.dbt.members import hand_written
 from tests.dbt.raw_rows import RawRows
@@ -15,7 +16,7 @@ ALMATY = ZoneInfo("Asia/Almaty")
 
 
 def studio() -> RawRows:
-    """The hand-written members and one whose booking is closed by hand."""
+    """The hand-written members, one whose booking is closed by hand, and a crowd that everything happens to."""
     raw = hand_written(ALMATY)
     for version, known_at in (("booked", "2024-05-01 10:00"), ("attended", "2024-05-03 20:00")):
         raw.booking("hasan", "2024-05-03 19:00", version, known_at=known_at, booking_id="by-hand",
@@ -24,6 +25,7 @@ def studio() -> RawRows:
     raw.hero_pass("void-1", "2024-04-20 10:00", "2024-04-21", "2024-05-20")
     raw.booking("void", "2024-05-04 19:00", booking_id="unsaid", booked_at="2024-05-01 10:00")
     friends(raw)
+    crowd(raw)
     return raw
 
 
@@ -96,7 +98,10 @@ def add_the_future(raw: RawRows) -> None:
     raw.freeze("farid-1", "2024-05-05 10:00", "2024-05-06", None, freeze_id="farid-open",
                known_at="2024-05-09 10:00", cancelled_at="2024-05-09 10:00")  # fmt: skip
     raw.member("anna", known_at="2024-05-06 10:00", city="Astana", height_cm=171.0, weight_kg=90.0)
-    raw.add("body_measurements", user_id="anna", measured_at="2024-05-06 18:00", weight_kg=66.0)
+    for measured_at, weight, known_at in (("2024-05-06 18:00", 66.0, None),
+                                          ("2024-04-25 18:00", 99.0, "2024-05-09 18:00")):  # fmt: skip
+        raw.add("body_measurements", user_id="anna", measured_at=measured_at, weight_kg=weight,
+                known_at=known_at)  # fmt: skip
     raw.booking("hasan", "2024-05-03 19:00", "no_show", known_at="2024-05-08 10:00",
                 booking_id="by-hand", booked_at="2024-05-01 10:00")  # fmt: skip
     raw.booking("void", "2024-05-04 19:00", booking_id="unsaid", booked_at="2024-05-01 10:00",
@@ -106,33 +111,66 @@ def add_the_future(raw: RawRows) -> None:
     raw.booking("irina", "2024-05-08 19:00")
     raw.add("app_sessions", user_id="lena", started_at="2024-05-06 00:00", duration_minutes=5.0)
     add_what_friends_do_next(raw)
+    every_future(raw, since="2024-05-06 08:00")
 
 
-def shared(marts: Marts, table: str, day: str, until: str) -> pl.DataFrame:
-    """Rows of a table up to `until`, in order."""
-    return marts.read(f"select * from ris.{table} where {day} <= '{until}' order by {day}, user_id")
+DAY_OF = {
+    "member_snapshot": "as_of_date", "user_week_metrics": "week_start", "fact_user_week": "week_start",
+    "ref_calendar": "calendar_date",
+}  # fmt: skip
+UNTIL = {"as_of_date": THEN, "calendar_date": THEN, "week_start": "2024-04-29"}
+
+
+def land(marts: Marts, horizon: str) -> None:
+    """What has been extracted by the horizon; extraction began long before."""
+    raw = studio()
+    if horizon != THEN:
+        add_the_future(raw)
+    known_by(raw, horizon).write(marts.url, horizon)
+    marts.execute(f"update ris_raw.extraction_log set finished_at = '{GO_LIVE}'")
+
+
+def build(marts: Marts, horizon: str) -> None:
+    """The marts as of the horizon, at once."""
+    marts.reset()
+    land(marts, horizon)
+    marts.build()
+
+
+def shared(marts: Marts, table: str) -> pl.DataFrame:
+    """Rows of a table up to 5 May, in order."""
+    day = DAY_OF[table]
+    key = day if table == "ref_calendar" else f"{day}, user_id"
+    return marts.read(f"select * from ris.{table} where {day} <= '{UNTIL[day]}' order by {key}")
+
+
+def whole(marts: Marts) -> dict[str, set[tuple]]:
+    """All rows of what a run adds to."""
+    tables = ("member_snapshot", "fact_user_week", "fact_user_day", "interval_hp", "ref_calendar")
+    return {table: set(marts.read(f"select * from ris.{table}").rows()) for table in tables}
+
+
+def looks_ahead(marts: Marts) -> dict[tuple, int]:
+    """What intervals know of the days ahead, by member, week and first day at risk."""
+    weeks = marts.read(
+        "select intervals.user_id, week_start, spell_starts_on + start_day::int, days_to_end_at_start"
+        " from ris.interval_hp as intervals join ris.core_hp_period using (hp_id)"
+        f" where week_start <= '{UNTIL['week_start']}'"
+    )
+    return {row[:3]: row[3] for row in weeks.iter_rows()}
 
 
 @pytest.fixture(scope="module")
 def before_and_after(marts: Marts) -> dict[str, tuple[pl.DataFrame, pl.DataFrame]]:
     """Snapshots and weeks that end by 5 May, as built on that day and a week later."""
     marts.timezone = str(ALMATY)
-    found = {}
+    found: dict[str, dict] = {}
     for horizon in (THEN, LATER):
-        raw = studio()
-        if horizon == LATER:
-            add_the_future(raw)
-        raw = known_by(raw, horizon)
-        marts.reset()
-        raw.write(marts.url, horizon)
-        marts.build()
-        found[horizon] = (
-            shared(marts, "member_snapshot", "as_of_date", THEN),
-            shared(marts, "user_week_metrics", "week_start", "2024-04-29"),
-            shared(marts, "fact_user_week", "week_start", "2024-04-29"),
-        )
-    names = ("member_snapshot", "user_week_metrics", "fact_user_week")
-    return {name: (found[THEN][n], found[LATER][n]) for n, name in enumerate(names)}
+        build(marts, horizon)
+        found[horizon] = {table: shared(marts, table) for table in DAY_OF}
+        found[horizon]["looks_ahead"] = looks_ahead(marts)
+        found[horizon]["whole"] = whole(marts)
+    return {name: (found[THEN][name], found[LATER][name]) for name in found[THEN]}
 
 
 def known_by(raw: RawRows, horizon: str) -> RawRows:
@@ -143,16 +181,23 @@ def known_by(raw: RawRows, horizon: str) -> RawRows:
     return raw
 
 
-@pytest.mark.parametrize("table", ["member_snapshot", "user_week_metrics", "fact_user_week"])
+@pytest.mark.parametrize("table", DAY_OF)
 def test_what_becomes_known_later_leaves_the_past_bit_for_bit(before_and_after, table: str):
     before, after = before_and_after[table]
-    day = "as_of_date" if table == "member_snapshot" else "week_start"
+    day = DAY_OF[table]
     # Older days keep only their Sundays as time goes on.
     kept = set(before[day]) & set(after[day])
     assert len(kept) >= 15
     assert after.columns == before.columns
     before, after = (frame.filter(pl.col(day).is_in(kept)) for frame in (before, after))
     assert after.rows() == before.rows()
+
+
+def test_intervals_know_of_the_days_ahead_what_was_known_before_them(before_and_after):
+    before, after = before_and_after["looks_ahead"]
+    kept = before.keys() & after.keys()
+    assert len(kept) > 300
+    assert {week: after[week] for week in kept} == {week: before[week] for week in kept}
 
 
 def test_what_became_known_is_seen_from_then_on(marts: Marts, before_and_after):
@@ -246,25 +291,33 @@ def test_a_document_that_arrives_after_go_live_is_known_from_then_on(marts: Mart
     assert (after["hp_end_corrected"], after["freeze_days_used"]) == (date(2024, 6, 6), 7)
 
 
-def test_a_month_later_a_backfill_of_the_day_gives_the_same(marts: Marts):
-    """The day itself is run on the day, and again as the only day of a run a month later."""
+@pytest.fixture(scope="module")
+def on_the_day_and_after(marts: Marts, before_and_after) -> tuple[list[tuple], dict]:
+    """The snapshot of 5 May as made on that day, and all tables after one more run, of the week that followed."""
     marts.timezone = str(ALMATY)
-    found = []
-    for horizon in (THEN, "2024-06-09"):
-        raw = studio()
-        if horizon != THEN:
-            add_the_future(raw)
-        raw = known_by(raw, horizon)
-        marts.reset()
-        raw.write(marts.url, horizon)
-        # On a fresh database the first run carries all history; a month later the day is run once more.
-        marts.build()
-        if horizon != THEN:
-            marts.run(THEN, THEN)
-        found.append(
-            marts.read(
-                f"select * from ris.member_snapshot where as_of_date = '{THEN}' order by user_id"
-            )
-        )
-    assert found[0].height > 6
-    assert found[1].rows() == found[0].rows()
+    build(marts, THEN)
+    on_the_day = snapshots_of_then(marts)
+    land(marts, LATER)
+    marts.run("2024-05-06", LATER)
+    return on_the_day, whole(marts)
+
+
+def snapshots_of_then(marts: Marts) -> list[tuple]:
+    query = f"select * from ris.member_snapshot where as_of_date = '{THEN}' order by user_id"
+    return marts.read(query).rows()
+
+
+def test_what_a_run_adds_is_what_one_run_over_all_makes(on_the_day_and_after, before_and_after):
+    _, added = on_the_day_and_after
+    _, at_once = before_and_after["whole"]
+    differing = {table: len(rows ^ at_once[table]) for table, rows in added.items()}
+    assert differing == dict.fromkeys(added, 0)
+
+
+def test_a_month_later_a_backfill_of_the_day_gives_the_same(marts: Marts, on_the_day_and_after):
+    on_the_day, _ = on_the_day_and_after
+    # On a fresh database the first run carries all history; then the day is run once more.
+    build(marts, "2024-06-09")
+    marts.run(THEN, THEN)
+    assert len(on_the_day) > 6
+    assert snapshots_of_then(marts) == on_the_day
