@@ -200,9 +200,7 @@ class BoostedHazard(SurvivalEstimator):
 
     def _added(self, booster: Any, features: Array) -> Array:
         """What the trees of a booster add to the log hazard."""
-        return ENGINES[self.engine].predict(
-            booster, features, rounds=self.rounds_, is_margin=True, threads=self.threads_
-        )
+        return ENGINES[self.engine].added(booster, features, self.threads_, self.rounds_)
 
     def _hazard(self, matrix: Array) -> Array:
         return np.exp(np.clip(self._scores(matrix), -30, 30)) * self.baseline_

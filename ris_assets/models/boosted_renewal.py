@@ -41,7 +41,7 @@ class BoostedRenewal:
 
     def predict(self, matrix: Array) -> Array:
         """Probabilities, one a row."""
-        return self._engine().predict(self._fitted, matrix, threads=threads_for(len(matrix)))
+        return self._engine().said(self._fitted, matrix, threads_for(len(matrix)))
 
     def importance(self) -> Array:
         """Total gain of each matrix column."""

@@ -117,9 +117,8 @@ class BoostedWeeks(HazardModel):
 
     def _added(self, features: Array) -> Array:
         """What the trees add to the log hazard."""
-        return ENGINES[self.engine].predict(
-            self.trees, features, is_margin=True, threads=self.threads or threads_for(len(features))
-        )
+        threads = self.threads or threads_for(len(features))
+        return ENGINES[self.engine].added(self.trees, features, threads)
 
     def importance(self) -> dict[str, float]:
         """Catalogue feature -> share of importance: the trees' gain and the linear weights, half each."""

@@ -3,10 +3,11 @@
 What is boosted, and with which settings, stands with each family.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -88,16 +89,31 @@ def threads_for(rows: int) -> int:
     return THREADS if rows >= MANY_ROWS else 1
 
 
-class Engine(Protocol):
-    """A library that boosts. Boosters are its own objects."""
+@dataclass(frozen=True)
+class Aim:
+    """What a training is after.
 
-    def params(self, trees: Trees) -> dict[str, Any]:
-        """Settings under the engine's names."""
+    Attributes:
+        likelihood: None where the settings name the objective.
+        held_out: rows to be judged on while trees are grown, if any.
+        patience: trees in a row that may leave the loss there as it is.
+        seen: filled by the engine: `HELD_OUT` -> name of the loss -> its value after each tree.
+    """
+
+    likelihood: Likelihood | None
+    held_out: Rows | None = None
+    patience: int = 0
+    seen: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+
+class Engine(ABC):
+    """A library that boosts. Boosters are its own objects."""
 
     def boost(
         self, params: Params, training: Rows, rounds: int, likelihood: Likelihood | None = None
     ) -> Any:
         """A booster of so many trees; without a likelihood `params` name the objective."""
+        return self._train(params, training, rounds, Aim(likelihood))
 
     def race(
         self,
@@ -113,36 +129,52 @@ class Engine(Protocol):
             The booster, at least up to its lowest loss (LightGBM drops what comes after), and the loss on the second
             part before the first tree and after each.
         """
+        training, held_out = parts
+        aim = Aim(likelihood, held_out, patience)
+        booster = self._train(params, training, rounds, aim)
+        margin = np.zeros(len(held_out.target)) if held_out.margin is None else held_out.margin
+        (after,) = aim.seen[HELD_OUT].values()
+        return booster, np.array([likelihood.loss(margin, held_out.target), *after])
 
-    def predict(
-        self,
-        booster: Any,
-        features: Array,
-        *,
-        rounds: int = 0,
-        is_margin: bool = False,
-        threads: int = 1,
-    ) -> Array:
-        """Of the first `rounds` trees (0: all): on the scale of the target, or what the trees alone add to a margin."""
+    @abstractmethod
+    def params(self, trees: Trees) -> dict[str, Any]:
+        """Settings under the engine's names."""
 
+    @abstractmethod
+    def _train(self, params: Params, rows: Rows, rounds: int, aim: Aim) -> Any:
+        """A booster."""
+
+    @abstractmethod
+    def said(self, booster: Any, features: Array, threads: int) -> Array:
+        """(rows,): predictions on the scale of the target."""
+
+    @abstractmethod
+    def added(self, booster: Any, features: Array, threads: int, rounds: int = 0) -> Array:
+        """(rows,): what the first `rounds` trees (0: all) add to the margin."""
+
+    @abstractmethod
     def gain(self, booster: Any) -> Array:
         """(columns,): total gain."""
 
+    @abstractmethod
     def contributions(self, booster: Any, features: Array) -> Array:
         """(rows, columns): what each column adds to the margin beside the mean (TreeSHAP)."""
 
+    @abstractmethod
     def rounds(self, booster: Any) -> int:
         """Trees of a booster."""
 
-    def save(self, booster: Any, path: Path) -> None:
-        """Write in the engine's own format."""
-
+    @abstractmethod
     def load(self, path: Path, threads: int) -> Any:
         """Read what `save` wrote."""
 
+    def save(self, booster: Any, path: Path) -> None:
+        """Write in the engine's own format."""
+        booster.save_model(path)
 
-class Xgboost:
-    """XGBoost's histogram trees."""
+
+class Xgboost(Engine):
+    """XGBoost's histogram trees. How many threads predict, the booster knows."""
 
     def params(self, trees: Trees) -> dict[str, Any]:
         """Settings under XGBoost's names."""
@@ -154,46 +186,17 @@ class Xgboost:
             "nthread": trees.threads,
         }  # fmt: skip
 
-    def boost(
-        self, params: Params, training: Rows, rounds: int, likelihood: Likelihood | None = None
-    ) -> Any:
-        """A booster of so many trees."""
-        return self._train(params, training, rounds, likelihood)
-
-    def race(
-        self,
-        params: Params,
-        parts: tuple[Rows, Rows],
-        rounds: int,
-        likelihood: Likelihood,
-        patience: int,
-    ) -> tuple[Any, Array]:
-        """A booster, and losses on the second part."""
-        import xgboost
-
-        training, held_out = parts
-        seen: dict[str, Any] = {}
-        data = xgboost.DMatrix(**self._data(params, held_out))
-        booster = self._train(
-            params, training, rounds, likelihood,
-            evals=[(data, HELD_OUT)], early_stopping_rounds=patience, evals_result=seen,
-        )  # fmt: skip
-        return booster, _losses(likelihood, held_out, seen[HELD_OUT])
-
-    def _train(
-        self,
-        params: Params,
-        training: Rows,
-        rounds: int,
-        likelihood: Likelihood | None,
-        **options: Any,
-    ) -> Any:
+    def _train(self, params: Params, rows: Rows, rounds: int, aim: Aim) -> Any:
         import xgboost
 
         bins = params.get("max_bin", 256)
-        data = xgboost.QuantileDMatrix(**self._data(params, training), max_bin=bins)
-        own, how = self._objective(likelihood)
-        return xgboost.train({**params, **own}, data, rounds, verbose_eval=False, **how, **options)
+        data = xgboost.QuantileDMatrix(**self._data(params, rows), max_bin=bins)
+        own, how = self._objective(aim.likelihood)
+        if aim.held_out is not None:
+            held_out = xgboost.DMatrix(**self._data(params, aim.held_out))
+            how |= {"evals": [(held_out, HELD_OUT)], "evals_result": aim.seen,
+                    "early_stopping_rounds": aim.patience}  # fmt: skip
+        return xgboost.train({**params, **own}, data, rounds, verbose_eval=False, **how)
 
     def _data(self, params: Params, rows: Rows) -> dict[str, Any]:
         return {
@@ -217,24 +220,17 @@ class Xgboost:
             ),
         }
 
-    def predict(
-        self,
-        booster: Any,
-        features: Array,
-        *,
-        rounds: int = 0,
-        is_margin: bool = False,
-        threads: int = 1,
-    ) -> Array:
-        """Of the first `rounds` trees; how many threads the booster knows."""
-        said = booster.inplace_predict(
-            features,
-            iteration_range=(0, min(rounds, booster.num_boosted_rounds())),
-            predict_type="margin" if is_margin else "value",
-            base_margin=np.zeros(len(features)) if is_margin else None,
-            missing=np.nan,
-        )
-        return said.astype(float)
+    def said(self, booster: Any, features: Array, threads: int) -> Array:
+        """Predictions."""
+        return booster.inplace_predict(features, missing=np.nan).astype(float)
+
+    def added(self, booster: Any, features: Array, threads: int, rounds: int = 0) -> Array:
+        """Margins from zero."""
+        found = booster.inplace_predict(
+            features, iteration_range=(0, min(rounds, booster.num_boosted_rounds())),
+            predict_type="margin", base_margin=np.zeros(len(features)), missing=np.nan,
+        )  # fmt: skip
+        return found.astype(float)
 
     def gain(self, booster: Any) -> Array:
         """Total gain; a column in no split has none."""
@@ -252,18 +248,14 @@ class Xgboost:
         """Trees of a booster."""
         return booster.num_boosted_rounds()
 
-    def save(self, booster: Any, path: Path) -> None:
-        """Write UBJSON or JSON, by the name's ending."""
-        booster.save_model(path)
-
     def load(self, path: Path, threads: int) -> Any:
-        """Read what `save` wrote."""
+        """Read UBJSON or JSON, by the name's ending."""
         import xgboost
 
         return xgboost.Booster({"nthread": threads}, model_file=path)
 
 
-class Lightgbm:
+class Lightgbm(Engine):
     """LightGBM's trees, deterministic."""
 
     def params(self, trees: Trees) -> dict[str, Any]:
@@ -277,39 +269,17 @@ class Lightgbm:
             "verbosity": -1, "deterministic": True, "force_row_wise": True,
         }  # fmt: skip
 
-    def boost(
-        self, params: Params, training: Rows, rounds: int, likelihood: Likelihood | None = None
-    ) -> Any:
-        """A booster of so many trees."""
+    def _train(self, params: Params, rows: Rows, rounds: int, aim: Aim) -> Any:
         import lightgbm
 
-        own = {**params, **self._objective(likelihood)}
-        return lightgbm.train(own, lightgbm.Dataset(**self._data(training)), rounds)
-
-    def race(
-        self,
-        params: Params,
-        parts: tuple[Rows, Rows],
-        rounds: int,
-        likelihood: Likelihood,
-        patience: int,
-    ) -> tuple[Any, Array]:
-        """A booster, and losses on the second part."""
-        import lightgbm
-
-        training, held_out = (self._data(rows) for rows in parts)
-        seen: dict[str, Any] = {}
-        data = lightgbm.Dataset(**training)
-        booster = lightgbm.train(
-            {**params, **self._objective(likelihood)}, data, rounds,
-            valid_sets=[data.create_valid(**held_out)], valid_names=[HELD_OUT],
-            feval=None if likelihood.slopes is None
-            else lambda margin, rows: ("nll", likelihood.loss(margin, rows.get_label()), False),
-            callbacks=[
-                lightgbm.early_stopping(patience, verbose=False), lightgbm.record_evaluation(seen)
-            ],
-        )  # fmt: skip
-        return booster, _losses(likelihood, parts[1], seen[HELD_OUT])
+        data = lightgbm.Dataset(**self._data(rows))
+        how: dict[str, Any] = {}
+        if aim.held_out is not None:
+            stop = lightgbm.early_stopping(aim.patience, verbose=False)
+            how = {"valid_sets": [data.create_valid(**self._data(aim.held_out))],
+                   "valid_names": [HELD_OUT], "feval": self._loss(aim.likelihood),
+                   "callbacks": [stop, lightgbm.record_evaluation(aim.seen)]}  # fmt: skip
+        return lightgbm.train({**params, **self._objective(aim.likelihood)}, data, rounds, **how)
 
     def _data(self, rows: Rows) -> dict[str, Any]:
         return {
@@ -330,20 +300,22 @@ class Lightgbm:
             "metric": "none",
         }
 
-    def predict(
-        self,
-        booster: Any,
-        features: Array,
-        *,
-        rounds: int = 0,
-        is_margin: bool = False,
-        threads: int = 1,
-    ) -> Array:
-        """Of the first `rounds` trees."""
-        said = booster.predict(
-            features, raw_score=is_margin, num_iteration=rounds or -1, num_threads=threads
+    def _loss(self, likelihood: Likelihood | None) -> Callable[..., Any] | None:
+        """None where the engine has it itself."""
+        if likelihood is None or likelihood.slopes is None:
+            return None
+        return lambda margin, rows: ("nll", likelihood.loss(margin, rows.get_label()), False)
+
+    def said(self, booster: Any, features: Array, threads: int) -> Array:
+        """Predictions."""
+        return np.asarray(booster.predict(features, num_threads=threads), dtype=float)
+
+    def added(self, booster: Any, features: Array, threads: int, rounds: int = 0) -> Array:
+        """Margins from zero."""
+        found = booster.predict(
+            features, raw_score=True, num_iteration=rounds or -1, num_threads=threads
         )
-        return np.asarray(said, dtype=float)
+        return np.asarray(found, dtype=float)
 
     def gain(self, booster: Any) -> Array:
         """Total gain."""
@@ -357,22 +329,11 @@ class Lightgbm:
         """Trees of a booster."""
         return booster.num_trees()
 
-    def save(self, booster: Any, path: Path) -> None:
-        """Write LightGBM's text."""
-        booster.save_model(path)
-
     def load(self, path: Path, threads: int) -> Any:
-        """Read what `save` wrote; predictions are told their threads themselves."""
+        """Read text; predictions are told their threads themselves."""
         import lightgbm
 
         return lightgbm.Booster(model_file=path)
 
 
 ENGINES: dict[EngineName, Engine] = {"xgboost": Xgboost(), "lightgbm": Lightgbm()}
-
-
-def _losses(likelihood: Likelihood, held_out: Rows, seen: Mapping[str, list[float]]) -> Array:
-    """Before the first tree and after each."""
-    margin = np.zeros(len(held_out.target)) if held_out.margin is None else held_out.margin
-    (after,) = seen.values()
-    return np.array([likelihood.loss(margin, held_out.target), *after])

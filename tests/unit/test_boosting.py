@@ -43,7 +43,7 @@ def test_losses_are_those_of_the_margins(engine, likelihood):
     assert np.argmin(losses) <= engine.rounds(booster) < len(losses)
     assert losses.min() < losses[0]
     for count in (1, 5, engine.rounds(booster)):
-        added = engine.predict(booster, held_out.features, rounds=count, is_margin=True)
+        added = engine.added(booster, held_out.features, threads=1, rounds=count)
         expected = likelihood.loss(held_out.margin + added, held_out.target)
         assert losses[count] == pytest.approx(expected, rel=1e-5)
     assert losses[0] == likelihood.loss(held_out.margin, held_out.target)
@@ -53,14 +53,14 @@ def test_losses_are_those_of_the_margins(engine, likelihood):
 def test_what_is_told_of_trees_survives_their_file(engine, likelihood, tmp_path):
     booster = engine.boost(engine.params(TREES), rows(0), 20, likelihood)
     features = rows(1).features
-    added = engine.predict(booster, features, is_margin=True)
+    added = engine.added(booster, features, threads=1)
     assert np.argmax(engine.gain(booster)) == 0 and len(engine.gain(booster)) == 3
     parts = engine.contributions(booster, features)
     assert parts.shape == features.shape
     assert np.ptp(added - parts.sum(axis=1)) < 1e-5  # all but the mean
     engine.save(booster, tmp_path / "booster.ubj")
     back = engine.load(tmp_path / "booster.ubj", threads=1)
-    assert (engine.predict(back, features, is_margin=True) == added).all()
+    assert (engine.added(back, features, threads=1) == added).all()
     assert engine.rounds(back) == 20
 
 
