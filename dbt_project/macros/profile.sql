@@ -29,8 +29,7 @@ clan_joins as (
         user_id,
         known_on as joined_on,
         lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, acted_at) as next_on
-    from {{ ref('stg_social_actions') }}
-    where kind = 'clan_joined'
+    from {{ ref('int_clan_joins') }}
 ),
 
 known_profiles as (

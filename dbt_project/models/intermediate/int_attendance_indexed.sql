@@ -9,17 +9,13 @@
 }}
 
 with visits as (
-    select activity_date, known_on, sum(visit_count) as visit_count
-    from {{ ref('int_user_days_measured') }}
-    where visit_count <> 0 and activity_date > {{ window_start() }} - 364
-    group by activity_date, known_on
+    select * from {{ ref('int_daily_visits') }}
 ),
 
 -- The first day of visits, as each step back became known.
 first_visits as (
     select known_on, min(min(activity_date)) over (order by known_on) as first_visit_on
-    from {{ ref('int_user_days_measured') }}
-    where visit_count <> 0
+    from visits
     group by known_on
 ),
 

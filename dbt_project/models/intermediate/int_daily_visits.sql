@@ -1,0 +1,25 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['known_on']}],
+        pre_hook="{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
+    )
+}}
+
+with days as (
+    select * from {{ ref('int_user_days_measured') }}
+    where visit_count <> 0 and known_on <= {{ window_end() }}
+        {%- if adds_to_its_rows() %}
+        and known_on >= {{ window_start() }}
+        {%- endif %}
+),
+
+final as (
+    select activity_date, known_on, sum(visit_count)::int as visit_count
+    from days
+    group by activity_date, known_on
+)
+
+select * from final
