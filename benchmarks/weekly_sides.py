@@ -133,10 +133,10 @@ def _absences(
     ends = pd.DataFrame({"window_end": weeks["window_end"].unique()})
     taught = classes.merge(ends, how="cross")
     age = (taught["window_end"] - taught["activity_date"]).dt.days
-    taught = taught[
-        age.between(0, COACH_GONE_DAYS) & (taught["known_on"] <= taught["window_end"])
-    ]
-    last_class = taught.groupby(["coach_id", "window_end"])["activity_date"].max().rename("class_on")
+    taught = taught[age.between(0, COACH_GONE_DAYS) & (taught["known_on"] <= taught["window_end"])]
+    last_class = (
+        taught.groupby(["coach_id", "window_end"])["activity_date"].max().rename("class_on")
+    )
     coaches = pd.DataFrame({"coach_id": last["coach_id"], "window_end": weeks["window_end"]})
     coach = coaches.join(last_class, on=["coach_id", "window_end"])
     absent = (coach["window_end"] - coach["class_on"]).dt.days.fillna(COACH_GONE_DAYS)
@@ -158,7 +158,9 @@ def _changes(weeks: pd.DataFrame, readings: pd.DataFrame, scores: pd.DataFrame) 
     scores["assessment_change"] = scores.groupby(["user_id", "kind"], dropna=False)["score"].diff()
     found = []
     for changes in (body, scores[["user_id", "known_on", "assessment_change"]]):
-        key = weeks[["user_id", "window_end"]].reset_index().sort_values("window_end", kind="stable")
+        key = (
+            weeks[["user_id", "window_end"]].reset_index().sort_values("window_end", kind="stable")
+        )
         as_of = pd.merge_asof(
             key, changes, left_on="window_end", right_on="known_on", by="user_id"
         ).set_index("index")
@@ -202,7 +204,9 @@ def _metrics(
     weeks: pd.DataFrame, states: pd.DataFrame, sums: pd.DataFrame, spreads: pd.DataFrame
 ) -> pd.DataFrame:
     weeks = pd.concat([weeks, states], axis=1).set_index(KEY).drop(columns=["window_end"])
-    weeks = weeks.rename(columns={"lost_friend_count": "friends_lost", "frozen_days": "freeze_days"})
+    weeks = weeks.rename(
+        columns={"lost_friend_count": "friends_lost", "frozen_days": "freeze_days"}
+    )
     friends_known = weeks.pop("active_friend_count").notna()
     weeks["freeze_days"] = weeks["freeze_days"].fillna(0)
     s = sums.reindex(weeks.index).fillna(0.0)

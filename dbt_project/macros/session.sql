@@ -77,3 +77,11 @@
 {% macro adds_to_its_rows() -%}
     {{ return(this is not none and is_incremental()) }}
 {%- endmacro %}
+
+{#
+    What a day reads is of the same days and should lie together: read from one page a row, it takes four times as long.
+    Rows that are added day by day come in order.
+#}
+{% macro stored_by_day() -%}
+    {{ 'order by activity_date' if opens_at_the_beginning() }}
+{%- endmacro %}

@@ -2,11 +2,11 @@
 
 import itertools
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 import polars as pl
@@ -17,6 +17,7 @@ from ris_assets.features.norms import SPAN_WEEKS, STREAKS, norm_columns, week_no
 from ris_assets.partitions import Window, daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource, copy_typed
 
+T = TypeVar("T")
 _BEGINNING = date(1900, 1, 1)
 BLOCK_ROWS = 250_000
 """Member-weeks held at once: about 600 MB with their norms."""
@@ -82,23 +83,30 @@ def write_norms(
 ) -> Counts:
     """Replace the norms of the weeks from `first` through `last`, in one transaction.
 
-    Members are taken in blocks, so that memory does not grow with the studio; one is written while the next is
-    worked out.
+    Members are taken in blocks, so that memory does not grow with the studio: one is read and one is written while
+    another is worked out.
     """
     metrics = active_metrics(postgres)
     table = norm_table(metrics)
     postgres.ensure_table(table)
     counts = Counts(metrics=len(metrics))
     blocks = _blocks(postgres, first, last)
-    with postgres.connect() as connection, ThreadPoolExecutor(1, "norms-copy") as writer:
+
+    def read(members: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return _read_block(postgres, metrics, first, last, members)
+
+    with (
+        postgres.connect() as connection,
+        ThreadPoolExecutor(1, "norms-copy") as writer,
+        ThreadPoolExecutor(1, "norms-read") as reader,
+    ):
         is_all = _clear(connection, table, first, last)
         copying: Future[int] | None = None
-        for number, members in enumerate(blocks, 1):
-            norms, read = _norms_of(postgres, metrics, first, last, members)
-            counts.read += read
+        for number, (weeks, longer) in enumerate(_one_ahead(reader, read, blocks), 1):
+            norms = _norms_of(weeks, longer, metrics, first).select(table.column_names)
+            counts.read += weeks.height
             counts.written += copying.result() if copying else 0
-            rows = norms.select(table.column_names)
-            copying = writer.submit(copy_typed, connection, table.qualified, rows)
+            copying = writer.submit(copy_typed, connection, table.qualified, norms)
             if len(blocks) > 1:
                 progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
         counts.written += copying.result() if copying else 0
@@ -107,22 +115,39 @@ def write_norms(
     return counts
 
 
-def _norms_of(
+def _one_ahead(pool: Executor, work: Callable[[str], T], items: Sequence[str]) -> Iterator[T]:
+    """What `work` makes of each item, the next under way while one is used."""
+    coming: Future[T] | None = None
+    for item in items:
+        following = pool.submit(work, item)
+        if coming:
+            yield coming.result()
+        coming = following
+    if coming:
+        yield coming.result()
+
+
+def _read_block(
     postgres: PostgresResource, metrics: list[str], first: date, last: date, members: str
-) -> tuple[pl.DataFrame, int]:
-    """Norms of some members' weeks, and how many weeks they were made of."""
-    streaks = [metric for metric in metrics if metric in STREAKS]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Some members' weeks, and what streaks are counted of, which looks back twice as far."""
     plain = [metric for metric in metrics if metric not in STREAKS]
+    counted = sorted({STREAKS[metric] for metric in metrics if metric in STREAKS})
     weeks = postgres.read(_weeks_sql(plain, _first_normed(first), first, last, members))
-    norms = week_norms(weeks, plain, first=first)
-    if streaks:
-        counted = sorted({STREAKS[metric] for metric in streaks})
-        longer = postgres.read(_weeks_sql(counted, _earliest(first), first, last, members))
-        key = ["user_id", "week_start"]
-        norms = norms.join(
-            week_norms(longer, streaks, first=first), on=key, how="left", validate="1:1"
-        )
-    return norms, weeks.height
+    if set(counted) <= set(plain) and _earliest(first) == _first_normed(first):
+        return weeks, weeks
+    return weeks, postgres.read(_weeks_sql(counted, _earliest(first), first, last, members))
+
+
+def _norms_of(
+    weeks: pl.DataFrame, longer: pl.DataFrame, metrics: list[str], first: date
+) -> pl.DataFrame:
+    streaks = [metric for metric in metrics if metric in STREAKS]
+    norms = week_norms(weeks, [metric for metric in metrics if metric not in STREAKS], first=first)
+    if not streaks:
+        return norms
+    key = ["user_id", "week_start"]
+    return norms.join(week_norms(longer, streaks, first=first), on=key, how="left", validate="1:1")
 
 
 def _clear(connection: psycopg.Connection, table: Table, first: date, last: date) -> bool:
@@ -144,7 +169,7 @@ def _blocks(postgres: PostgresResource, first: date, last: date) -> list[str]:
     """Conditions that part the members into blocks of about `BLOCK_ROWS` weeks."""
     rows = postgres.read(
         "select count(*)::int8 as weeks from ris.user_week_metrics"
-        f" where week_start between '{_earliest(first)}' and '{last}'"
+        f" where week_start between '{_first_normed(first)}' and '{last}'"
     )["weeks"][0]
     count = -(-rows // BLOCK_ROWS)
     if count <= 1:

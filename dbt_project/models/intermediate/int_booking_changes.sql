@@ -157,3 +157,4 @@ final as (
 )
 
 select * from final
+{{ stored_by_day() }}

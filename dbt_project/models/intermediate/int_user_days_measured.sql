@@ -212,3 +212,4 @@ where
     {%- for measure in day_measures() %}
     {{ 'or ' if not loop.first }}{{ measure.name }} <> 0
     {%- endfor %}
+{{ stored_by_day() }}

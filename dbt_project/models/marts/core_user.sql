@@ -46,7 +46,8 @@ days as (
 ),
 
 visits as (
-    select * from {{ ref('int_booking_changes') }}
+    select user_id, club_id, coach_id, class_type, class_hour, starts_at, change
+    from {{ ref('int_booking_changes') }}
     where activity_date > {{ horizon() }} - 182 and what = 'attended'
 ),
 
