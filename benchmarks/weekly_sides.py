@@ -28,6 +28,7 @@ WEEKLY = (
 )  # fmt: skip
 """The models that make the weekly metrics of what a day's tables hold."""
 SPAN, HALF_LIFE, MIN_OBSERVED = 26, 6.0, 4
+RECENT, RECENT_HALF_LIFE = 8, 2.5
 COACH_GONE_DAYS = 60
 KEY = ["user_id", "week_start"]
 
@@ -256,21 +257,25 @@ def _norms(metrics: pd.DataFrame) -> pd.DataFrame:
     streak = came.groupby([came.index.get_level_values(0), runs]).cumsum().clip(upper=SPAN)
     whole["visit_streak_weeks"] = streak.where(whole["visits"].notna()).astype(float)
     by_member = whole.groupby(level=0, sort=False)
-    total = weight = 0.0
-    for back in range(1, SPAN + 1):
-        shifted = by_member.shift(back)
-        share = 0.5 ** ((back - 1) / HALF_LIFE)
-        total = total + shifted.fillna(0.0) * share
-        weight = weight + shifted.notna() * share
+
+    def weighted(span: int, half_life: float) -> pd.DataFrame:
+        total = weight = 0.0
+        for back in range(1, span + 1):
+            shifted = by_member.shift(back)
+            share = 0.5 ** ((back - 1) / half_life)
+            total = total + shifted.fillna(0.0) * share
+            weight = weight + shifted.notna() * share
+        return total / weight.replace(0, np.nan)
+
     before = by_member.shift(1)
     last = before.groupby(level=0, sort=False)
     observed = last.rolling(SPAN, min_periods=0).count().droplevel(0)
     enough = observed >= MIN_OBSERVED
-    norms = {"ewma": (total / weight.replace(0, np.nan)).where(enough)}
+    norms = {"ewma": weighted(SPAN, HALF_LIFE).where(enough)}
     for name, quantile in (("p25", 0.25), ("p50", 0.5), ("p75", 0.75)):
         rolled = last.rolling(SPAN, min_periods=MIN_OBSERVED).quantile(quantile)
         norms[name] = rolled.droplevel(0)
-    norms["recent"] = last.rolling(4, min_periods=1).mean().droplevel(0)
+    norms["recent"] = weighted(RECENT, RECENT_HALF_LIFE)
     parts = [whole, *(frame.add_suffix(f"_{name}") for name, frame in norms.items())]
     parts.append((whole - norms["ewma"]).add_suffix("_delta"))
     return pd.concat(parts, axis=1).reindex(metrics.index)

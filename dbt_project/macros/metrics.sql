@@ -308,7 +308,7 @@ metrics as (
         ('_p25', ': first quartile of the 26 weeks before'),
         ('_p50', ': median of the 26 weeks before'),
         ('_p75', ': third quartile of the 26 weeks before'),
-        ('_recent', ': mean of the last four complete weeks'),
+        ('_recent', ': mean of the last eight complete weeks, halving in 2.5'),
     ]) }}
 {% endmacro %}
 

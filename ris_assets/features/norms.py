@@ -15,7 +15,7 @@ SPAN_WEEKS = 26
 HALF_LIFE_WEEKS = 6.0
 MIN_OBSERVED_WEEKS = 4
 QUARTILES = {"p25": 0.25, "p50": 0.50, "p75": 0.75}
-RECENT_WEEKS = 4
+RECENT_WEEKS, RECENT_HALF_LIFE_WEEKS = 8, 2.5
 NORM_SUFFIXES = ("ewma", *QUARTILES, "recent")
 _SORTED_AT_ONCE = 20_000
 STREAKS = {"visit_streak_weeks": "visits"}
@@ -51,8 +51,9 @@ def week_norms(
         (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m, s_before for each
         streak s: how long it was a week earlier), float64, in the order of `weeks`. The EWMA is
         sum(w_k x_k) / sum(w_k) over observed weeks with w_k = 2 ** (-(k - 1) / half_life) for the k-th week
-        back; quartiles interpolate linearly. m_recent, the mean of the last four weeks, is what the member
-        did lately rather than what is usual: it needs one observed week only.
+        back; quartiles interpolate linearly. m_recent, the same mean of the last eight weeks with half the
+        weight 2.5 weeks further back, is what the member did lately rather than what is usual: it needs one
+        observed week only.
 
     Raises:
         ValueError: a week that is not a Monday, or the same member and week twice.
@@ -123,7 +124,7 @@ def _norms_at(
     return {
         "ewma": _ewma(flat, span, half_life, min_observed)[places],
         **_quartiles(places, flat, span, min_observed),
-        "recent": _ewma(flat, RECENT_WEEKS, np.inf, 1)[places],
+        "recent": _ewma(flat, RECENT_WEEKS, RECENT_HALF_LIFE_WEEKS, 1)[places],
     }
 
 

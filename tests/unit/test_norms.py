@@ -48,10 +48,11 @@ def test_zero_is_observed_and_null_is_not():
     assert norm_at({0: 0, 1: 0, 2: None, 3: 0, 4: 1}, 4)["visits_ewma"] is None
 
 
-def test_what_was_done_lately_is_the_mean_of_four_weeks_and_needs_only_one():
-    assert norm_at({0: 50, 1: 1, 2: 2, 3: None, 4: 3, 5: 9}, 5)["visits_recent"] == 2
+def test_what_was_done_lately_fades_within_eight_weeks_and_needs_only_one():
+    # Five weeks apart are two half-lives: 4 counts four times as much as 14.
+    assert norm_at({0: 50, 1: None, 3: 14, 8: 4, 9: 1}, 9)["visits_recent"] == pytest.approx(6)
     assert norm_at({0: 3, 1: 9}, 1)["visits_recent"] == 3
-    assert norm_at({0: 3, 5: 9}, 5)["visits_recent"] is None
+    assert norm_at({0: 3, 9: 9}, 9)["visits_recent"] is None
 
 
 def test_a_gap_counts_by_calendar_and_weights_are_renormalised():
@@ -137,6 +138,8 @@ def reference(weeks: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
             norms[f"{metric}_ewma"] = np.average(seen, weights=weights) if known else np.nan
             for name, q in {"p25": 25, "p50": 50, "p75": 75}.items():
                 norms[f"{metric}_{name}"] = np.percentile(seen, q) if known else np.nan
-            norms[f"{metric}_recent"] = past[age[past.index] <= 4][metric].mean()
+            late = seen[age[seen.index] <= 8]
+            fading = 0.5 ** ((age[late.index] - 1) / 2.5)
+            norms[f"{metric}_recent"] = np.average(late, weights=fading) if len(late) else np.nan
         out.append(norms)
     return pd.DataFrame(out)
