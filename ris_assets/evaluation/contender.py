@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
+from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.split import Windows
 from ris_assets.features.matrix import FeatureSet
 
@@ -62,9 +63,27 @@ def said_by(
 ) -> tuple[bool, Array | None]:
     """Whether a champion is in office, and what it says of the test window; None if it has seen that window.
 
-    One that reads a column which the snapshot no longer has cannot score either: it is in office no more.
+    One that cannot score is in office no more.
     """
-    if champion is None or not set(champion.features.columns) <= set(windows.test.columns):
+    if champion is None or not in_office(champion, windows):
         return False, None
     is_later = fitted_through is None or fitted_through > windows.cuts.fit
     return True, None if is_later else says(champion)
+
+
+def unjudged(
+    why: str, challenger: Readable, champion: Readable | None, windows: Windows
+) -> Verdict:
+    """The verdict where there is too little to judge by: who promises no more than it knows may score.
+
+    A champion that knows more stays.
+    """
+    reads = len(champion.features.columns) if champion and in_office(champion, windows) else 0
+    if reads > len(challenger.features.columns):
+        return Verdict(False, f"Keep: {why}; the champion has learned from more", (why,))
+    return Verdict(True, f"Promote: {why}", (why,))
+
+
+def in_office(champion: Readable, windows: Windows) -> bool:
+    """Whether the snapshot has all columns that the champion reads: without them it cannot score."""
+    return set(champion.features.columns) <= set(windows.test.columns)

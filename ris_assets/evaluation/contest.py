@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.contender import loss_of, said_by, winner_of
+from ris_assets.evaluation.contender import loss_of, said_by, unjudged, winner_of
 from ris_assets.evaluation.gate import Evidence, Verdict, judge, rule_shares
 from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.probability_scores import DEFAULT_COSTS, Costs
@@ -220,7 +220,7 @@ def judge_renewal(
     """
     tier = tier_of(windows)
     if winner.model.basis != "model":
-        return Verdict(True, f"Promote: {told(tier, windows)}", (told(tier, windows),))
+        return unjudged(told(tier, windows), winner.model, champion, windows)
     test = windows.test
 
     def says(model: RenewalModel) -> Array:

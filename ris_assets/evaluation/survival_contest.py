@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.contender import loss_of, said_by, winner_of
+from ris_assets.evaluation.contender import loss_of, said_by, unjudged, winner_of
 from ris_assets.evaluation.gate import Evidence, Verdict, judge
 from ris_assets.evaluation.metrics import log_loss
 from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
@@ -181,8 +181,7 @@ def judge_survival(
     """
     tier, test = tier_of(windows, TARGET, UNIT), windows.test
     if tier not in (Tier.FULL, Tier.SMALL):
-        why = told(tier, windows, TARGET, UNIT)
-        return Verdict(True, f"Promote: {why}", (why,))
+        return unjudged(told(tier, windows, TARGET, UNIT), model, champion, windows)
     has_champion, said = said_by(
         champion, fitted_through, windows, lambda one: one.predict_hazard(test)
     )

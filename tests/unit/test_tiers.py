@@ -55,6 +55,17 @@ def test_no_size_of_studio_is_scored_worse_than_by_the_base_rate(large, members)
     assert log_loss(outcome, said, ones) <= log_loss(outcome, base, ones) + 0.005
 
 
+def test_too_little_data_does_not_replace_a_champion_that_learned_from_more(large):
+    champion = scoring_model(of_members(large, 300))[0]
+    assert champion.basis == "model"
+    windows = contest.renewal_windows(of_members(large, 4).labelled, large.horizon)
+    winner = winner_of(contest.fit_contenders(windows, CATALOG))
+    verdict = contest.judge_renewal(winner, windows, champion, windows.cuts.fit)
+    assert (winner.model.basis, verdict.is_promoted) == ("insufficient", False)
+    assert "learned from more" in verdict.reason
+    assert contest.judge_renewal(winner, windows, winner.model, windows.cuts.fit).is_promoted
+
+
 @pytest.mark.parametrize(
     ("members", "tier"), [(4, Tier.INSUFFICIENT), (150, Tier.SMALL), (1000, Tier.FULL)]
 )
