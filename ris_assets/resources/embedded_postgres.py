@@ -49,6 +49,7 @@ wal_buffers = 64MB
 min_wal_size = 512MB
 effective_cache_size = 1GB
 jit = off
+autovacuum_vacuum_scale_factor = 0.05
 timezone = 'UTC'
 log_timezone = 'UTC'
 logging_collector = on
