@@ -83,9 +83,9 @@ def learning_curve(
         kept = shuffled.head(max(1, round(share * len(shuffled))))
         part = replace(
             windows,
-            training=windows.training.filter(pl.col("user_id").is_in(kept)),
-            validation=windows.validation.filter(pl.col("user_id").is_in(kept)),
-            fitting=windows.fitting.filter(pl.col("user_id").is_in(kept)),
+            training=windows.training.filter(pl.col("user_id").is_in(kept.implode())),
+            validation=windows.validation.filter(pl.col("user_id").is_in(kept.implode())),
+            fitting=windows.fitting.filter(pl.col("user_id").is_in(kept.implode())),
         )
         if (
             part.fitting["renewed_30d"].n_unique() < 2

@@ -179,8 +179,9 @@ def test_dbt_reports_every_model_and_test_to_dagster(home):
         "dagster",
     )
     checks = home.rows(
+        # Whether a model of 400 members passes the gate is not for dbt to say.
         "select execution_status, count(distinct check_name) from asset_check_executions"
-        " where execution_status <> 'PLANNED' group by 1 order by 1",
+        " where execution_status <> 'PLANNED' and check_name <> 'passed_the_gate' group by 1 order by 1",
         "dagster",
     )
     assert len(models) > 25
