@@ -143,7 +143,7 @@ def fit_contenders(
         said(f"{name}: log loss {loss_of(one):.4f}, {len(backtest)} backtest windows")
         return one
 
-    # Most families fit on one thread; linear algebra that takes more would wait for the others.
+    # Most families fit on one thread, and so does linear algebra: with more it would wait for its neighbour.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(AT_ONCE, "contender") as pool:
         return dict(zip(names, pool.map(contend, names), strict=True))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from ris_assets.evaluation.bands import EVEN_BANDS, band_limits
 from ris_assets.evaluation.calibration import (
@@ -128,7 +129,9 @@ class RenewalModel:
 
     def _fit_estimator(self, rows: pl.DataFrame) -> None:
         fold, self.shift = balanced(self.fold(rows), self.balance)
-        self.estimator.fit(fold)
+        # The last bit of linear algebra depends on its threads.
+        with threadpool_limits(1, "blas"):
+            self.estimator.fit(fold)
 
     def _bands(self, windows: Windows) -> dict[str, float]:
         """Cut on the validation window, where there is one."""
