@@ -1,13 +1,3 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        indexes=[{'columns': ['known_on']}],
-        pre_hook="{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
-    )
-}}
-
 with actions as (
     select * from {{ ref('stg_social_actions') }}
     where kind = 'clan_joined' and known_on <= {{ window_end() }}

@@ -1,13 +1,3 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        indexes=[{'columns': ['known_on']}],
-        pre_hook="{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}",
-    )
-}}
-
 with days as (
     select * from {{ ref('int_user_days_measured') }}
     where visit_count <> 0 and known_on <= {{ window_end() }}

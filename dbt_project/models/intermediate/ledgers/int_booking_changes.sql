@@ -1,10 +1,7 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
         indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
-        pre_hook=["{{ only_hash_joins() if opens_at_the_beginning() else 'select 1' }}", "{{ delete_where('known_on between ' ~ window_start() ~ ' and ' ~ window_end()) }}"],
+        pre_hook="{{ only_hash_joins() if opens_at_the_beginning() else 'select 1' }}",
         post_hook="{{ analyzed() }}",
     )
 }}
