@@ -23,7 +23,7 @@ import psycopg
 
 GIVEN = ("freeze_days_left", "price_change", "season_attendance_index", "holiday_days")
 WEEKLY = (
-    "int_exposed_weeks", "int_week_visits", "int_week_measured", "int_week_last_visits",
+    "int_exposed_weeks", "int_week_attendance", "int_week_measured", "int_week_last_visits",
     "user_week_metrics",
 )  # fmt: skip
 """The models that make the weekly metrics of what a day's tables hold."""

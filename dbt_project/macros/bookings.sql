@@ -11,7 +11,7 @@
         {{ booking }}.club_id,
         {{ booking }}.class_type,
         {{ booking }}.coach_id,
-        trim_scale(round(extract(epoch from {{ booking }}.starts_at - {{ booking }}.booked_at) / 3600, 6)) as lead_hours,
+        {{ summable('extract(epoch from ' ~ booking ~ '.starts_at - ' ~ booking ~ '.booked_at)::float8 / 3600') }} as lead_hours,
         case when {{ booking }}.stations_planned > 0 then coalesce({{ booking }}.stations_done, 0) end
             as stations_done,
         nullif({{ booking }}.stations_planned, 0) as stations_planned

@@ -190,6 +190,7 @@ extractions as (
 #}
 {% macro window_metrics(targets, is_weekly=false) %}
 {%- set metrics = active_metrics(derived=false) %}
+{%- set friends, freezes = ('targets', 'targets') if is_weekly else ('friend_states', 'freeze_states') %}
 {{ latest_extractions() }},
 
 {%- if not is_weekly %}
@@ -211,26 +212,39 @@ measured as (
     where {{ in_window_weeks() }}
 ),
 
-last_visits as (
+visit_spreads as (
+    select * from {{ ref('int_week_attendance') }}
+    where {{ in_window_weeks() }}
+),
+
+last_visits as not materialized (
     select * from {{ ref('int_week_last_visits') }}
     where {{ in_window_weeks() }}
 ),
 {%- else %}
 {{ measured(targets) }},
 
+{{ visit_spreads(targets) }},
+
 {{ last_visits(targets) }},
 {%- endif %}
 
 -- Who never came has been away since the first pass.
-first_passes as (
-    select targets.user_id, targets.window_end, min(passes.starts_on) as first_pass_on
+without_visit as materialized (
+    select targets.user_id, targets.window_end
     from {{ targets }} as targets
-    inner join {{ ref('int_hero_passes_versioned') }} as passes
-        on targets.user_id = passes.user_id and {{ is_known('passes', 'targets.window_end') }}
     left join last_visits
         on targets.user_id = last_visits.user_id and targets.window_end = last_visits.window_end
-    where last_visits.user_id is null and {{ has_coverage('passes', 'targets.window_end') }}
-    group by targets.user_id, targets.window_end
+    where last_visits.user_id is null
+),
+
+first_passes as (
+    select without_visit.user_id, without_visit.window_end, min(passes.starts_on) as first_pass_on
+    from without_visit
+    inner join {{ ref('int_hero_passes_versioned') }} as passes
+        on without_visit.user_id = passes.user_id and {{ is_known('passes', 'without_visit.window_end') }}
+    where {{ has_coverage('passes', 'without_visit.window_end') }}
+    group by without_visit.user_id, without_visit.window_end
 ),
 
 {{ window_states(targets, is_weekly) }},
@@ -249,29 +263,44 @@ observed as (
         visit_spreads.hour_entropy,
         coalesce(visit_spreads.coach_count, 0) as coach_count,
         coalesce(visit_spreads.class_type_count, 0) as class_type_count,
-        body_states.weight_change_kg,
-        body_states.fat_share_change,
-        body_states.muscle_change_kg,
-        score_states.score_change,
-        friend_states.active_friend_count,
-        friend_states.lost_friend_count,
-        freeze_states.frozen_days,
-        freeze_states.used_freeze_days,
-        pass_states.freeze_days_allowed,
-        pass_states.list_price_change,
-        coach_states.coach_absent_days,
+        body_changes.weight_change_kg,
+        body_changes.fat_share_change,
+        body_changes.muscle_change_kg,
+        score_changes.score_change,
+        {{ friends }}.active_friend_count,
+        {{ friends }}.lost_friend_count,
+        {{ freezes }}.frozen_days,
+        {{ freezes }}.used_freeze_days,
+        passes.freeze_days_allowed,
+        {{ price_change('list_prices.list_price', 'passes') }} as list_price_change,
+        case
+            when last_visits.coach_id is not null
+                then targets.window_end
+                    - coalesce(coach_weeks.last_class_on, targets.window_end - {{ var('coach_gone_days') }})
+        end as coach_absent_days,
         day_states.attendance_index,
         day_states.holiday_count
     from {{ targets }} as targets
     left join measured
         on targets.user_id = measured.user_id and targets.window_end = measured.window_end
-    {%- for states in [
-        'last_visits', 'first_passes', 'visit_spreads', 'body_states', 'score_states', 'friend_states', 'freeze_states',
-        'pass_states', 'coach_states',
-    ] %}
+    {%- for states in ['last_visits', 'first_passes', 'visit_spreads', friends, freezes] if states != 'targets' %}
     left join {{ states }}
         on targets.user_id = {{ states }}.user_id and targets.window_end = {{ states }}.window_end
     {%- endfor %}
+    {%- for changes in ['body_changes', 'score_changes'] %}
+    left join {{ changes }}
+        on targets.user_id = {{ changes }}.user_id
+        and {{ changes }}.known_on <= targets.window_end
+        and targets.window_end < {{ changes }}.next_on
+    {%- endfor %}
+    left join {{ ref('int_hero_passes_versioned') }} as passes
+        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }} and passes.price > 0
+    left join {{ ref('int_list_prices_dated') }} as list_prices
+        on {{ price_key('passes') }} = list_prices.price_key
+        and list_prices.from_on <= targets.window_end
+        and targets.window_end < list_prices.until_on
+    left join coach_weeks
+        on last_visits.coach_id = coach_weeks.coach_id and targets.window_end = coach_weeks.window_end
     left join day_states on targets.window_end = day_states.window_end
 ),
 
@@ -362,22 +391,56 @@ measured as (
 )
 {%- endmacro %}
 
-{# The last day with a visit, as known at the end of each target's window: the CTE last_visits (user_id, window_end). #}
+{#
+    The last day with a visit and the coach of its last visit, as known at the end of each target's window: the CTE
+    last_visits (user_id, window_end). The CTE visit_spreads must stand before: who came within the window came last then,
+    of the others all that they ever did is looked back on.
+#}
 {% macro last_visits(targets) %}
-last_visits as (
-    select targets.user_id, targets.window_end, visits.last_visit_on
+targets_without_visit as (
+    select targets.user_id, targets.window_end
     from {{ targets }} as targets
+    left join visit_spreads
+        on targets.user_id = visit_spreads.user_id and targets.window_end = visit_spreads.window_end
+    where visit_spreads.user_id is null
+),
+
+earlier_visits as (
+    select targets.user_id, targets.window_end, visits.last_visit_on
+    from targets_without_visit as targets
     inner join lateral (
-        select days.activity_date as last_visit_on
-        from {{ ref('int_user_days_measured') }} as days
-        where days.user_id = targets.user_id
-            and days.activity_date <= targets.window_end
-            and days.known_on <= targets.window_end
-            and days.visit_count <> 0
-        group by days.activity_date
-        having sum(days.visit_count) > 0
-        order by days.activity_date desc
+        select changes.activity_date as last_visit_on
+        from {{ ref('int_booking_changes') }} as changes
+        where changes.user_id = targets.user_id
+            and changes.activity_date <= targets.window_end
+            and changes.known_on <= targets.window_end
+            and changes.what = 'attended'
+        group by changes.activity_date
+        having sum(changes.change) > 0
+        order by changes.activity_date desc
         limit 1
     ) as visits on true
+),
+
+last_visits as (
+    select targets.user_id, targets.window_end, visit_spreads.last_visit_on, visit_spreads.coach_id
+    from {{ targets }} as targets
+    inner join visit_spreads
+        on targets.user_id = visit_spreads.user_id and targets.window_end = visit_spreads.window_end
+    union all
+    select earlier_visits.user_id, earlier_visits.window_end, earlier_visits.last_visit_on, coaches.coach_id
+    from earlier_visits
+    left join lateral (
+        select changes.coach_id
+        from {{ ref('int_booking_changes') }} as changes
+        where changes.user_id = earlier_visits.user_id
+            and changes.activity_date = earlier_visits.last_visit_on
+            and changes.known_on <= earlier_visits.window_end
+            and changes.what = 'attended'
+        group by changes.coach_id
+        having sum(changes.change) > 0
+        order by max(changes.starts_at) desc, changes.coach_id
+        limit 1
+    ) as coaches on true
 )
 {%- endmacro %}

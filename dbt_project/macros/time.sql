@@ -56,8 +56,9 @@
         and {{ at }}known_at < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
 {%- endmacro %}
 
+{# The Monday of a day's week, counted from one long ago: truncating instants takes ten times as long. #}
 {% macro week_of(day) -%}
-    date_trunc('week', {{ day }})::date
+    (({{ day }}) - (({{ day }}) - date '0001-01-01') % 7)
 {%- endmacro %}
 
 {#
@@ -68,9 +69,12 @@
     {{ week_of(window_start() ~ ' - 6') }}
 {%- endmacro %}
 
-{# Whether week_start is of a week that the window touches. #}
+{#
+    Whether week_start is of a week that the window touches. No lower bound where there is none: the planner takes one
+    row in two hundred to lie between bounds that it does not know.
+#}
 {% macro in_window_weeks() -%}
-    week_start between {{ first_window_week() }} and {{ window_end() }}
+    week_start {{ '<= ' if opens_at_the_beginning() else 'between ' ~ first_window_week() ~ ' and ' }}{{ window_end() }}
 {%- endmacro %}
 
 {# From the first day of these weeks to their last that has been seen: the CTE bounds, of one row. #}

@@ -1,23 +1,13 @@
 {#
-    What a window shows beside sums over its days: how spread the visits are, how body, friends, freezes, price,
-    coach and season stand at its end, as known then.
+    What the state of a member at the end of a window is read from, as known then: changes of body readings and test
+    scores by the days (known_on until before next_on) on which they are the last, in the order in which they became known;
+    the coaches' last classes and the season by window_end; friends and freezes by (user_id, window_end), which rows of
+    int_exposed_weeks hold themselves.
 
-    targets: a CTE (user_id, window_start, window_end, first_pass_on, hp_id). Besides it reads from the query
-    that calls it the CTEs of exposure_clock at the window ends, target_days and last_visits of window_metrics.
-
-    Readings and tests stand in the order in which they became known. Emits CTEs keyed by (user_id, window_end), by
-    (window_end) in day_states.
+    targets: a CTE (user_id, window_start, window_end, hp_id); unless is_weekly, the exposure clock of the window ends must
+    stand before.
 #}
 {% macro window_states(targets, is_weekly=false) %}
-{%- if is_weekly %}
-visit_spreads as (
-    select * from {{ ref('int_week_visits') }}
-    where {{ in_window_weeks() }}
-),
-{%- else %}
-{{ visit_spreads(targets) }},
-{%- endif %}
-
 body_changes as (
     select
         user_id,
@@ -28,15 +18,6 @@ body_changes as (
         muscle_kg - lag(muscle_kg) over readings as muscle_change_kg
     from {{ ref('stg_body_measurements') }}
     window readings as (partition by user_id order by known_on, measured_at, measurement_id)
-),
-
-body_states as (
-    select targets.user_id, targets.window_end, weight_change_kg, fat_share_change, muscle_change_kg
-    from {{ targets }} as targets
-    inner join body_changes
-        on targets.user_id = body_changes.user_id
-        and body_changes.known_on <= targets.window_end
-        and targets.window_end < body_changes.next_on
 ),
 
 score_changes as (
@@ -51,57 +32,14 @@ score_changes as (
     from {{ ref('stg_assessments') }}
 ),
 
-score_states as (
-    select targets.user_id, targets.window_end, score_change
-    from {{ targets }} as targets
-    inner join score_changes
-        on targets.user_id = score_changes.user_id
-        and score_changes.known_on <= targets.window_end
-        and targets.window_end < score_changes.next_on
-),
-
 windows as (
     select window_end, min(window_start) as window_start
     from {{ targets }}
     group by window_end
 ),
 
-{%- if is_weekly %}
-friend_states as (
-    select * from {{ targets }}
-    where active_friend_count is not null
-),
-
-freeze_states as (
-    select * from {{ targets }}
-),
-{%- else %}
+{%- if not is_weekly %}
 {{ friend_and_freeze_states(targets) }},
-{%- endif %}
-
-pass_states as (
-    select
-        targets.user_id,
-        targets.window_end,
-        passes.freeze_days_allowed,
-        {{ price_change('list_prices.list_price', 'passes') }} as list_price_change
-    from {{ targets }} as targets
-    inner join {{ ref('int_hero_passes_versioned') }} as passes
-        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
-    left join {{ ref('int_list_prices_dated') }} as list_prices
-        on {{ price_key('passes') }} = list_prices.price_key
-        and list_prices.from_on <= targets.window_end
-        and targets.window_end < list_prices.until_on
-    where passes.price > 0
-),
-
-{%- if is_weekly %}
-last_coaches as (
-    select * from last_visits
-    where coach_id is not null
-),
-{%- else %}
-{{ last_coaches() }},
 {%- endif %}
 
 coach_days as (
@@ -124,18 +62,6 @@ coach_weeks as (
     group by coach_days.coach_id, windows.window_end
 ),
 
-coach_states as (
-    select
-        last_coaches.user_id,
-        last_coaches.window_end,
-        last_coaches.window_end - coalesce(
-            coach_weeks.last_class_on, last_coaches.window_end - {{ var('coach_gone_days') }}
-        ) as coach_absent_days
-    from last_coaches
-    left join coach_weeks
-        on last_coaches.coach_id = coach_weeks.coach_id and last_coaches.window_end = coach_weeks.window_end
-),
-
 day_states as (
     select
         windows.window_end,
@@ -150,7 +76,8 @@ day_states as (
 {%- endmacro %}
 
 {#
-    How a member's visits of a window spread over days, hours, coaches and class types: the CTE visit_spreads.
+    How a member's visits of a window spread over days, hours, coaches and class types, and the last of them: the CTE
+    visit_spreads.
     targets: a CTE (window_start, window_end); is_weekly as in window_metrics.
 #}
 {% macro visit_spreads(targets, is_weekly=false) %}
@@ -172,7 +99,8 @@ window_visits as (
         class_hour,
         coach_id,
         class_type,
-        sum(change) as visits
+        max(starts_at) as starts_at,
+        sum(change)::int as visits
     from windowed_changes
     where known_on <= window_end
     group by user_id, window_end, activity_date, class_hour, coach_id, class_type
@@ -183,9 +111,13 @@ spread_visits as (
     select
         user_id,
         window_end,
+        activity_date,
         coach_id,
         class_type,
         visits,
+        row_number() over (
+            partition by user_id, window_end order by activity_date desc, starts_at desc, coach_id
+        ) as recency,
         sum(visits) over (partition by user_id, window_end, activity_date) as visits_that_day,
         sum(visits) over (partition by user_id, window_end, class_hour) as visits_at_that_hour,
         row_number() over (partition by user_id, window_end, coach_id) as coach_place,
@@ -200,7 +132,9 @@ visit_spreads as (
         {{ entropy('visits', 'visits_that_day') }} as weekday_entropy,
         {{ entropy('visits', 'visits_at_that_hour') }} as hour_entropy,
         count(coach_id) filter (where coach_place = 1) as coach_count,
-        count(class_type) filter (where class_type_place = 1) as class_type_count
+        count(class_type) filter (where class_type_place = 1) as class_type_count,
+        max(activity_date) as last_visit_on,
+        max(coach_id) filter (where recency = 1) as coach_id
     from spread_visits
     group by user_id, window_end
 )
@@ -208,15 +142,13 @@ visit_spreads as (
 
 {#
     Entropy in nats of how counts fall into groups, of whose sizes each row has its own: 0 where all fall into
-    one, ln(n) where n share them alike. Summed as numeric, so that the order of the terms does not matter.
+    one, ln(n) where n share them alike.
 #}
 {% macro entropy(counts, group_size) -%}
-    round(
-        ln(sum({{ counts }}))
-        - sum(case when {{ group_size }} > 1 then {{ counts }} * round(ln({{ group_size }}::float8)::numeric, 12) else 0 end)
-        / sum({{ counts }}),
-        9
-    )::float8
+    round((
+        {{ summable('ln(sum(' ~ counts ~ ')::float8)') }}
+        - sum({{ counts }} * {{ summable('ln(' ~ group_size ~ '::float8)') }}) / sum({{ counts }})
+    )::numeric, 8)::float8
 {%- endmacro %}
 
 {#
@@ -282,25 +214,5 @@ freeze_states as (
     inner join frozen_spans
         on targets.hp_id = frozen_spans.hp_id and targets.window_end = frozen_spans.as_of_date
     group by targets.user_id, targets.window_end
-)
-{%- endmacro %}
-
-{# The coach of each last visit, from the CTE last_visits: the CTE last_coaches (user_id, window_end, coach_id). #}
-{% macro last_coaches() %}
-last_coaches as (
-    select last_visits.user_id, last_visits.window_end, coaches.coach_id
-    from last_visits
-    inner join lateral (
-        select changes.coach_id
-        from {{ ref('int_booking_changes') }} as changes
-        where changes.user_id = last_visits.user_id
-            and changes.activity_date = last_visits.last_visit_on
-            and changes.known_on <= last_visits.window_end
-            and changes.what = 'attended'
-        group by changes.coach_id
-        having sum(changes.change) > 0
-        order by max(changes.starts_at) desc, changes.coach_id
-        limit 1
-    ) as coaches on coaches.coach_id is not null
 )
 {%- endmacro %}

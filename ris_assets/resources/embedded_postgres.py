@@ -62,6 +62,10 @@ log_parameter_max_length_on_error = 0
 """
 
 
+_QUERIES_AT_ONCE = 2
+"""dbt's threads. With both cores in use, a worker to help a query doubled its cost and left its time as it was."""
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where the server's files are and who runs it (None: whoever calls)."""
@@ -184,6 +188,7 @@ class EmbeddedPostgres:
             raise RisError(f"The embedded PostgreSQL cannot be created: {done.stderr.strip()}")
         with (place.data / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION)
+            configuration.write(f"max_parallel_workers_per_gather = {_parallel_workers()}\n")
         self._write_state({"port": _free_port(), "password": password})
 
     def _read_state(self) -> dict[str, Any]:
@@ -315,6 +320,11 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _parallel_workers() -> int:
+    """Workers beside a query's own process: as many as cores are left."""
+    return min(max(len(os.sched_getaffinity(0)) // _QUERIES_AT_ONCE - 1, 0), 4)
 
 
 def _free_port() -> int:

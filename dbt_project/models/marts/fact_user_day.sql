@@ -29,7 +29,7 @@ final as (
         activity_date,
         {%- for measure in day_measures() %}
         case when {{ has_entity(measure.entity) }} then sum({{ measure.name }}) end
-            ::{{ 'float8' if measure.type == 'numeric' else measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
+            ::{{ measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from measured
     {%- if opens_at_the_beginning() %}

@@ -2,7 +2,10 @@
     config(
         indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
         pre_hook="{{ only_hash_joins() if opens_at_the_beginning() else 'select 1' }}",
-        post_hook="{{ analyzed() }}",
+        post_hook=[
+            "create index if not exists int_booking_changes_visits on {{ this }} (user_id, activity_date) where what = 'attended'",
+            "{{ analyzed() }}",
+        ],
     )
 }}
 

@@ -2,10 +2,7 @@
     config(
         indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
         pre_hook="{{ only_hash_joins() }}",
-        post_hook=[
-            "create index if not exists int_user_days_measured_visits on {{ this }} (user_id, activity_date) where visit_count <> 0",
-            "{{ analyzed() }}",
-        ],
+        post_hook="{{ analyzed() }}",
     )
 }}
 
@@ -79,7 +76,7 @@ set_days as (
         count(*) as set_count,
         count(*) filter (where has_heart_rate) as heart_rate_set_count,
         count(heart_rate_mean) as heart_rate_count,
-        sum(round(heart_rate_mean::numeric, 6)) as heart_rate_sum
+        sum({{ summable('heart_rate_mean') }}) as heart_rate_sum
     from station_results
     where {{ known_within_window('performed_at') }}
     group by user_id, performed_on, known_on
@@ -101,8 +98,8 @@ station_days as (
         lifted.performed_on as activity_date,
         lifted.known_on,
         count(*) as weight_set_count,
-        sum(round(lifted.weight_kg::numeric, 6)) as weight_sum_kg,
-        sum(round((lifted.weight_kg / first_lifts.weight_kg - 1)::numeric, 9)) as weight_progress_sum
+        sum({{ summable('lifted.weight_kg') }}) as weight_sum_kg,
+        sum({{ summable('lifted.weight_kg / first_lifts.weight_kg - 1') }}) as weight_progress_sum
     from lifted
     inner join first_lifts
         on lifted.user_id = first_lifts.user_id and lifted.station is not distinct from first_lifts.station
@@ -115,7 +112,7 @@ app_days as (
         started_on as activity_date,
         known_on,
         count(*) as app_session_count,
-        sum(coalesce(duration_minutes, 0)::numeric) as app_minutes,
+        sum({{ summable('coalesce(duration_minutes, 0)') }}) as app_minutes,
         count(*) filter (where has_opened_feed) as feed_count,
         count(*) filter (where has_opened_leaderboard) as leaderboard_count,
         count(*) filter (where has_opened_achievements) as achievement_count
@@ -155,7 +152,7 @@ ticket_days as (
         known_on,
         count(*) as ticket_count,
         count(coalesce(tone, rating)) as tone_count,
-        sum(round(coalesce(tone, (rating - 3) / 2)::numeric, 6)) as tone_sum
+        sum({{ summable('coalesce(tone, (rating - 3) / 2)') }}) as tone_sum
     from support_tickets
     group by user_id, opened_on, known_on
 ),

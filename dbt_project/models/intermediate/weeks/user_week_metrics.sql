@@ -7,7 +7,8 @@
 
 -- depends_on: {{ ref('meta_feature_catalog') }}
 
-with targets as (
+-- Read by several joins in parallel rather than kept.
+with targets as not materialized (
     select *, week_start as window_start
     from {{ ref('int_exposed_weeks') }}
     where {{ in_window_weeks() }}
