@@ -19,8 +19,8 @@ from ris_assets.resources.postgres import PostgresResource, copy_typed
 
 T = TypeVar("T")
 _BEGINNING = date(1900, 1, 1)
-BLOCK_ROWS = 250_000
-"""Member-weeks held at once: about 600 MB with their norms."""
+BLOCK_ROWS = 100_000
+"""Member-weeks held at once: about 250 MB with their norms."""
 
 
 def norm_table(metrics: list[str]) -> Table:

@@ -12,7 +12,7 @@ BANDS = ("low", "medium", "high", "critical")
 EVEN_BANDS = {"low": 0.0, "medium": 25.0, "high": 50.0, "critical": 75.0}
 """Where nothing is known to cut by."""
 CANDIDATES = 40
-BAND_FROM_QUANTILE = {"low": 0.0, "medium": 0.50, "high": 0.80, "critical": 0.95}
+BAND_FROM_QUANTILE = {"medium": 0.50, "high": 0.80}
 """Where no cut separates: a band begins where this share of the weight scores below it."""
 NOBODY = 100.1
 """Above every risk score: where a band begins that nobody can be in."""
@@ -27,13 +27,15 @@ def band_limits(risk: Array, lost: Array, weight: Array) -> dict[str, float]:
 
     Of all cuts that leave every band enough weight and neighbours apart beyond chance, the likeliest; as many bands
     as there can be. Three are low, medium and high, two low and high: nobody is called critical for whom nothing
-    sets them apart.
+    sets them apart. Where no cut separates there are low, medium and high by order alone.
 
     Args:
         risk: scores 0-100, a decimal.
         lost: 1 where the member did not renew.
         weight: of each row, in passes.
     """
+    if not len(risk):
+        return dict(EVEN_BANDS)
     cuts = np.unique(np.round(np.quantile(risk, np.linspace(0, 1, CANDIDATES + 1)[1:-1]), 1))
     cuts = cuts[cuts > risk.min()]
     sums = _Sums.of(risk, lost, weight, cuts)
@@ -52,14 +54,14 @@ def _named(cuts: list[float]) -> dict[str, float]:
 
 
 def _by_quantile(risk: Array, weight: Array) -> dict[str, float]:
-    """Half, 30, 15 and 5% of the weight: where no cut separates, the order is all there is."""
+    """Half, 30 and 20% of the weight; who scores no more than the lowest is low."""
     order = np.argsort(risk, kind="stable")
     position = np.cumsum(weight[order]) / weight.sum()
-    limits = {"low": 0.0}
-    for band, quantile in list(BAND_FROM_QUANTILE.items())[1:]:
-        cut = float(risk[order][np.searchsorted(position, quantile)])
-        limits[band] = round(max(cut, max(limits.values()) + 0.1), 1)
-    return limits
+    limits, below = {"low": 0.0}, float(risk.min())
+    for band, quantile in BAND_FROM_QUANTILE.items():
+        cut = float(np.ceil(10 * risk[order][np.searchsorted(position, quantile)]) / 10)
+        limits[band] = below = cut if cut > below else NOBODY
+    return limits | {"critical": NOBODY}
 
 
 class _Sums:
@@ -101,12 +103,12 @@ class _Sums:
 
 
 def band_of(risk: pl.Expr, limits: Mapping[str, float]) -> pl.Expr:
-    """The band of a risk score."""
+    """The band of a risk score; null where there is none."""
     bands = list(limits)
     expression = pl.lit(bands[0])
     for band in bands[1:]:
         expression = pl.when(risk >= limits[band]).then(pl.lit(band)).otherwise(expression)
-    return expression
+    return pl.when(risk.is_not_null() & risk.is_not_nan()).then(expression)
 
 
 def band_table(

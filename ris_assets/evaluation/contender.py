@@ -67,8 +67,10 @@ def said_by(
     """
     if champion is None or not in_office(champion, windows):
         return False, None
-    is_later = fitted_through is None or fitted_through > windows.cuts.fit
-    return True, None if is_later else says(champion)
+    if fitted_through is None or fitted_through > windows.cuts.fit:
+        return True, None
+    said = says(champion)
+    return (True, said) if np.isfinite(said).all() else (False, None)
 
 
 def unjudged(

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ris_assets.evaluation.calibration import logit, sigmoid
 from ris_assets.evaluation.metrics import log_losses
-from ris_assets.evaluation.probability_scores import Interval, calibration_line
+from ris_assets.evaluation.probability_scores import CalibrationLine, Interval, calibration_line
 
 Array = np.ndarray
 ROUNDS = 1000
-LARGEST_GAP = 0.10
-"""Predicted minus observed share, beyond its interval, from which probabilities mislead."""
-SLOPES = (0.5, 2.0)
-"""Calibration slopes outside of which predictions are far too extreme, or far too timid."""
+MISLEADING, WORSE = 0.05, 0.01
+"""Miscalibration, beyond its interval, from which probabilities mislead, and by how much more than a rival's counts as
+worse. 0.05 is a slope of 0.6 or 1.8, or odds off by a factor of 1.8; 0.01 a slope of 0.8 or odds off by a fourth."""
 TOO_GOOD_AUC = 0.995
 """No behaviour tells so much: a column knows the outcome."""
 ENOUGH_CASES = 30
@@ -72,9 +72,14 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
 
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
-        difference, and its calibration is sound and no worse than the champion's. A champion that cannot be
-        compared stays.
+        difference, and its calibration is sound and no worse than that of the rules and the champion. A champion
+        that cannot be compared stays.
+
+    Raises:
+        ValueError: the challenger says of a row nothing, or no probability.
     """
+    if not ((evidence.challenger >= 0) & (evidence.challenger <= 1)).all():
+        raise ValueError("the challenger does not give a probability of every row")
     rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:
         rivals["champion"] = evidence.champion
@@ -115,44 +120,69 @@ def _compared(evidence: Evidence, rival: Array) -> tuple[Interval, str]:
 def mean_interval(
     values: Array, members: Array, rounds: int = ROUNDS, level: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Mean of rows and its percentile interval, members drawn whole."""
+    """Mean of rows and its percentile interval, members drawn whole.
+
+    Of few members it is wider, by what Student's t and the lost degree of freedom ask for: draws from few alone would call
+    a difference that is none beyond chance three times too often. One member has no bounds.
+    """
+    from scipy.stats import norm, t
+
     _, place = np.unique(members, return_inverse=True)
     sums = np.bincount(place, weights=values)
     counts = np.bincount(place).astype(float)
+    mean, count = float(values.mean()), len(sums)
+    if count < 2:
+        return Interval(mean, -np.inf, np.inf)
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(rounds):
-        picked = rng.integers(len(sums), size=len(sums))
+        picked = rng.integers(count, size=count)
         drawn.append(sums[picked].sum() / counts[picked].sum())
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(float(values.mean()), float(low), float(high))
+    wider = t.isf(tail, count - 1) / norm.isf(tail) * np.sqrt(count / (count - 1))
+    return Interval(mean, float(mean - wider * (mean - low)), float(mean + wider * (high - mean)))
 
 
 def _miscalibrated(evidence: Evidence) -> list[str]:
     """What is wrong with the challenger's probabilities, in sentences."""
+    own, line = _miscalibration(evidence, evidence.challenger)
+    told = (
+        f"predicts {evidence.challenger.mean():.1%} where {evidence.outcome.mean():.1%} happened,"
+        f" calibration slope {line.slope:.2f}"
+    )
     wrong = []
-    gap = mean_interval(evidence.challenger - evidence.outcome, evidence.members)
-    nearest = _nearest_to_zero(gap)
-    if nearest > LARGEST_GAP:
-        wrong.append(
-            f"predicts {evidence.challenger.mean():.1%} where {evidence.outcome.mean():.1%} happened"
-        )
-    slope = calibration_line(evidence.outcome, evidence.challenger).slope
-    if not np.isnan(slope) and not SLOPES[0] <= slope <= SLOPES[1]:
-        wrong.append(f"calibration slope {slope:.2f}, outside {SLOPES[0]} to {SLOPES[1]}")
+    if mean_interval(own, evidence.members).low > MISLEADING:
+        wrong.append(told)
+    rivals = dict(evidence.rules)
     if evidence.champion is not None:
-        theirs = mean_interval(evidence.champion - evidence.outcome, evidence.members)
-        if nearest > abs(theirs.value) and abs(gap.value) > abs(theirs.value):
+        rivals["champion"] = evidence.champion
+    for name, said in rivals.items():
+        theirs, _ = _miscalibration(evidence, said)
+        if mean_interval(own - theirs, evidence.members).low > WORSE:
             wrong.append(
-                f"worse calibrated than the champion: off by {gap.value:+.1%}, the champion by"
-                f" {theirs.value:+.1%}"
+                f"worse calibrated than the {name}, {own.mean():.1%} of the log loss against"
+                f" {theirs.mean():.1%}: {told}"
             )
     return wrong
 
 
-def _nearest_to_zero(interval: Interval) -> float:
-    return max(interval.low, -interval.high, 0.0)
+def _miscalibration(evidence: Evidence, said: Array) -> tuple[Array, CalibrationLine]:
+    """The log loss of each row that the right level and slope would save, as a share of what there is to know.
+
+    The mean is 0 where probabilities are right, whatever they tell apart; 1 is the entropy of the share that happened, so
+    that rare and common outcomes are held to the same.
+    """
+    outcome, line = evidence.outcome, calibration_line(evidence.outcome, said)
+    share = outcome.mean()
+    if np.isnan(line.in_the_large):
+        return np.zeros(len(outcome)), line
+    if np.isnan(line.slope):
+        right = sigmoid(line.in_the_large + logit(said))
+    else:
+        right = sigmoid(line.intercept + line.slope * logit(said))
+    entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
+    return (log_losses(outcome, said) - log_losses(outcome, right)) / entropy, line
 
 
 def _too_good(evidence: Evidence) -> list[str]:

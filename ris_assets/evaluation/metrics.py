@@ -21,6 +21,7 @@ def binary_metrics(
     """
     y, p = np.asarray(outcome, dtype=float), np.asarray(predicted, dtype=float)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    y, p, w = y[w > 0], p[w > 0], w[w > 0]
     both = len(np.unique(y)) == 2
     expected, observed = float(np.average(p, weights=w)), float(np.average(y, weights=w))
     return {
@@ -64,7 +65,7 @@ def reliability(outcome: Array, predicted: Array, weight: Array, bins: int = BIN
     """
     rows = pl.DataFrame(
         {"y": outcome, "p": predicted, "w": weight}, schema_overrides={"y": pl.Float64}
-    )
+    ).filter(pl.col("w") > 0)
     by_value = rows.group_by("p").agg(pl.col("w").sum()).sort("p")
     middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
     binned = by_value.select("p", (middle * bins).floor().cast(pl.Int32).alias("bin"))

@@ -75,8 +75,12 @@ class CalibrationLine:
 def calibration_line(
     outcome: Array, predicted: Array, weight: Array | None = None
 ) -> CalibrationLine:
-    """The line by maximum likelihood; nan where the outcomes are all the same."""
-    y, score = np.asarray(outcome, dtype=float), logit(predicted)
+    """The line by maximum likelihood; nan where the outcomes are all the same.
+
+    Raises:
+        ValueError: a prediction is missing.
+    """
+    y, score = np.asarray(outcome, dtype=float), logit(_said(predicted))
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
     if len(np.unique(y[w > 0])) < 2:
         return CalibrationLine(float("nan"), float("nan"), float("nan"))
@@ -152,11 +156,14 @@ def lift_table(
 
     Returns:
         (decile, members, observed_share, lift, gain): lift is the observed share over that of all, gain the share
-        of all outcomes found up to and with the decile. Rows are parted by weight; equal scores may be parted.
+        of all outcomes found up to and with the decile. Rows are parted by weight. Those of equal scores may be parted,
+        and each then has the share of them all: the order of rows is no merit.
     """
     w = np.ones(len(score)) if weight is None else np.asarray(weight, dtype=float)
-    order = np.argsort(-np.asarray(score, dtype=float), kind="stable")
-    rows = pl.DataFrame({"y": np.asarray(outcome, dtype=float)[order], "w": w[order]})
+    columns = {"y": np.asarray(outcome, dtype=float), "score": _said(score), "w": w}
+    rows = pl.DataFrame(columns).filter(pl.col("w") > 0).sort("score", descending=True)
+    alike = (pl.col("y") * pl.col("w")).sum().over("score") / pl.col("w").sum().over("score")
+    rows = rows.with_columns(alike.alias("y"))
     middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
     hit, whole = (pl.col("y") * pl.col("w")).sum(), float(w @ np.asarray(outcome, dtype=float))
     base = whole / w.sum()
@@ -173,6 +180,18 @@ def lift_table(
             (pl.col("hits").cum_sum() / whole).alias("gain"),
         )
     )
+
+
+def _said(predicted: Array) -> Array:
+    """Predictions as numbers.
+
+    Raises:
+        ValueError: one is missing: it would pass for one below every threshold.
+    """
+    said = np.asarray(predicted, dtype=float)
+    if np.isnan(said).any():
+        raise ValueError(f"predictions must be numbers, {int(np.isnan(said).sum())} are missing")
+    return said
 
 
 @dataclass(frozen=True)
@@ -208,7 +227,7 @@ def confusion_at(
     """
     y = np.asarray(outcome, dtype=float)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    called = np.asarray(predicted, dtype=float) >= threshold
+    called = _said(predicted) >= threshold
     hit, calls, cases = float(w[called] @ y[called]), float(w[called].sum()), float(w @ y)
     right = hit + float(w[~called] @ (1 - y[~called]))
     return {
@@ -226,6 +245,6 @@ def expected_value(
     """Value a member of calling everyone from the threshold on."""
     y = np.asarray(outcome, dtype=float)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    called = np.asarray(predicted, dtype=float) >= threshold
+    called = _said(predicted) >= threshold
     gain = costs.saved * costs.success * y - costs.contact
     return float((w * called * gain).sum() / w.sum())

@@ -187,8 +187,8 @@ def judge_survival(
     )
     evidence = Evidence(
         outcome=test["event"].cast(pl.Float64).to_numpy(),
-        # A week without a snapshot names no member, but always its spell.
-        members=test["spell_id"].to_numpy(),
+        # A week without a snapshot names no member but its spell, whose id is the member's with a number.
+        members=test["spell_id"].str.replace(r":\d+$", "").to_numpy(),
         challenger=model.predict_hazard(test),
         rules=survival_rules(windows),
         champion=said,

@@ -12,6 +12,24 @@ Array = np.ndarray
 _BLOCK = 512
 
 
+def _flags(event: Array) -> Array:
+    """Events as booleans: of whole numbers 0 and 1 `~` and indexing would make something else.
+
+    Raises:
+        ValueError: other values.
+    """
+    given = np.asarray(event)
+    if not np.isin(given, (0, 1)).all():
+        raise ValueError("events must be True or False, or 1 or 0")
+    return given.astype(bool)
+
+
+def _refuse_missing(values: Array, what: str) -> None:
+    """ValueError where something was not said: order and squares would take it for a number."""
+    if np.isnan(values).any():
+        raise ValueError(f"{what} must be numbers, {int(np.isnan(values).sum())} are missing")
+
+
 @dataclass(frozen=True)
 class Censoring:
     """P(still observed at t), by Kaplan and Meier (1958) with censoring as the event.
@@ -27,6 +45,7 @@ class Censoring:
     @classmethod
     def of(cls, event: Array, time: Array) -> "Censoring":
         """From outcomes; at a tie events come before censoring."""
+        event = _flags(event)
         times, place = np.unique(time, return_inverse=True)
         ended = np.bincount(place, weights=event, minlength=len(times))
         left = np.bincount(place, weights=~event, minlength=len(times))
@@ -59,6 +78,8 @@ def antolini_concordance(event: Array, time: Array, survival: Array, times: Arra
     Returns:
         nan without a comparable pair.
     """
+    event = _flags(event)
+    _refuse_missing(survival, "curves")
     curves = np.hstack([np.ones((len(time), 1)), survival])
     column = np.searchsorted(times, time, side="right")
     concordant, pairs = 0.0, 0.0
@@ -78,7 +99,8 @@ def brier_scores(
     censoring: Censoring, event: Array, time: Array, survival: Array, times: Array
 ) -> Array:
     """Brier score at each time with inverse probability of censoring weights (Graf et al. 1999)."""
-    weights = _weights(censoring, event, time, times)
+    _refuse_missing(survival, "curves")
+    weights = _weights(censoring, _flags(event), time, times)
     alive = time[:, None] > times[None, :]
     return np.mean(weights * (survival - alive) ** 2, axis=0)
 
@@ -114,6 +136,8 @@ def time_dependent_auc(
     Returns:
         (times,), nan where one of the sides is empty.
     """
+    event = _flags(event)
+    _refuse_missing(risk, "risks")
     scores = np.broadcast_to(risk[:, None] if risk.ndim == 1 else risk, (len(time), len(times)))
     found = np.full(len(times), np.nan)
     weight = np.zeros(len(time))
@@ -134,7 +158,7 @@ def time_dependent_auc(
 def kaplan_meier(event: Array, time: Array, times: Array) -> Array:
     """S(t) of all subjects at some times."""
     moments, place = np.unique(time, return_inverse=True)
-    ended = np.bincount(place, weights=event, minlength=len(moments))
+    ended = np.bincount(place, weights=_flags(event), minlength=len(moments))
     gone = np.bincount(place, minlength=len(moments))
     at_risk = len(time) - np.concatenate([[0], np.cumsum(gone)[:-1]])
     curve = np.concatenate([[1.0], np.cumprod(1 - ended / at_risk)])

@@ -47,6 +47,11 @@ def check_setting(name: str, value: Any, fits: bool, meaning: str) -> None:
         raise ValueError(f"{name} must be {meaning}, not {value!r}")
 
 
+def _after_start(event: Array, time: Array) -> Array:
+    """Times, of events at 0 half the first later one: they happened before anybody looked, with little time at risk."""
+    return np.where(event & (time == 0), time[time > 0].min() / 2, time)
+
+
 def as_outcome(event: Array, time: Array) -> Array:
     """The structured outcome of two arrays."""
     outcome = np.empty(len(time), dtype=[("event", bool), ("time", float)])
@@ -80,7 +85,7 @@ class SurvivalEstimator(BaseEstimator):
         check_learnable(event, time)
         if len(time) != len(matrix):
             raise ValueError(f"X has {len(matrix)} samples, y has {len(time)}")
-        self._fit(matrix, event, time)
+        self._fit(matrix, event, _after_start(event, time))
         self.unique_times_, self.event_times_ = _curve_times(event, time), np.unique(time[event])
         return self
 

@@ -8,7 +8,14 @@ import polars as pl
 import pytest
 
 from ris_assets.errors import RisError
-from ris_assets.evaluation.bands import band_limits, band_of, band_table, wilson
+from ris_assets.evaluation.bands import (
+    EVEN_BANDS,
+    NOBODY,
+    band_limits,
+    band_of,
+    band_table,
+    wilson,
+)
 from ris_assets.evaluation.calibration import (
     Isotonic,
     Platt,
@@ -137,9 +144,17 @@ def test_bands_of_chance_keep_the_order_alone():
     assert limits["low"] == 0
 
 
-def test_bands_of_one_equal_score_still_rise():
+    assert "critical" not in set(pl.select(band_of(pl.lit(pl.Series(risk)), limits)).to_series())
+
+
+def test_of_one_equal_score_all_are_low():
     limits = band_limits(np.full(10, 40.0), np.zeros(10), np.ones(10))
-    assert limits == {"low": 0.0, "medium": 40.0, "high": 40.1, "critical": 40.2}
+    assert limits == {"low": 0.0, "medium": NOBODY, "high": NOBODY, "critical": NOBODY}
+
+
+def test_who_has_no_score_has_no_band():
+    risk = pl.lit(pl.Series([None, float("nan"), 0.0, 80.0]))
+    assert pl.select(band_of(risk, EVEN_BANDS)).to_series().to_list() == [None, None, "low", "critical"]
 
 
 def test_an_empty_band_says_nothing():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from ris_assets.evaluation.gate import Evidence, judge, mean_interval, rule_shares
 
@@ -70,6 +71,72 @@ def test_a_sharper_but_miscalibrated_model_is_kept_out(window):
     assert not verdict.is_promoted
     assert "where" in verdict.reason
     assert f"{outcome.mean():.1%} happened" in verdict.reason
+
+
+def tempered(said, slope, shift=0.0):
+    return 1 / (1 + np.exp(-slope * np.log(said / (1 - said)) - shift))
+
+
+@pytest.mark.parametrize("slope", [0.55, 1.5, 2.0])
+def test_a_better_model_that_is_over_or_under_confident_does_not_follow_a_sound_champion(slope):
+    """It tells members apart that the champion cannot, but its probabilities are not to be relied on."""
+    rng = np.random.default_rng(3)
+    seen, unseen = rng.normal(size=(2, 6000))
+    odds = seen + 1.2 * unseen
+    outcome = (rng.random(6000) < 1 / (1 + np.exp(-odds))).astype(float)
+    champion = LogisticRegression().fit(seen[:, None], outcome).predict_proba(seen[:, None])[:, 1]
+    rules = {"base rate": np.full(6000, outcome.mean())}
+
+    def verdict(said):
+        return judge(Evidence(outcome, np.arange(6000) // 3, said, rules, champion), True)
+
+    said = 1 / (1 + np.exp(-odds))
+    assert verdict(said).is_promoted
+    assert "worse calibrated than the champion" in verdict(tempered(said, slope)).reason
+
+
+@pytest.mark.parametrize("shift", [0.7, 1.3, -1.0])
+def test_rare_outcomes_said_twice_as_often_are_kept_out(shift):
+    rng = np.random.default_rng(5)
+    odds = rng.normal(0, 2, 20_000) - 5.2
+    truth = 1 / (1 + np.exp(-odds))
+    outcome = (rng.random(20_000) < truth).astype(float)
+    rules = {"base rate": np.full(20_000, outcome.mean())}
+    members = np.arange(20_000) // 5
+    assert judge(Evidence(outcome, members, truth, rules), False).is_promoted
+    verdict = judge(Evidence(outcome, members, tempered(truth, 1, shift), rules), False)
+    assert f"where {outcome.mean():.1%} happened" in verdict.reason
+
+
+def test_a_level_that_the_base_rate_misses_too_is_no_reason_against(window):
+    """A season moved the share by half of what misleads: who tells members apart is still better than the rule."""
+    _, outcome, fours = window
+    said = tempered(window[0], 1, 0.25)
+    rules = {"base rate": np.full(ROWS, tempered(outcome.mean(), 1, 0.25))}
+    assert judge(Evidence(outcome, fours, said, rules), False).is_promoted
+
+
+def test_one_member_proves_nothing(window):
+    verdict = judge(evidence(window, window[0], members=np.zeros(ROWS, dtype=int)), False)
+    assert "does not beat the base rate" in verdict.reason
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 20])
+def test_of_few_members_chance_is_called_beyond_chance_as_seldom_as_of_many(count):
+    rng = np.random.default_rng(1)
+    members = np.repeat(np.arange(count), 20)
+    beyond = 0
+    for _ in range(400):
+        values = rng.normal(size=count)[members] + 0.3 * rng.normal(size=20 * count)
+        beyond += mean_interval(values, members, rounds=200).low > 0
+    assert beyond / 400 < 0.05  # nominally 0.025
+
+
+def test_a_challenger_that_says_nothing_of_a_row_is_an_error(window):
+    said = window[0].copy()
+    said[3] = np.nan
+    with pytest.raises(ValueError, match="probability of every row"):
+        judge(evidence(window, said), has_champion=False)
 
 
 def test_a_leaking_model_is_kept_out(window):

@@ -27,25 +27,11 @@ norms as (
     where {{ in_window_weeks() }}
 ),
 
--- Training reads Sundays; the last days are kept one by one, since they are scored.
-as_of_dates as (
-    select day::date as as_of_date
-    from generate_series(
-        greatest({{ window_start() }}, (select min(purchased_on) from versions)),
-        {{ window_end() }},
-        interval '1 day'
-    ) as day
-    where extract(isodow from day) = 7 or day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
-),
+{{ snapshot_days() }},
 
 {{ exposure_clock('as_of_dates') }},
 
-active_passes as (
-    select distinct on (as_of_date, user_id) as_of_date, user_id, hp_id
-    from pass_clock
-    where as_of_date between starts_on and hp_end_corrected
-    order by as_of_date, user_id, hp_end_corrected desc, starts_on desc, hp_id
-),
+{{ active_passes() }},
 
 clock_of_active as (
     select pass_clock.*
@@ -63,16 +49,41 @@ active as (
         on pass_chain.as_of_date = active_passes.as_of_date and pass_chain.hp_id = active_passes.hp_id
 ),
 
-targets as (
-    select
-        user_id,
-        as_of_date - 6 as window_start,
-        as_of_date as window_end,
-        hp_id
-    from active
+-- The seven days up to a Sunday are a calendar week.
+exposed_weeks as (
+    select user_id, week_start, active_friend_count
+    from {{ ref('int_exposed_weeks') }}
+    where {{ in_window_weeks() }}
 ),
 
-{{ window_metrics('targets') }},
+week_metrics as (
+    select * from {{ ref('user_week_metrics') }}
+    where {{ in_window_weeks() }}
+),
+
+metrics as (
+    select
+        week_metrics.user_id,
+        week_metrics.week_start + 6 as window_end,
+        exposed_weeks.active_friend_count
+        {%- for metric in active_metrics(derived=false) %},
+        week_metrics.{{ metric.feature }}
+        {%- endfor %}
+    from week_metrics
+    inner join exposed_weeks
+        on week_metrics.user_id = exposed_weeks.user_id and week_metrics.week_start = exposed_weeks.week_start
+    union all
+    select
+        user_id,
+        window_end,
+        active_friend_count
+        {%- for metric in active_metrics(derived=false) %},
+        {{ metric.feature }}
+        {%- endfor %}
+    from {{ ref('int_day_metrics') }}
+),
+
+{{ latest_extractions() }},
 
 {{ profiles('active_passes') }},
 
@@ -129,7 +140,7 @@ final as (
             as days_between_purchases_mean,
         active.purchased_on - active.previous_end_on as last_renewal_lead_days,
         active.as_of_date - profiles.clan_since_on as clan_days,
-        friend_states.active_friend_count,
+        metrics.active_friend_count,
         {{ sociability('profiles.friend_count', usual_acts) }} as sociability,
         active.spent_so_far
         {%- for metric in active_metrics() %},
@@ -146,8 +157,6 @@ final as (
         on active.user_id = norms.user_id and norms.week_start = {{ week_of('active.as_of_date - 6') }}
     left join freeze_use
         on active.hp_id = freeze_use.hp_id and active.as_of_date = freeze_use.as_of_date
-    left join friend_states
-        on active.user_id = friend_states.user_id and active.as_of_date = friend_states.window_end
 )
 
 select * from final

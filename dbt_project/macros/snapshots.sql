@@ -1,0 +1,29 @@
+{#
+    The days of which a run takes snapshots, or those of them that are no Sundays: the CTE as_of_dates. Training reads Sundays; the last days are kept one by one, since
+    they are scored.
+#}
+{% macro snapshot_days(besides_sundays=false) %}
+as_of_dates as (
+    select day::date as as_of_date
+    from generate_series(
+        greatest({{ window_start() }}, (select min(purchased_on) from {{ ref('int_hero_passes_versioned') }})),
+        {{ window_end() }},
+        interval '1 day'
+    ) as day
+    {%- if besides_sundays %}
+    where extract(isodow from day) <> 7 and day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
+    {%- else %}
+    where extract(isodow from day) = 7 or day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
+    {%- endif %}
+)
+{%- endmacro %}
+
+{# The pass that covers each as-of date, the latest to end of several: the CTE active_passes, after the exposure clock. #}
+{% macro active_passes() %}
+active_passes as (
+    select distinct on (as_of_date, user_id) as_of_date, user_id, hp_id
+    from pass_clock
+    where as_of_date between starts_on and hp_end_corrected
+    order by as_of_date, user_id, hp_end_corrected desc, starts_on desc, hp_id
+)
+{%- endmacro %}
