@@ -13,7 +13,7 @@ import polars as pl
 import psycopg
 
 from ris_assets.contracts.columns import Column, Table
-from ris_assets.features.norms import SPAN_WEEKS, STREAKS, norm_columns, week_norms
+from ris_assets.features.norms import NORM_SUFFIXES, SPAN_WEEKS, STREAKS, norm_columns, week_norms
 from ris_assets.partitions import Window, daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource, copy_typed
 
@@ -21,6 +21,8 @@ T = TypeVar("T")
 _BEGINNING = date(1900, 1, 1)
 BLOCK_ROWS = 100_000
 """Member-weeks held at once: about 250 MB with their norms."""
+NORMS_A_METRIC = len(NORM_SUFFIXES)
+"""What a week with its norms holds beside one that is looked back on only."""
 
 
 def norm_table(metrics: list[str]) -> Table:
@@ -166,12 +168,13 @@ def _clear(connection: psycopg.Connection, table: Table, first: date, last: date
 
 
 def _blocks(postgres: PostgresResource, first: date, last: date) -> list[str]:
-    """Conditions that part the members into blocks of about `BLOCK_ROWS` weeks."""
-    rows = postgres.read(
-        "select count(*)::int8 as weeks from ris.user_week_metrics"
+    """Conditions that part the members into blocks of about `BLOCK_ROWS` weeks with their norms."""
+    read, normed = postgres.read(
+        f"select count(*)::int8 as read, count(*) filter (where week_start >= '{first}')::int8 as normed"
+        " from ris.user_week_metrics"
         f" where week_start between '{_first_normed(first)}' and '{last}'"
-    )["weeks"][0]
-    count = -(-rows // BLOCK_ROWS)
+    ).row(0)
+    count = -(-max(normed, read // NORMS_A_METRIC) // BLOCK_ROWS)
     if count <= 1:
         return ["true"]
     cuts = postgres.read(

@@ -122,8 +122,8 @@ def mean_interval(
 ) -> Interval:
     """Mean of rows and its percentile interval, members drawn whole.
 
-    Of few members it is wider, by what Student's t and the lost degree of freedom ask for: draws from few alone would call
-    a difference that is none beyond chance three times too often. One member has no bounds.
+    Of few members it is wider, by what Student's t and the lost degree of freedom ask for: draws from few alone
+    would call a difference that is none beyond chance three times too often. One member has no bounds.
     """
     from scipy.stats import norm, t
 
@@ -170,8 +170,8 @@ def _miscalibrated(evidence: Evidence) -> list[str]:
 def _miscalibration(evidence: Evidence, said: Array) -> tuple[Array, CalibrationLine]:
     """The log loss of each row that the right level and slope would save, as a share of what there is to know.
 
-    The mean is 0 where probabilities are right, whatever they tell apart; 1 is the entropy of the share that happened, so
-    that rare and common outcomes are held to the same.
+    The mean is 0 where probabilities are right, whatever they tell apart; 1 is the entropy of the share that
+    happened, so that rare and common outcomes are held to the same.
     """
     outcome, line = evidence.outcome, calibration_line(evidence.outcome, said)
     share = outcome.mean()

@@ -17,7 +17,8 @@ MIN_OBSERVED_WEEKS = 4
 QUARTILES = {"p25": 0.25, "p50": 0.50, "p75": 0.75}
 RECENT_WEEKS, RECENT_HALF_LIFE_WEEKS = 8, 2.5
 NORM_SUFFIXES = ("ewma", *QUARTILES, "recent")
-_SORTED_AT_ONCE = 20_000
+_AT_ONCE = 8_192
+"""Windows whose numbers stay in the processor's cache."""
 STREAKS = {"visit_streak_weeks": "visits"}
 """Metrics that count weeks in a row: how many up to a week in which the other metric was above zero."""
 
@@ -120,50 +121,51 @@ def _flat_streaks(flat: np.ndarray, span: int) -> np.ndarray:
 def _norms_at(
     places: np.ndarray, flat: np.ndarray, span: int, half_life: float, min_observed: int
 ) -> dict[str, np.ndarray]:
-    """Norms at some places of the line of weeks, each from the `span` places before it."""
-    return {
-        "ewma": _ewma(flat, span, half_life, min_observed)[places],
-        **_quartiles(places, flat, span, min_observed),
-        "recent": _ewma(flat, RECENT_WEEKS, RECENT_HALF_LIFE_WEEKS, 1)[places],
-    }
+    """Norms at some places of the line of weeks, each from the `span` places before it.
+
+    Each from its own window by the same steps, so that one that is made alone has the same last bit.
+    """
+    norms = {name: np.full(len(places), np.nan) for name in NORM_SUFFIXES}
+    windows = np.lib.stride_tricks.sliding_window_view(flat, span) if len(places) else flat
+    usual = _weights(span, half_life)
+    recent = min(RECENT_WEEKS, span)
+    lately = _weights(recent, RECENT_HALF_LIFE_WEEKS)
+    for start in range(0, len(places), _AT_ONCE):
+        here = slice(start, start + _AT_ONCE)
+        window = windows[places[here] - span]  # a copy
+        seen = ~np.isnan(window)
+        observed = seen.sum(axis=1)
+        enough = observed >= min_observed
+        norms["ewma"][here] = np.where(enough, _weighted_mean(window, seen, usual), np.nan)
+        norms["recent"][here] = _weighted_mean(window[:, -recent:], seen[:, -recent:], lately)
+        for name, quartile in _quartiles(window, observed).items():
+            norms[name][here] = np.where(enough, quartile, np.nan)
+    return norms
 
 
-def _quartiles(
-    places: np.ndarray, flat: np.ndarray, span: int, min_observed: int
-) -> dict[str, np.ndarray]:
-    """Quartiles of the observed weeks before each place: one sort serves all three."""
-    quartiles = {suffix: np.full(len(places), np.nan) for suffix in QUARTILES}
-    if not len(places):
-        return quartiles
-    windows = np.lib.stride_tricks.sliding_window_view(flat, span)
-    for start in range(0, len(places), _SORTED_AT_ONCE):
-        here = slice(start, start + _SORTED_AT_ONCE)
-        ordered = np.sort(windows[places[here] - span], axis=1)  # NaN last
-        observed = span - np.isnan(ordered).sum(axis=1)
-        row, last = np.arange(len(ordered)), np.maximum(observed - 1, 0)
-        for suffix, quantile in QUARTILES.items():
-            rank = last * quantile
-            low = rank.astype(int)
-            below, above = ordered[row, low], ordered[row, np.minimum(low + 1, last)]
-            value = below + (above - below) * (rank - low)
-            quartiles[suffix][here] = np.where(observed >= min_observed, value, np.nan)
+def _weights(span: int, half_life: float) -> np.ndarray:
+    """Weight of each week of a window, the last week's 1."""
+    return 0.5 ** (np.arange(span - 1, -1, -1) / half_life)
+
+
+def _weighted_mean(window: np.ndarray, seen: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of the observed weeks of each row, weights renormalised over these; NaN where there is none."""
+    total = np.einsum("ij,j->i", np.where(seen, window, 0.0), weights)
+    weight = np.einsum("ij,j->i", seen.astype(float), weights)
+    return np.divide(total, weight, out=np.full(len(window), np.nan), where=weight > 0)
+
+
+def _quartiles(window: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
+    """Quartiles of the observed weeks of each row, NaN without one; sorts the windows, once for all three."""
+    window.sort(axis=1)  # NaN last
+    row, last = np.arange(len(window)), np.maximum(observed - 1, 0)
+    quartiles = {}
+    for name, quantile in QUARTILES.items():
+        rank = last * quantile
+        low = rank.astype(int)
+        below, above = window[row, low], window[row, np.minimum(low + 1, last)]
+        quartiles[name] = below + (above - below) * (rank - low)
     return quartiles
-
-
-def _ewma(flat: np.ndarray, span: int, half_life: float, min_observed: int) -> np.ndarray:
-    """Weighted mean of the observed weeks of the window, weights renormalised over these."""
-    kernel = np.concatenate([[0.0], 0.5 ** (np.arange(span) / half_life)])
-    seen = ~np.isnan(flat)
-    total = _look_back(np.where(seen, flat, 0.0), kernel)
-    weight = _look_back(seen.astype(float), kernel)
-    so_far = np.concatenate([np.zeros(span, dtype=int), [0], np.cumsum(seen)])
-    known = so_far[span:-1] - so_far[: -span - 1] >= min_observed
-    return np.divide(total, weight, out=np.full(len(flat), np.nan), where=known)
-
-
-def _look_back(line: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """`kernel[k]` times the value k places back, summed: a plain finite filter, no recursion."""
-    return np.convolve(line, kernel)[: len(line)] if len(line) else line
 
 
 def first_week_read(week_start: date, span: int = SPAN_WEEKS) -> date:

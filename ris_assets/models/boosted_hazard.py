@@ -26,8 +26,7 @@ MANY_EVENTS = 2000
 """From so many on fewer folds and larger steps: on 10^5 simulated person-weeks a quarter of the time, the integrated
 Brier score the same within 0.0005."""
 SLOW, FAST, FOLDS, FEW_FOLDS = 0.05, 0.1, 5, 3
-SHALLOW, DEEP, WORTHWHILE = 3, 5, 20
-"""Deep trees are tried where so many shallow ones pay."""
+SHALLOW, DEEP = 3, 5
 
 
 class BoostedHazard(SurvivalEstimator):
@@ -40,7 +39,7 @@ class BoostedHazard(SurvivalEstimator):
         rounds: most trees; cross-validation chooses how many.
         learning_rate, max_depth, min_events, column_share, row_share, penalty: of the trees; `min_events` is the
             least expected number of events in a leaf. A rate of None is 0.05, and 0.1 from `MANY_EVENTS` events on.
-            A depth of None is 3, or 5 where trees pay and held-out likelihood is better with it.
+            A depth of None is 3, or 5 where held-out likelihood is better with it.
         folds, patience: of the choice of rounds. Folds of None are 5, and 3 from `MANY_EVENTS` events on.
         seed: of folds and trees.
         threads: of the engine. None is 1, and 2 from `boosting.MANY_ROWS` subject-intervals on.
@@ -139,7 +138,7 @@ class BoostedHazard(SurvivalEstimator):
             for training, held_out in folds_by_event(event, folds, self.seed)
         ]
         found = _Race.of(parts)
-        if self.max_depth is None and found.rounds >= WORTHWHILE:
+        if self.max_depth is None:
             self.depth_ = DEEP
             deeper = _Race.of(parts, found)
             if deeper.loss < found.first(len(deeper.curves)).loss:

@@ -143,7 +143,6 @@ def test_bands_of_chance_keep_the_order_alone():
     assert list(limits.values()) == sorted(limits.values())
     assert limits["low"] == 0
 
-
     assert "critical" not in set(pl.select(band_of(pl.lit(pl.Series(risk)), limits)).to_series())
 
 
@@ -154,7 +153,12 @@ def test_of_one_equal_score_all_are_low():
 
 def test_who_has_no_score_has_no_band():
     risk = pl.lit(pl.Series([None, float("nan"), 0.0, 80.0]))
-    assert pl.select(band_of(risk, EVEN_BANDS)).to_series().to_list() == [None, None, "low", "critical"]
+    assert pl.select(band_of(risk, EVEN_BANDS)).to_series().to_list() == [
+        None,
+        None,
+        "low",
+        "critical",
+    ]
 
 
 def test_an_empty_band_says_nothing():

@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
+from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.probability_scores import (
     Costs,
     bootstrap,
@@ -68,6 +69,30 @@ def test_lift_and_gain_by_hand():
     assert table["observed_share"].to_list() == [1.0, 0.5, 0.0, 0.5, 0.0]
     assert table["lift"].to_list() == pytest.approx([2.5, 1.25, 0, 1.25, 0])
     assert table["gain"].to_list() == pytest.approx([0.5, 0.75, 0.75, 1.0, 1.0])
+
+
+def test_the_order_of_rows_is_no_lift():
+    outcome = np.array([1.0] * 200 + [0.0] * 800)
+    table = lift_table(outcome, np.full(1000, 0.2))
+    assert table["lift"].to_list() == pytest.approx([1.0] * 10)
+    assert table["gain"].to_list() == pytest.approx(np.arange(1, 11) / 10)
+
+
+def test_rows_without_weight_are_as_if_they_were_not_there():
+    outcome, said, weight = np.array([0, 1, 0.0]), np.array([0.1, 0.5, 0.9]), np.array([1, 1, 0.0])
+    without = binary_metrics(outcome[:2], said[:2])
+    assert binary_metrics(outcome, said, weight) == pytest.approx(without)
+    assert brier_parts(outcome, said, weight) == brier_parts(outcome[:2], said[:2])
+    assert lift_table(outcome, said, weight).equals(lift_table(outcome[:2], said[:2]))
+
+
+def test_a_prediction_that_is_missing_is_an_error():
+    outcome, said = np.array([0.0, 1.0]), np.array([0.2, np.nan])
+    for score in (calibration_line, lift_table):
+        with pytest.raises(ValueError, match="missing"):
+            score(outcome, said)
+    with pytest.raises(ValueError, match="missing"):
+        confusion_at(outcome, said, 0.5)
 
 
 def test_confusion_is_that_of_scikit_learn(known):

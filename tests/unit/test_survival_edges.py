@@ -17,6 +17,7 @@ from sksurv.metrics import (
     as_integrated_brier_score_scorer,
     concordance_index_censored,
 )
+from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
 
 from ris_assets.models import BoostedHazard, LinearHazard
@@ -200,6 +201,30 @@ def test_deep_trees_where_they_pay(effect, depth):
     life = rng.exponential(np.exp(-effect * (matrix > -0.8).all(axis=1)))
     y = Surv.from_arrays(np.ones(2500, bool), life)
     assert BoostedHazard(rounds=150, folds=3).fit(matrix, y).depth_ == depth
+
+
+def test_an_effect_that_turns_with_time_is_found():
+    """Falling hazards on one side, rising ones on the other: shallow trees find no first split that pays."""
+    rng = np.random.default_rng(12)
+    side = rng.normal(size=(1500, 5))
+    side[:, 0] = side[:, 0] > 0
+    life = np.where(side[:, 0] > 0, rng.weibull(3, 1500), rng.weibull(0.6, 1500))
+    left = rng.exponential(4, 1500)
+    model = BoostedHazard().fit(side, Surv.from_arrays(life <= left, np.minimum(life, left)))
+    falling, rising = model.predict_survival([[0, 0, 0, 0, 0], [1, 0, 0, 0, 0]], [0.25, 1.75])
+    assert falling[0] < rising[0] - 0.07
+    assert falling[1] > rising[1] + 0.04
+
+
+@pytest.mark.parametrize("family", [LinearHazard, BoostedHazard])
+def test_events_at_the_very_start_count(family):
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(400, 2))
+    life = np.where(rng.random(400) < 0.3, 0.0, rng.exponential(size=400))
+    y = Surv.from_arrays(life < 2, np.minimum(life, 2.0))
+    _, alive = kaplan_meier_estimator(y["event"], y["time"])
+    early = family().fit(matrix, y).predict_survival(matrix, [0.01]).mean()
+    assert early == pytest.approx(alive[0], abs=0.05)
 
 
 def test_one_thread_for_small_data():

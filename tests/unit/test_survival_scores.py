@@ -96,3 +96,27 @@ def test_kaplan_meier_by_hand():
     event, time = np.array([True, False, True, False]), np.array([1.0, 2.0, 3.0, 3.0])
     found = kaplan_meier(event, time, np.array([0.5, 1.0, 2.5, 3.0]))
     assert found == pytest.approx([1.0, 0.75, 0.75, 0.375])
+
+
+def test_events_as_whole_numbers_score_like_booleans(studio):
+    event, time, score, survival, times = studio
+    whole, censoring = event.astype(int), Censoring.of(event, time)
+    assert (Censoring.of(whole, time).observed == censoring.observed).all()
+    assert (
+        brier_scores(censoring, whole, time, survival, times)
+        == brier_scores(censoring, event, time, survival, times)
+    ).all()
+    assert time_dependent_auc(censoring, whole, time, score, times) == pytest.approx(
+        time_dependent_auc(censoring, event, time, score, times)
+    )
+    with pytest.raises(ValueError, match="True or False"):
+        Censoring.of(np.array([0, 1, 2]), np.array([1.0, 2.0, 3.0]))
+
+
+def test_what_is_missing_has_no_score(studio):
+    event, time, score, survival, times = studio
+    censoring = Censoring.of(event, time)
+    with pytest.raises(ValueError, match="missing"):
+        time_dependent_auc(censoring, event, time, np.where(time < 3, np.nan, score), times)
+    with pytest.raises(ValueError, match="missing"):
+        antolini_concordance(event, time, np.full_like(survival, np.nan), times)
