@@ -170,7 +170,7 @@ class BoostedHazard(SurvivalEstimator):
         baseline: Array,
     ) -> Rows:
         """Subject-intervals at risk: features and interval, events, log of the expected number."""
-        exposure = self.grid_.exposure(time)
+        exposure = self.grid_.at_risk(event, time)
         subject, interval = np.nonzero(exposure > 0)
         score = np.zeros(len(matrix)) if linear is None else linear.predict(matrix)
         count = np.zeros(exposure.shape)
@@ -271,6 +271,6 @@ def _rates(grid: TimeGrid, event: Array, time: Array, relative: Array) -> Array:
     """
     counted = event & (time > 0)
     deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count)
-    at_risk = (grid.exposure(time) * relative).sum(axis=0)
+    at_risk = (grid.at_risk(event, time) * relative).sum(axis=0)
     usual = max(deaths.sum(), 0.1) / at_risk.sum()
     return (deaths + 0.1) / (at_risk + 0.1 / usual)

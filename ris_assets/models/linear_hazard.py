@@ -160,7 +160,7 @@ class _Sums:
         """From outcomes; an event at time 0 has no interval."""
         counted = event & (time > 0) & (time <= grid.edges[-1])
         deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count).astype(float)
-        return cls(design, grid.exposure(time), deaths, design[counted].sum(axis=0))
+        return cls(design, grid.at_risk(event, time), deaths, design[counted].sum(axis=0))
 
     def relative(self, weights: Array) -> Array:
         """(subjects,): hazard relative to the baseline."""

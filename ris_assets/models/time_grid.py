@@ -43,6 +43,19 @@ class TimeGrid:
         """(subjects, intervals): time spent at risk in each interval."""
         return np.clip(time[:, None] - self.edges[:-1], 0.0, np.diff(self.edges))
 
+    def at_risk(self, event: Array, time: Array) -> Array:
+        """(subjects, intervals): time at risk of outcomes, of which some may share a recorded moment.
+
+        Of events at one moment all but one are taken to have come halfway since the moment before (the actuarial
+        half): where times are recorded by the month, a whole month at risk for each would make hazards too low.
+        """
+        moments, place = np.unique(time, return_inverse=True)
+        together = np.maximum(np.bincount(place, weights=event), 1)[place]
+        before = np.concatenate([[0.0], moments[:-1]])[place]
+        since = np.maximum(before, self.edges[self.interval_of(time)])
+        earlier = (time - since) / 2 * (1 - 1 / together)
+        return self.exposure(np.where(event, time - earlier, time))
+
     def cumulative(self, hazard: Array, times: Array) -> Array:
         """(subjects, times): cumulative hazard of (subjects, intervals) rates, flat after the last edge."""
         steps = np.cumsum(hazard * np.diff(self.edges), axis=1)

@@ -176,7 +176,7 @@ def test_more_columns_than_rows_is_the_same_ridge():
     )
     scaled = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
     relative = np.exp(scaled @ model.weights_)
-    exposure = model.grid_.exposure(time)
+    exposure = model.grid_.at_risk(event, time)
     deaths = [(event & (time == moment)).sum() for moment in model.grid_.edges[1:]]
     expected = relative * (exposure @ (deaths / (exposure.T @ relative)))
     gradient = scaled.T @ (event - expected) - 5.0 * model.weights_
@@ -225,6 +225,24 @@ def test_events_at_the_very_start_count(family):
     _, alive = kaplan_meier_estimator(y["event"], y["time"])
     early = family().fit(matrix, y).predict_survival(matrix, [0.01]).mean()
     assert early == pytest.approx(alive[0], abs=0.05)
+
+
+@pytest.mark.parametrize("family", [LinearHazard, BoostedHazard])
+def test_times_by_the_month(family):
+    """Four of ten end each month: 0.6, 0.36, 0.216 ... are left, though all ends of a month share one moment."""
+    rng = np.random.default_rng(0)
+    matrix, life = rng.normal(size=(3000, 2)), rng.geometric(0.4, 3000).astype(float)
+    model = family().fit(matrix, Surv.from_arrays(life <= 5, np.minimum(life, 5.0)))
+    alive = model.predict_survival(matrix, [1, 2, 3, 4, 5]).mean(axis=0)
+    assert alive == pytest.approx(0.6 ** np.arange(1, 6), abs=0.02)
+
+
+def test_time_at_risk_by_hand():
+    """Three events share day 4, of which the last day before is 2: two thirds of half of two days less."""
+    grid = TimeGrid(np.array([0.0, 4.0]))
+    event, time = np.array([True, True, True, False, True]), np.array([4.0, 4, 4, 4, 2])
+    less = 4 - 2 / 2 * (1 - 1 / 3)
+    assert grid.at_risk(event, time)[:, 0] == pytest.approx([less, less, less, 4, 2])
 
 
 def test_one_thread_for_small_data():
