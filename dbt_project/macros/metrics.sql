@@ -186,7 +186,7 @@ extractions as (
     the window ends on. is_weekly says that all windows are calendar weeks and targets rows of int_exposed_weeks;
     otherwise the exposure clock of the window ends must stand before.
 
-    Emits the CTE metrics (user_id, window_end, one column per metric), one row per target.
+    Emits the CTE metrics (user_id, window_end, active_friend_count, one column per metric), one row per target.
 #}
 {% macro window_metrics(targets, is_weekly=false) %}
 {%- set metrics = active_metrics(derived=false) %}
@@ -307,7 +307,8 @@ observed as (
 metrics as (
     select
         user_id,
-        window_end
+        window_end,
+        active_friend_count
         {%- for metric in metrics %},
         case when {{ has_entity(metric.source_entity) }} then ({{ metric_expression(metric.feature) }})::float8 end as {{ metric.feature }}
         {%- endfor %}

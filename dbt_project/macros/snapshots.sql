@@ -1,6 +1,6 @@
 {#
-    The days of which a run takes snapshots, or those of them that are no Sundays: the CTE as_of_dates. Training reads Sundays; the last days are kept one by one, since
-    they are scored.
+    The days of which a run takes snapshots, or those of them that are no Sundays: the CTE as_of_dates. Training reads
+    Sundays; the last days are kept one by one, since they are scored.
 #}
 {% macro snapshot_days(besides_sundays=false) %}
 as_of_dates as (
@@ -10,11 +10,8 @@ as_of_dates as (
         {{ window_end() }},
         interval '1 day'
     ) as day
-    {%- if besides_sundays %}
-    where extract(isodow from day) <> 7 and day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
-    {%- else %}
-    where extract(isodow from day) = 7 or day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
-    {%- endif %}
+    where extract(isodow from day) {{ '<> 7 and' if besides_sundays else '= 7 or' }}
+        day::date > {{ window_end() }} - {{ var('snapshot_keep_days') }}
 )
 {%- endmacro %}
 

@@ -108,7 +108,7 @@ def band_of(risk: pl.Expr, limits: Mapping[str, float]) -> pl.Expr:
     expression = pl.lit(bands[0])
     for band in bands[1:]:
         expression = pl.when(risk >= limits[band]).then(pl.lit(band)).otherwise(expression)
-    return pl.when(risk.is_not_null() & risk.is_not_nan()).then(expression)
+    return pl.when(risk.is_not_nan()).then(expression)
 
 
 def band_table(

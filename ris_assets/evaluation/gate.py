@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ris_assets.evaluation.calibration import logit, sigmoid
+from ris_assets.evaluation.calibration import Platt
 from ris_assets.evaluation.metrics import log_losses
 from ris_assets.evaluation.probability_scores import CalibrationLine, Interval, calibration_line
 
@@ -83,10 +83,10 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
     rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:
         rivals["champion"] = evidence.champion
+    compared = {_named(name): _compared(evidence, rival) for name, rival in rivals.items()}
     against = [
-        f"does not beat {_named(name)} beyond chance: {told}"
-        for name, rival in rivals.items()
-        for gain, told in [_compared(evidence, rival)]
+        f"does not beat {name} beyond chance: {told}"
+        for name, (gain, told) in compared.items()
         if not gain.low > 0
     ]
     if has_seen_these:
@@ -96,10 +96,8 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
         against.append("the champion has seen later data and cannot be compared")
     if against:
         return Verdict(False, "Keep: " + "; ".join(against), tuple(against))
-    told = tuple(
-        f"beats {_named(name)}: {_compared(evidence, rival)[1]}" for name, rival in rivals.items()
-    )
-    return Verdict(True, "Promote: " + "; ".join(told), told)
+    beaten = tuple(f"beats {name}: {told}" for name, (_, told) in compared.items())
+    return Verdict(True, "Promote: " + "; ".join(beaten), beaten)
 
 
 def _named(name: str) -> str:
@@ -174,15 +172,13 @@ def _miscalibration(evidence: Evidence, said: Array) -> tuple[Array, Calibration
     happened, so that rare and common outcomes are held to the same.
     """
     outcome, line = evidence.outcome, calibration_line(evidence.outcome, said)
-    share = outcome.mean()
     if np.isnan(line.in_the_large):
         return np.zeros(len(outcome)), line
-    if np.isnan(line.slope):
-        right = sigmoid(line.in_the_large + logit(said))
-    else:
-        right = sigmoid(line.intercept + line.slope * logit(said))
-    entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
-    return (log_losses(outcome, said) - log_losses(outcome, right)) / entropy, line
+    is_flat = np.isnan(line.slope)
+    right = Platt(line.in_the_large, 1.0) if is_flat else Platt(line.intercept, line.slope)
+    saved = log_losses(outcome, said) - log_losses(outcome, right.apply(said))
+    share = outcome.mean()
+    return saved / log_losses(share, share), line
 
 
 def _too_good(evidence: Evidence) -> list[str]:

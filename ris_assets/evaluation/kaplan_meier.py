@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import chi2, norm
 
 from ris_assets.errors import RisError
+from ris_assets.evaluation.survival_scores import flags
 
 Array = np.ndarray
 _Z = float(norm.ppf(0.975))
@@ -165,12 +166,10 @@ def _subjects(duration: ArrayLike, event: ArrayLike, segment: ArrayLike) -> pl.D
     if labels.null_count():
         raise ValueError(f"{labels.null_count()} subjects have no segment: give them one")
     time = _numbers("duration", duration, len(labels))
-    ended = _numbers("event", event, len(labels))
-    if not np.isin(ended, (0, 1)).all():
-        raise ValueError("event must be booleans, or 0 and 1")
+    ended = flags(_numbers("event", event, len(labels)))
     if (time < 0).any():
         raise ValueError("durations must not be negative")
-    return pl.DataFrame({"duration": time, "event": ended == 1, "segment": labels})
+    return pl.DataFrame({"duration": time, "event": ended, "segment": labels})
 
 
 def _numbers(name: str, values: ArrayLike, length: int) -> Array:

@@ -40,6 +40,18 @@ def binary_metrics(
     }
 
 
+def complete(values: Array, what: str) -> Array:
+    """Values as numbers.
+
+    Raises:
+        ValueError: one is missing: order, squares and thresholds would take it for a number.
+    """
+    numbers = np.asarray(values, dtype=float)
+    if np.isnan(numbers).any():
+        raise ValueError(f"{what} must be numbers, {int(np.isnan(numbers).sum())} are missing")
+    return numbers
+
+
 def log_loss(outcome: Array, predicted: Array, weight: Array) -> float:
     """Weighted mean negative log likelihood; probabilities are kept 1e-6 away from 0 and 1."""
     return float(np.average(log_losses(outcome, predicted), weights=weight))

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.calibration import logit, sigmoid
-from ris_assets.evaluation.metrics import reliability
+from ris_assets.evaluation.metrics import complete, reliability
 
 Array = np.ndarray
 
@@ -80,7 +80,7 @@ def calibration_line(
     Raises:
         ValueError: a prediction is missing.
     """
-    y, score = np.asarray(outcome, dtype=float), logit(_said(predicted))
+    y, score = np.asarray(outcome, dtype=float), logit(complete(predicted, "predictions"))
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
     if len(np.unique(y[w > 0])) < 2:
         return CalibrationLine(float("nan"), float("nan"), float("nan"))
@@ -160,7 +160,11 @@ def lift_table(
         and each then has the share of them all: the order of rows is no merit.
     """
     w = np.ones(len(score)) if weight is None else np.asarray(weight, dtype=float)
-    columns = {"y": np.asarray(outcome, dtype=float), "score": _said(score), "w": w}
+    columns = {
+        "y": np.asarray(outcome, dtype=float),
+        "score": complete(score, "predictions"),
+        "w": w,
+    }
     rows = pl.DataFrame(columns).filter(pl.col("w") > 0).sort("score", descending=True)
     alike = (pl.col("y") * pl.col("w")).sum().over("score") / pl.col("w").sum().over("score")
     rows = rows.with_columns(alike.alias("y"))
@@ -180,18 +184,6 @@ def lift_table(
             (pl.col("hits").cum_sum() / whole).alias("gain"),
         )
     )
-
-
-def _said(predicted: Array) -> Array:
-    """Predictions as numbers.
-
-    Raises:
-        ValueError: one is missing: it would pass for one below every threshold.
-    """
-    said = np.asarray(predicted, dtype=float)
-    if np.isnan(said).any():
-        raise ValueError(f"predictions must be numbers, {int(np.isnan(said).sum())} are missing")
-    return said
 
 
 @dataclass(frozen=True)
@@ -227,7 +219,7 @@ def confusion_at(
     """
     y = np.asarray(outcome, dtype=float)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    called = _said(predicted) >= threshold
+    called = complete(predicted, "predictions") >= threshold
     hit, calls, cases = float(w[called] @ y[called]), float(w[called].sum()), float(w @ y)
     right = hit + float(w[~called] @ (1 - y[~called]))
     return {
@@ -245,6 +237,6 @@ def expected_value(
     """Value a member of calling everyone from the threshold on."""
     y = np.asarray(outcome, dtype=float)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    called = _said(predicted) >= threshold
+    called = complete(predicted, "predictions") >= threshold
     gain = costs.saved * costs.success * y - costs.contact
     return float((w * called * gain).sum() / w.sum())

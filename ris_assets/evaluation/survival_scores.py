@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ris_assets.evaluation.metrics import complete
+
 Array = np.ndarray
 _BLOCK = 512
 
 
-def _flags(event: Array) -> Array:
+def flags(event: Array) -> Array:
     """Events as booleans: of whole numbers 0 and 1 `~` and indexing would make something else.
 
     Raises:
@@ -20,14 +22,8 @@ def _flags(event: Array) -> Array:
     """
     given = np.asarray(event)
     if not np.isin(given, (0, 1)).all():
-        raise ValueError("events must be True or False, or 1 or 0")
+        raise ValueError("events must be True or False: booleans, or 0 and 1")
     return given.astype(bool)
-
-
-def _refuse_missing(values: Array, what: str) -> None:
-    """ValueError where something was not said: order and squares would take it for a number."""
-    if np.isnan(values).any():
-        raise ValueError(f"{what} must be numbers, {int(np.isnan(values).sum())} are missing")
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Censoring:
     @classmethod
     def of(cls, event: Array, time: Array) -> "Censoring":
         """From outcomes; at a tie events come before censoring."""
-        event = _flags(event)
+        event = flags(event)
         times, place = np.unique(time, return_inverse=True)
         ended = np.bincount(place, weights=event, minlength=len(times))
         left = np.bincount(place, weights=~event, minlength=len(times))
@@ -78,9 +74,8 @@ def antolini_concordance(event: Array, time: Array, survival: Array, times: Arra
     Returns:
         nan without a comparable pair.
     """
-    event = _flags(event)
-    _refuse_missing(survival, "curves")
-    curves = np.hstack([np.ones((len(time), 1)), survival])
+    event = flags(event)
+    curves = np.hstack([np.ones((len(time), 1)), complete(survival, "curves")])
     column = np.searchsorted(times, time, side="right")
     concordant, pairs = 0.0, 0.0
     for start in range(0, int(event.sum()), _BLOCK):
@@ -99,8 +94,8 @@ def brier_scores(
     censoring: Censoring, event: Array, time: Array, survival: Array, times: Array
 ) -> Array:
     """Brier score at each time with inverse probability of censoring weights (Graf et al. 1999)."""
-    _refuse_missing(survival, "curves")
-    weights = _weights(censoring, _flags(event), time, times)
+    survival = complete(survival, "curves")
+    weights = _weights(censoring, flags(event), time, times)
     alive = time[:, None] > times[None, :]
     return np.mean(weights * (survival - alive) ** 2, axis=0)
 
@@ -136,8 +131,8 @@ def time_dependent_auc(
     Returns:
         (times,), nan where one of the sides is empty.
     """
-    event = _flags(event)
-    _refuse_missing(risk, "risks")
+    event = flags(event)
+    risk = complete(risk, "risks")
     scores = np.broadcast_to(risk[:, None] if risk.ndim == 1 else risk, (len(time), len(times)))
     found = np.full(len(times), np.nan)
     weight = np.zeros(len(time))
@@ -158,7 +153,7 @@ def time_dependent_auc(
 def kaplan_meier(event: Array, time: Array, times: Array) -> Array:
     """S(t) of all subjects at some times."""
     moments, place = np.unique(time, return_inverse=True)
-    ended = np.bincount(place, weights=_flags(event), minlength=len(moments))
+    ended = np.bincount(place, weights=flags(event), minlength=len(moments))
     gone = np.bincount(place, minlength=len(moments))
     at_risk = len(time) - np.concatenate([[0], np.cumsum(gone)[:-1]])
     curve = np.concatenate([[1.0], np.cumprod(1 - ended / at_risk)])

@@ -174,8 +174,7 @@ class BoostedHazard(SurvivalEstimator):
         subject, interval = np.nonzero(exposure > 0)
         score = np.zeros(len(matrix)) if linear is None else linear.predict(matrix)
         count = np.zeros(exposure.shape)
-        inside = event & (time > 0)
-        count[np.nonzero(inside)[0], self.grid_.interval_of(time[inside])] = 1.0
+        count[np.nonzero(event)[0], self.grid_.interval_of(time[event])] = 1.0
         margin = score[subject] + np.log(
             np.maximum(exposure[subject, interval] * baseline[interval], TINY)
         )
@@ -269,8 +268,7 @@ def _rates(grid: TimeGrid, event: Array, time: Array, relative: Array) -> Array:
 
     A tenth of an event at the mean rate beside those of each interval: one without time at risk has the mean.
     """
-    counted = event & (time > 0)
-    deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count)
+    deaths = np.bincount(grid.interval_of(time[event]), minlength=grid.count)
     at_risk = (grid.at_risk(event, time) * relative).sum(axis=0)
     usual = max(deaths.sum(), 0.1) / at_risk.sum()
     return (deaths + 0.1) / (at_risk + 0.1 / usual)

@@ -157,8 +157,8 @@ class _Sums:
 
     @classmethod
     def of(cls, design: Array, event: Array, time: Array, grid: TimeGrid) -> "_Sums":
-        """From outcomes; an event at time 0 has no interval."""
-        counted = event & (time > 0) & (time <= grid.edges[-1])
+        """From outcomes."""
+        counted = event & (time <= grid.edges[-1])
         deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count).astype(float)
         return cls(design, grid.at_risk(event, time), deaths, design[counted].sum(axis=0))
 

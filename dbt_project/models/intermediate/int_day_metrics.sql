@@ -22,15 +22,6 @@ targets as (
     from active_passes
 ),
 
-{{ window_metrics('targets') }},
+{{ window_metrics('targets') }}
 
-final as (
-    select
-        metrics.*,
-        friend_states.active_friend_count
-    from metrics
-    left join friend_states
-        on metrics.user_id = friend_states.user_id and metrics.window_end = friend_states.window_end
-)
-
-select * from final
+select * from metrics

@@ -135,20 +135,15 @@ joint_visits as (
 changes as (
     select {{ booking_change('made', "'made'", 'day', 'known_on', 'change') }}
     from made
+    {%- for booking, what, known in [('lasting_outcomes', 'status', 'known'), ('joint_visits', "'joint'", 'joint_known')] %}
     union all
-    select {{ booking_change('lasting_outcomes', 'status', 'class_on', 'known_on', '1') }}
-    from lasting_outcomes
+    select {{ booking_change(booking, what, 'class_on', known ~ '_on', '1') }}
+    from {{ booking }}
     union all
-    select {{ booking_change('lasting_outcomes', 'status', 'class_on', 'known_until_on', '-1') }}
-    from lasting_outcomes
-    where known_until_on < date '9999-12-31'
-    union all
-    select {{ booking_change('joint_visits', "'joint'", 'class_on', 'joint_known_on', '1') }}
-    from joint_visits
-    union all
-    select {{ booking_change('joint_visits', "'joint'", 'class_on', 'joint_known_until_on', '-1') }}
-    from joint_visits
-    where joint_known_until_on < date '9999-12-31'
+    select {{ booking_change(booking, what, 'class_on', known ~ '_until_on', '-1') }}
+    from {{ booking }}
+    where {{ known }}_until_on < date '9999-12-31'
+    {%- endfor %}
 ),
 
 final as (

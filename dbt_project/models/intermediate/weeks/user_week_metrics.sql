@@ -7,7 +7,7 @@
 
 -- depends_on: {{ ref('meta_feature_catalog') }}
 
--- Read by several joins in parallel rather than kept.
+-- Read in place where it is used: a copy that is kept bars workers from its joins.
 with targets as not materialized (
     select *, week_start as window_start
     from {{ ref('int_exposed_weeks') }}
