@@ -24,7 +24,7 @@ BETWEEN = (
     "ris_int.int_hero_passes_versioned", "ris_int.int_freezes_versioned",
     "ris_int.int_users_versioned", "ris_int.int_friendships_versioned",
     "ris_int.int_user_days_measured", "ris_int.int_booking_changes", "ris_raw.body_measurements",
-    "ris_raw.assessments", "ris.core_user",
+    "ris_raw.assessments",
 )  # fmt: skip
 """What the weekly facts are made of, beside what belongs to no member."""
 _SHARED = {"club_id", "coach_id", "clan_id", "preferred_club_id", "preferred_coach_id", "price_key"}

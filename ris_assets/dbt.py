@@ -149,7 +149,7 @@ def run_dbt(
 
 
 def _stream(command: list[str]) -> Iterator[dict[str, Any]]:
-    """Run dbt in a thread and yield its events as they come."""
+    """Run dbt in a thread and yield results and errors as they come; of thousands of events it says no more."""
     from dbt.cli.main import dbtRunner
     from google.protobuf.json_format import MessageToDict
 
@@ -171,5 +171,6 @@ def _stream(command: list[str]) -> Iterator[dict[str, Any]]:
     while (event := events.get()) is not None:
         if isinstance(event, BaseException):
             raise dg.Failure(f"dbt stopped: {event}", allow_retries=False) from event
-        yield MessageToDict(event, preserving_proto_field_name=True)
+        if event.info.name in _RESULT_EVENTS or event.info.level == "error":
+            yield MessageToDict(event, preserving_proto_field_name=True)
     thread.join()

@@ -322,12 +322,13 @@ metrics as (
     (suffix, text) pairs.
 #}
 {% macro describe_metrics(suffixes, derived=true) %}
+    {%- set comments = {} %}
     {%- for metric in active_metrics(derived) %}
         {%- for suffix, text in suffixes %}
-    comment on column {{ this }}.{{ metric.feature }}{{ suffix }}
-        is '{{ (metric.label_en ~ ', ' ~ metric.unit ~ text) | replace("'", "''") }}';
+            {%- do comments.update({metric.feature ~ suffix: metric.label_en ~ ', ' ~ metric.unit ~ text}) %}
         {%- endfor %}
     {%- endfor %}
+    {{- comment_on_columns(this, comments) }}
     select 1
 {% endmacro %}
 

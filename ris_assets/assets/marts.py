@@ -1,6 +1,6 @@
 """Marts stage: the dbt models, cut in three by what stands between them.
 
-facts (staging, core, labels, days, weeks) -> week norms (polars) -> weekly (week facts, snapshots)
+weeks (staging, days, week metrics) -> week norms (polars) -> marts (core, labels, week facts, snapshots)
 -> scores (Python) -> outcomes (the ledger of past scores and what became of them).
 """
 
@@ -15,7 +15,7 @@ from ris_assets.partitions import daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
 
-_WEEKLY = "fqn:ris.weekly"
+_UP_TO_WEEKS = "+user_week_metrics"
 _OUTCOMES = "fqn:ris.outcomes"
 
 
@@ -63,7 +63,7 @@ def _with_row_count(event: Any, postgres: PostgresResource) -> Any:
 def marts_assets() -> list[dg.AssetsDefinition]:
     """The three dbt stages."""
     return [
-        _stage("dbt_facts", "fqn:*", f"{_WEEKLY} {_OUTCOMES}"),
-        _stage("dbt_weekly", _WEEKLY),
+        _stage("dbt_weeks", _UP_TO_WEEKS),
+        _stage("dbt_marts", "fqn:*", f"{_UP_TO_WEEKS} {_OUTCOMES}"),
         _stage("dbt_outcomes", _OUTCOMES),
     ]

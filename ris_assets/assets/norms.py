@@ -175,16 +175,22 @@ def _blocks(postgres: PostgresResource, first: date, last: date) -> list[str]:
         f" where week_start between '{_first_normed(first)}' and '{last}'"
     ).row(0)
     count = -(-max(normed, read // NORMS_A_METRIC) // BLOCK_ROWS)
-    if count <= 1:
+    cuts = _cuts(postgres, count) if count > 1 else []
+    if not cuts:
         return ["true"]
-    cuts = postgres.read(
-        "select unnest(percentile_disc(array["
-        + ", ".join(str(n / count) for n in range(1, count))
-        + "]) within group (order by user_id)) as user_id from ris.core_user"
-    )["user_id"].to_list()
-    quoted = ["'" + cut.replace("'", "''") + "'" for cut in dict.fromkeys(cuts)]
+    quoted = ["'" + cut.replace("'", "''") + "'" for cut in cuts]
     between = [f"user_id >= {a} and user_id < {b}" for a, b in itertools.pairwise(quoted)]
     return [f"user_id < {quoted[0]}", *between, f"user_id >= {quoted[-1]}"]
+
+
+def _cuts(postgres: PostgresResource, count: int) -> list[str]:
+    """Members, in the database's own order, that part the weeks into about `count` alike."""
+    shares = ", ".join(str(n / count) for n in range(1, count))
+    cuts = postgres.read(
+        f"select unnest(percentile_disc(array[{shares}]) within group (order by user_id)) as user_id"
+        " from ris.user_week_metrics tablesample bernoulli (1) repeatable (0)"
+    )
+    return cuts["user_id"].drop_nulls().unique(maintain_order=True).to_list()
 
 
 def touched_weeks(window: Window) -> tuple[date, date]:

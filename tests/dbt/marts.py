@@ -18,8 +18,8 @@ from ris_assets.dbt import PROJECT_DIR, dbt_environment
 from ris_assets.partitions import Window
 from ris_assets.resources.postgres import PostgresResource
 
-FACTS = ("--exclude", "path:models/weekly", "path:models/outcomes")
-WEEKLY = ("--select", "path:models/weekly")
+BEFORE_NORMS = ("--select", "+user_week_metrics")
+AFTER_NORMS = ("--exclude", "+user_week_metrics", "path:models/outcomes")
 EVER = ("1900-01-01", "2100-01-01")
 SCHEMAS = ("ris_raw", "ris_stg", "ris_int", "ris")
 
@@ -68,10 +68,14 @@ class Marts:
 
     def _build(self, verb: str, from_date: str, to_date: str, extra: Mapping[str, Any]) -> None:
         variables = {"from_date": from_date, "to_date": to_date, **extra}
-        no_unit_tests = ("--exclude-resource-type", "unit_test") if verb == "build" else ()
-        self.succeed(verb, *FACTS, *no_unit_tests, variables=variables)
+        tests = (
+            ("--exclude-resource-type", "unit_test", "--indirect-selection", "buildable")
+            if verb == "build"
+            else ()
+        )
+        self.succeed(verb, *BEFORE_NORMS, *tests, variables=variables)
         self.write_norms(from_date, to_date)
-        self.succeed(verb, *WEEKLY, *no_unit_tests, variables=variables)
+        self.succeed(verb, *AFTER_NORMS, *tests, variables=variables)
 
     def succeed(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> None:
         """A dbt command that must not fail."""

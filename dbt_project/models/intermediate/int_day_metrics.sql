@@ -9,7 +9,13 @@
 
 with {{ snapshot_days(besides_sundays=true) }},
 
-{{ exposure_clock('as_of_dates') }},
+-- Friends who lapsed within the window were covered on the day before it.
+clock_days as (
+    select as_of_date, as_of_date - 7 as open_since
+    from as_of_dates
+),
+
+{{ exposure_clock('clock_days', still_open=true) }},
 
 {{ active_passes() }},
 
