@@ -62,6 +62,9 @@ log_parameter_max_length_on_error = 0
 """
 
 
+_LOCALE = ("--locale", "C.UTF-8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8")
+"""By code point, as compared by PostgreSQL itself: the C library's own takes almost twice as long to sort ids."""
+
 _QUERIES_AT_ONCE = 2
 """dbt's threads. With both cores in use, a worker to help a query doubled its cost and left its time as it was."""
 
@@ -182,7 +185,7 @@ class EmbeddedPostgres:
         with _password_file(place, password) as file:
             done = place.run(
                 *("initdb", "-D", str(place.data), "-U", SUPERUSER, "-A", "scram-sha-256"),
-                *("--pwfile", str(file), "-E", "UTF8", "--locale", "C.UTF-8", "--no-instructions"),
+                *("--pwfile", str(file), "-E", "UTF8", "--no-instructions", *_LOCALE),
             )
         if done.returncode != 0:
             raise RisError(f"The embedded PostgreSQL cannot be created: {done.stderr.strip()}")
