@@ -85,3 +85,18 @@ bounds as (
         least({{ week_of(window_end()) }} + 6, {{ horizon() }}) as window_end
 )
 {%- endmacro %}
+
+{#
+    What a data test looks at, where its config says so: `where: known_on in the window` are the days of the run,
+    `where: week_start in the window of weeks` its weeks. What a run has not replaced was tested when it was made, and
+    to test it daily would take longer than the day. Replaces a macro of dbt, which sees no other macros.
+#}
+{% macro postgres__get_where_subquery(relation) -%}
+    {%- set opens_at_the_beginning = (var('from_date') | string) <= (var('history_start') | string) -%}
+    {%- set first_day = "date '" ~ ('1900-01-01' if opens_at_the_beginning else var('from_date')) ~ "'" -%}
+    {%- set last_day = "date '" ~ var('to_date') ~ "'" -%}
+    {%- set where = (config.get('where') or '')
+        | replace('in the window of weeks', "between date_trunc('week', " ~ first_day ~ ' - 6)::date and ' ~ last_day)
+        | replace('in the window', 'between ' ~ first_day ~ ' and ' ~ last_day) -%}
+    {{ return('(select * from ' ~ relation ~ ' where ' ~ where ~ ') as dbt_subquery' if where else relation) }}
+{%- endmacro %}

@@ -16,6 +16,9 @@ from ris_assets.errors import Interrupted, RisError
 _VALUES_AT_ONCE = 1 << 18
 """Encoded in one piece: the server parses one while the next is made, and both stay in cache (twice as fast)."""
 
+COUNTED_BYTES = 64 << 20
+"""Size of a table up to which its rows are counted: a tenth of a second."""
+
 
 class PostgresResource(dg.ConfigurableResource[Any]):
     """The marts database. Without `url` the settings say where, and the embedded server is started.
@@ -59,15 +62,23 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         return pl.read_database_uri(query, self.libpq_url, engine="adbc")
 
     def row_count(self, schema: str, table: str) -> int | None:
-        """Rows of a table; None if it is a view or absent."""
+        """Rows of a table; None if it is a view or absent.
+
+        Counted where that is quick; of large tables what the database has last counted or estimated itself, so that a
+        day does not read all history only to say how long it is.
+        """
         with self.connect() as connection:
-            kind = connection.execute(
-                "select c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-                " where n.nspname = %s and c.relname = %s",
+            found = connection.execute(
+                "select c.reltuples::int8, pg_relation_size(c.oid) from pg_class c"
+                " join pg_namespace n on n.oid = c.relnamespace"
+                " where n.nspname = %s and c.relname = %s and c.relkind = 'r'",
                 [schema, table],
             ).fetchone()
-            if kind is None or kind[0] not in ("r", b"r"):
+            if found is None:
                 return None
+            estimated, size = found
+            if size > COUNTED_BYTES and estimated >= 0:
+                return int(estimated)
             counted = connection.execute(
                 sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
             ).fetchone()
