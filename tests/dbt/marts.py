@@ -14,7 +14,7 @@ import psycopg
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from ris_assets.assets.norms import touched_weeks, write_norms
-from ris_assets.dbt import PROJECT_DIR, dbt_environment
+from ris_assets.dbt import PROJECT_DIR, dbt_environment, run_options
 from ris_assets.partitions import Window
 from ris_assets.resources.postgres import PostgresResource
 
@@ -73,9 +73,10 @@ class Marts:
             if verb == "build"
             else ()
         )
-        self.succeed(verb, *BEFORE_NORMS, *tests, variables=variables)
+        options = (*tests, *run_options(variables))
+        self.succeed(verb, *BEFORE_NORMS, *options, variables=variables)
         self.write_norms(from_date, to_date)
-        self.succeed(verb, *AFTER_NORMS, *tests, variables=variables)
+        self.succeed(verb, *AFTER_NORMS, *options, variables=variables)
 
     def succeed(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> None:
         """A dbt command that must not fail."""
