@@ -9,14 +9,15 @@
     its cancellation. A pass that was never paid, or called off before it began, covers nothing.
 
     as_of: a CTE with as_of_date and, where on_pass is true, the hp_id to resolve on that date. With still_open it
-    also has open_since, and passes that can cover no day from then on are left out.
+    also has open_since, and passes that can cover no day from then on are left out. members: a CTE (as_of_date, user_id)
+    of those whose passes are asked for; by default everybody's.
 
     Emits the CTEs
         known_passes (as_of_date, hp_id)  the pass as known, with has_coverage
         frozen_spans (as_of_date, hp_id, frozen_from_on)  disjoint frozen spans of the covered time
         pass_clock   (as_of_date, hp_id)  covering passes with hp_end_corrected and freeze_days
 #}
-{% macro exposure_clock(as_of, on_pass=false, still_open=false) %}
+{% macro exposure_clock(as_of, on_pass=false, still_open=false, members=none) %}
 known_passes as (
     select
         as_of.as_of_date,
@@ -40,6 +41,10 @@ known_passes as (
         {%- if still_open %}
         and passes.covers_at_most_until_on >= as_of.open_since
         {%- endif %}
+    {%- if members %}
+    inner join {{ members }} as members
+        on as_of.as_of_date = members.as_of_date and passes.user_id = members.user_id
+    {%- endif %}
 ),
 
 known_freezes as (

@@ -209,7 +209,7 @@ target_days as materialized (
 {%- if is_weekly %}
 measured as (
     select * from {{ ref('int_week_measured') }}
-    where {{ in_window_weeks() }}
+    where {{ in_window_weeks() }} and activity_week_start = week_start
 ),
 
 visit_spreads as (
@@ -368,29 +368,34 @@ metrics as (
 
 {#
     The measures of fact_user_day summed over each window, as known at its end: the CTE measured (user_id, window_end).
-    Unless is_weekly, the CTE target_days must stand before.
+    The CTE target_days must stand before.
 #}
-{% macro measured(targets, is_weekly=false) %}
+{% macro measured(targets) %}
 user_days as (
     select * from {{ ref('int_user_days_measured') }}
     {{ within_windows(targets) }}
 ),
 
 windowed_days as (
-    {{ in_windows('user_days', is_weekly) }}
+    {{ in_windows('user_days', is_weekly=false) }}
 ),
 
 measured as (
     select
         user_id,
         window_end,
-        {%- for measure in day_measures() %}
-        sum({{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ summed_measures() }}
     from windowed_days
     where known_on <= window_end
     group by user_id, window_end
 )
+{%- endmacro %}
+
+{# Every measure of fact_user_day, summed. #}
+{% macro summed_measures() -%}
+    {%- for measure in day_measures() %}
+        sum({{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 {#

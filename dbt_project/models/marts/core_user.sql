@@ -39,16 +39,9 @@ spending as (
     group by user_passes.user_id
 ),
 
--- Neither table holds anything that is known after the horizon.
-days as (
-    select * from {{ ref('int_user_days_measured') }}
-    where activity_date > {{ horizon() }} - 182
-),
-
-visits as (
-    select user_id, club_id, coach_id, class_type, class_hour, starts_at, change
-    from {{ ref('int_booking_changes') }}
-    where activity_date > {{ horizon() }} - 182 and what = 'attended'
+-- The last 26 weeks, that of the horizon among them. Neither table holds anything that is known after it.
+recent_weeks as (
+    select {{ week_of(horizon()) }} - 25 * 7 as first_week
 ),
 
 habits as (
@@ -59,24 +52,47 @@ habits as (
         sum(feed_count)::float8 / nullif(sum(app_session_count), 0) as feed_share,
         sum(leaderboard_count)::float8 / nullif(sum(app_session_count), 0) as leaderboard_share,
         sum(achievement_count)::float8 / nullif(sum(app_session_count), 0) as achievement_share
-    from days
+    from {{ ref('int_week_measured') }}
+    where activity_week_start >= (select first_week from recent_weeks)
     group by user_id
 ),
 
-{%- for name, column in [('clubs', 'club_id'), ('coaches', 'coach_id'), ('kinds', 'class_type'), ('hours', 'class_hour')] %}
+{%- set preferences = ['club_id', 'coach_id', 'class_type', 'class_hour'] %}
 
-{{ name }} as (
-    select distinct on (user_id) user_id, {{ column }}
-    from (
-        select user_id, {{ column }}, sum(change) as visits, max(starts_at) as last_at
-        from visits
-        where {{ column }} is not null
-        group by user_id, {{ column }}
-        having sum(change) > 0
-    ) as counted
-    order by user_id, visits desc, last_at desc, {{ column }}
+visit_counts as (
+    select
+        user_id,
+        {{ preferences | join(', ') }},
+        grouping({{ preferences | join(', ') }}) as preference,
+        sum(change) as visits,
+        max(starts_at) as last_at
+    from {{ ref('int_booking_changes') }}
+    where activity_date >= (select first_week from recent_weeks) and what = 'attended'
+    group by grouping sets (
+        {%- for column in preferences %}
+        (user_id, {{ column }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+    having sum(change) > 0
 ),
-{%- endfor %}
+
+-- Of equals the later visited.
+first_preferences as (
+    select distinct on (user_id, preference) *
+    from visit_counts
+    where num_nonnulls({{ preferences | join(', ') }}) = 1
+    order by user_id, preference, visits desc, last_at desc, {{ preferences | join(', ') }}
+),
+
+preferred as (
+    select
+        user_id
+        {%- for column in preferences %},
+        max({{ column }}) as {{ column }}
+        {%- endfor %}
+    from first_preferences
+    group by user_id
+),
 
 friends as (
     select
@@ -124,10 +140,10 @@ final as (
         habits.feed_share,
         habits.leaderboard_share,
         habits.achievement_share,
-        clubs.club_id as preferred_club_id,
-        coaches.coach_id as preferred_coach_id,
-        kinds.class_type as preferred_class_type,
-        hours.class_hour as preferred_hour,
+        preferred.club_id as preferred_club_id,
+        preferred.coach_id as preferred_coach_id,
+        preferred.class_type as preferred_class_type,
+        preferred.class_hour as preferred_hour,
         profiles.tenure_days,
         user_passes.first_pass_on,
         user_passes.covered_until_on,
@@ -147,10 +163,7 @@ final as (
         select coalesce(habits.acts_a_week, 0) as acts_a_week
         where {{ has_entity('social_actions') }}
     ) as social on true
-    left join clubs on profiles.user_id = clubs.user_id
-    left join coaches on profiles.user_id = coaches.user_id
-    left join kinds on profiles.user_id = kinds.user_id
-    left join hours on profiles.user_id = hours.user_id
+    left join preferred on profiles.user_id = preferred.user_id
 )
 
 select * from final

@@ -61,15 +61,6 @@ spell_spans as (
     group by spell_id, user_id
 ),
 
-{%- if adds_to_its_rows() %}
-
-kept_weeks as (
-    select spell_id, max(week_start) as last_week
-    from {{ this }}
-    group by spell_id
-),
-{%- endif %}
-
 span_weeks as (
     select
         spell_spans.spell_id,
@@ -78,12 +69,12 @@ span_weeks as (
         greatest(lower(spell_spans.at_risk_days), week::date) as first_on,
         least(upper(spell_spans.at_risk_days), week::date + 7) - 1 as last_on
     from spell_spans
-    {%- if adds_to_its_rows() %}
-    left join kept_weeks on spell_spans.spell_id = kept_weeks.spell_id
-    {%- endif %}
     cross join generate_series(
         {%- if adds_to_its_rows() %}
-        greatest({{ week_of('lower(spell_spans.at_risk_days)') }}, kept_weeks.last_week + 7),
+        greatest(
+            {{ week_of('lower(spell_spans.at_risk_days)') }},
+            (select max(kept.week_start) + 7 from {{ this }} as kept where kept.spell_id = spell_spans.spell_id)
+        ),
         {%- else %}
         {{ week_of('lower(spell_spans.at_risk_days)') }},
         {%- endif %}

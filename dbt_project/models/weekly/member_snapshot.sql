@@ -29,7 +29,16 @@ norms as (
 
 {{ snapshot_days() }},
 
-{{ exposure_clock('as_of_dates') }},
+-- Whom a pass may cover: of nobody else is anything asked.
+perhaps_active as (
+    select distinct as_of_dates.as_of_date, versions.user_id
+    from as_of_dates
+    inner join versions
+        on {{ is_known('versions', 'as_of_dates.as_of_date') }}
+        and as_of_dates.as_of_date between versions.starts_on and versions.covers_at_most_until_on
+),
+
+{{ exposure_clock('as_of_dates', members='perhaps_active') }},
 
 {{ active_passes() }},
 
