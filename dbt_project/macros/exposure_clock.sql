@@ -14,7 +14,7 @@
 
     Emits the CTEs
         known_passes (as_of_date, hp_id)  the pass as known, with has_coverage
-        frozen_spans (as_of_date, hp_id, frozen_from_on)  disjoint frozen spans of the covered time
+        frozen_spans (as_of_date, hp_id, frozen_from_on)  disjoint frozen spans of the covered time, with user_id
         pass_clock   (as_of_date, hp_id)  covering passes with hp_end_corrected and freeze_days
 #}
 {% macro exposure_clock(as_of, on_pass=false, still_open=false, members=none) %}
@@ -51,6 +51,7 @@ known_freezes as (
     select
         passes.as_of_date,
         passes.hp_id,
+        passes.user_id,
         passes.starts_on,
         passes.pass_days,
         passes.cancelled_on,
@@ -80,6 +81,7 @@ freeze_additions as (
     select
         as_of_date,
         hp_id,
+        user_id,
         starts_on,
         pass_days,
         cancelled_on,
@@ -116,6 +118,7 @@ frozen_spans as (
     select
         as_of_date,
         hp_id,
+        user_id,
         frozen_from_on,
         least(frozen_to_on, cancelled_on) as frozen_to_on
     from counted_freezes

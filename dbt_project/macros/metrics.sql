@@ -272,7 +272,7 @@ observed as (
         {{ freezes }}.frozen_days,
         {{ freezes }}.used_freeze_days,
         passes.freeze_days_allowed,
-        {{ price_change('list_prices.list_price', 'passes') }} as list_price_change,
+        case when passes.price > 0 then {{ price_change('list_prices.list_price', 'passes') }} end as list_price_change,
         case
             when last_visits.coach_id is not null
                 then targets.window_end
@@ -294,7 +294,7 @@ observed as (
         and targets.window_end < {{ changes }}.next_on
     {%- endfor %}
     left join {{ ref('int_hero_passes_versioned') }} as passes
-        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }} and passes.price > 0
+        on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
     left join {{ ref('int_list_prices_dated') }} as list_prices
         on {{ price_key('passes') }} = list_prices.price_key
         and list_prices.from_on <= targets.window_end

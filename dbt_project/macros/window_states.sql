@@ -152,8 +152,9 @@ visit_spreads as (
 {%- endmacro %}
 
 {#
-    A member's friends who are covered, and frozen days of the pass: the CTEs friend_states and freeze_states, by
-    (user_id, window_end). The exposure clock of the window ends must stand before, and the CTE windows.
+    A member's friends who are covered, and frozen days: the CTEs friend_states and freeze_states, by (user_id, window_end).
+    Frozen days of the window are counted over all passes, each day once; those used so far, of the pass that it ends on.
+    The exposure clock of the window ends must stand before, and the CTE windows.
 #}
 {% macro friend_and_freeze_states(targets) %}
 covered as (
@@ -196,23 +197,32 @@ friend_states as (
         on targets.user_id = covered_friends.user_id and targets.window_end = covered_friends.window_end
 ),
 
-freeze_states as (
+member_freezes as (
     select
         targets.user_id,
         targets.window_end,
-        sum(least(
-            greatest(
-                least(frozen_spans.frozen_to_on, targets.window_end)
-                - greatest(frozen_spans.frozen_from_on, targets.window_start) + 1,
-                0
-            ),
-            7
-        )) as frozen_days,
+        range_agg(daterange(
+            greatest(frozen_spans.frozen_from_on, targets.window_start),
+            least(frozen_spans.frozen_to_on, targets.window_end),
+            '[]'
+        )) filter (
+            where frozen_spans.frozen_from_on <= targets.window_end
+            and frozen_spans.frozen_to_on >= targets.window_start
+        ) as frozen_time,
         sum(greatest(least(frozen_spans.frozen_to_on, targets.window_end) - frozen_spans.frozen_from_on + 1, 0))
-            as used_freeze_days
+            filter (where frozen_spans.hp_id = targets.hp_id) as used_freeze_days
     from {{ targets }} as targets
     inner join frozen_spans
-        on targets.hp_id = frozen_spans.hp_id and targets.window_end = frozen_spans.as_of_date
+        on targets.user_id = frozen_spans.user_id and targets.window_end = frozen_spans.as_of_date
     group by targets.user_id, targets.window_end
+),
+
+freeze_states as (
+    select
+        user_id,
+        window_end,
+        coalesce((select sum(upper(days) - lower(days)) from unnest(frozen_time) as days), 0) as frozen_days,
+        used_freeze_days
+    from member_freezes
 )
 {%- endmacro %}
