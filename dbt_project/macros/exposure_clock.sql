@@ -157,9 +157,11 @@ pass_clock as (
 {%- endmacro %}
 
 {#
-    Covering passes in a row: what comes before and after each, and the spells they form. A pass is renewed with the
-    first purchase of any that follow, so that one bought ahead counts at once and for good. A spell goes on while one
-    is bought within the days of grace after all earlier passes have ended.
+    Covering passes in a row: what comes before and after each, and the spells they form. They are counted in the order
+    in which they start; what follows a pass is the first to end after it. A pass is renewed with the first purchase of
+    any that ends later, so that one bought ahead counts at once, a longer one takes over from a guest week within it,
+    and what prolongs nothing renews nothing. A spell goes on while a pass begins before all earlier ones have ended, or
+    is bought within the days of grace after.
 
     Emits the CTE pass_chain, from a CTE of the shape of pass_clock.
 #}
@@ -172,22 +174,37 @@ passes_in_order as (
         row_number() over chain as pass_number,
         lag(hp_id) over chain as previous_hp_id,
         lag(hp_end_corrected) over chain as previous_end_on,
-        lead(hp_id) over chain as next_hp_id,
-        lead(starts_on) over chain as next_starts_on,
-        min(purchased_on) over (chain rows between 1 following and unbounded following) as renewed_on,
+        min(purchased_on) over (chain rows between current row and unbounded following) as bought_from_here_on,
         first_value(purchased_on) over chain as first_purchased_on,
         first_value(starts_on) over chain as first_pass_on,
-        max(hp_end_corrected) over (chain rows between unbounded preceding and 1 preceding) as covered_before_to_on
+        max(hp_end_corrected) over (chain rows between unbounded preceding and 1 preceding) as covered_before_to_on,
+        first_value(hp_id) over same_end as first_hp_id,
+        first_value(starts_on) over same_end as first_starts_on
     from {{ clock }}
-    window chain as (partition by as_of_date, user_id {{ in_order }})
+    window
+        chain as (partition by as_of_date, user_id {{ in_order }}),
+        same_end as (partition by as_of_date, user_id, hp_end_corrected {{ in_order }})
+),
+
+followed_passes as (
+    select
+        *,
+        first_value(first_hp_id) over (ends groups between 1 following and 1 following) as next_hp_id,
+        first_value(first_starts_on) over (ends groups between 1 following and 1 following) as next_starts_on,
+        min(purchased_on) over (ends groups between 1 following and unbounded following) as renewed_on
+    from passes_in_order
+    window ends as (partition by as_of_date, user_id order by hp_end_corrected)
 ),
 
 spell_starts as (
     select
         *,
         covered_before_to_on is null
-        or least(purchased_on, renewed_on) > covered_before_to_on + {{ var('grace_days') }} as is_spell_start
-    from passes_in_order
+        or (
+            starts_on > covered_before_to_on
+            and bought_from_here_on > covered_before_to_on + {{ var('grace_days') }}
+        ) as is_spell_start
+    from followed_passes
 ),
 
 numbered_spells as (

@@ -12,7 +12,8 @@ passes as (
         snapshots.as_of_date,
         snapshots.user_id,
         versions.hp_id = snapshots.hp_id as is_own,
-        versions.starts_on
+        versions.starts_on,
+        versions.covers_at_most_until_on
     from snapshots
     inner join {{ ref('int_hero_passes_versioned') }} as versions
         on snapshots.user_id = versions.user_id
@@ -26,7 +27,7 @@ purchases as (
         user_id,
         count(*) filter (where is_own) as own_count,
         min(starts_on) filter (where is_own) as own_starts_on,
-        max(starts_on) filter (where not is_own) as other_starts_on
+        max(covers_at_most_until_on) filter (where not is_own) as others_end_on
     from passes
     group by as_of_date, user_id
 )
@@ -36,7 +37,7 @@ from snapshots
 left join purchases
     on snapshots.as_of_date = purchases.as_of_date and snapshots.user_id = purchases.user_id
 where coalesce(purchases.own_count, 0) <> 1
-    or (snapshots.is_already_renewed and (purchases.other_starts_on >= purchases.own_starts_on) is not true)
+    or (snapshots.is_already_renewed and (purchases.others_end_on > snapshots.hp_end_corrected) is not true)
     or snapshots.days_to_end < 0
     or snapshots.tenure_days < 0
     or snapshots.days_since_last_visit < 0

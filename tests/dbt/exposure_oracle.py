@@ -38,10 +38,15 @@ class Pass:
         return self.row["hp_id"]
 
     @property
-    def at_risk(self) -> set[date]:
-        """Days that it covers and that are not frozen."""
+    def days(self) -> set[date]:
+        """Days that it covers."""
         count = (self.end - self.starts_on).days + 1
-        return {self.starts_on + n * DAY for n in range(count)} - self.frozen
+        return {self.starts_on + n * DAY for n in range(count)}
+
+    @property
+    def at_risk(self) -> set[date]:
+        """Those of them that are not frozen."""
+        return self.days - self.frozen
 
 
 @dataclass
@@ -69,13 +74,15 @@ class Oracle:
                 found = version
         return None if found is None or found["is_deleted"] else found
 
-    def member(self, passes: list[list[Row]], freezes: list[list[Row]], failed: list[date]) -> None:
-        """Work out one member: the versions of each pass and freeze, the days of failed charges."""
+    def member(self, passes: list[list[Row]], freezes: list[list[Row]], charges: list[Row]) -> None:
+        """Work out one member: the versions of each pass and freeze, the charges."""
         rows = [row for versions in passes if (row := self.known(versions))]
         pauses = [row for versions in freezes if (row := self.known(versions))]
-        failed = failed + [
+        unpaid = [
             self.day(row["purchased_at"]) for row in rows if row.get("payment_status") == "failed"
         ]
+        nameable = {None, *(row["hp_id"] for row in rows)}
+        charges = [charge for charge in charges if charge.get("hp_id") in nameable]
         chain = []
         for row in rows:
             covering = self.walked(row, [one for one in pauses if one["hp_id"] == row["hp_id"]])
@@ -88,7 +95,7 @@ class Oracle:
         chain.sort(key=lambda one: (one.starts_on, one.row["purchased_at"], one.end, one.hp_id))
         self.link(chain)
         for one in chain:
-            self.tell(one, failed)
+            self.tell(one, unpaid + self.failures(charges, until=one.end + GRACE))
         for spell in sorted({one.spell for one in chain}):
             self.tell_weeks([one for one in chain if one.spell == spell])
 
@@ -128,20 +135,45 @@ class Oracle:
             last = min(last, self.day(freeze["cancelled_at"] - INSTANT))
         return {first + n * DAY for n in range((last - first).days + 1)}
 
+    def failures(self, charges: list[Row], until: date) -> list[date]:
+        """Days on which a charge failed that did not succeed when it was tried again until a day."""
+        paid = [one for one in charges if one["status"] == "succeeded"]
+        days = []
+        for charge in charges:
+            again = [
+                one
+                for one in paid
+                if one.get("hp_id") == charge.get("hp_id")
+                and one["paid_at"] >= charge["paid_at"]
+                and self.day(one["paid_at"]) <= until
+            ]
+            if charge["status"] == "failed" and not again:
+                days.append(self.day(charge["paid_at"]))
+        return days
+
     def link(self, chain: list[Pass]) -> None:
-        """What comes before and after, and the spells."""
-        spell, latest = 0, None
+        """What comes before and after, and the spells; the passes in the order in which they start."""
+        spell, covered = 0, set[date]()
         for number, one in enumerate(chain):
-            following = [later.purchased_on for later in chain[number + 1 :]]
-            one.renewed_on = min(following, default=None)
-            if latest is None or min([one.purchased_on, *following]) > latest + GRACE:
+            self.look_ahead(one, chain)
+            bought = min(other.purchased_on for other in chain[number:])
+            in_time = covered and bought <= max(covered) + GRACE
+            if not (in_time or (covered and one.starts_on <= max(covered))):
                 spell += 1
             one.spell, one.number = spell, number + 1
-            latest = one.end if latest is None else max(latest, one.end)
-            if number:
-                one.before, chain[number - 1].after = chain[number - 1], one
+            one.before = chain[number - 1] if number else None
+            covered |= one.days
         for one in chain:
             one.spell_starts_on = min(p.starts_on for p in chain if p.spell == one.spell)
+
+    def look_ahead(self, one: Pass, chain: list[Pass]) -> None:
+        """What covers a day after its last one renews it, and whichever of these stops first follows it."""
+        ahead = [other for other in chain if any(day > one.end for day in other.days)]
+        one.renewed_on = min((other.purchased_on for other in ahead), default=None)
+        day = one.end
+        while ahead and one.after is None:
+            day += DAY
+            one.after = next((other for other in ahead if max(other.days) == day), None)
 
     def tell(self, one: Pass, failed: list[date]) -> None:
         """The rows of core_hp_period and label_hp."""

@@ -13,8 +13,10 @@ versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
 ),
 
-payments as (
-    select * from {{ ref('stg_payments') }}
+charges as (
+    select user_id as payer_id, hp_id, paid_at, paid_on, status
+    from {{ ref('stg_payments') }}
+    where status in ('succeeded', 'failed')
 ),
 
 {{ exposure_clock('horizon') }},
@@ -55,19 +57,20 @@ payers as (
 
 -- Attempts to pay that failed: passes that were never paid, and charges.
 failed_attempts as (
-    select user_id, purchased_on as attempted_on
+    select user_id, purchased_on as attempted_on, null as payer_id, null as paid_hp_id, null as attempted_at
     from passes
     where payment_status = 'failed'
     union all
-    select payers.user_id, payments.paid_on as attempted_on
-    from payments
-    inner join payers on payments.user_id = payers.payer_id
-    left join passes as named on payments.hp_id = named.hp_id
-    where payments.status = 'failed'
+    select payers.user_id, charges.paid_on, charges.payer_id, charges.hp_id, charges.paid_at
+    from charges
+    inner join payers on charges.payer_id = payers.payer_id
+    left join passes as named on charges.hp_id = named.hp_id
+    where charges.status = 'failed'
         -- A charge that names its pass speaks of that member only.
-        and (payments.hp_id is null or named.user_id = payers.user_id)
+        and (charges.hp_id is null or named.user_id = payers.user_id)
 ),
 
+-- A charge that succeeded when it was tried again, before grace was over, has not failed.
 failed_renewals as (
     select distinct passes.hp_id
     from passes
@@ -76,6 +79,14 @@ failed_renewals as (
         and failed_attempts.attempted_on > passes.starts_on
         and failed_attempts.attempted_on
             between passes.hp_end_corrected - {{ var('grace_days') }} and passes.grace_ends_on
+    where not exists (
+        select from charges
+        where charges.status = 'succeeded'
+            and charges.payer_id = failed_attempts.payer_id
+            and charges.hp_id is not distinct from failed_attempts.paid_hp_id
+            and charges.paid_at >= failed_attempts.attempted_at
+            and charges.paid_on <= passes.grace_ends_on
+    )
 ),
 
 final as (
