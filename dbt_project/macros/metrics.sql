@@ -334,13 +334,11 @@ metrics as (
 
 {# What the suffixes of a metric mean. #}
 {% macro norm_suffixes() %}
-    {{ return([
-        ('_ewma', ': exponentially weighted mean of the 26 weeks before'),
-        ('_p25', ': first quartile of the 26 weeks before'),
-        ('_p50', ': median of the 26 weeks before'),
-        ('_p75', ': third quartile of the 26 weeks before'),
-        ('_recent', ': mean of the last eight complete weeks, halving in 2.5'),
-    ]) }}
+    {%- set suffixes = [] -%}
+    {%- for name, text in var('norm_texts').items() -%}
+        {%- do suffixes.append(('_' ~ name, ': ' ~ text)) -%}
+    {%- endfor -%}
+    {{ return(suffixes) }}
 {% endmacro %}
 
 {#

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,9 +11,18 @@ from typing import Any, TypeVar
 import dagster as dg
 import polars as pl
 import psycopg
+import yaml
 
 from ris_assets.contracts.columns import Column, Table
-from ris_assets.features.norms import NORM_SUFFIXES, SPAN_WEEKS, STREAKS, norm_columns, week_norms
+from ris_assets.dbt import PROJECT_DIR
+from ris_assets.features.norms import (
+    NORM_SUFFIXES,
+    SPAN_WEEKS,
+    STREAKS,
+    norm_names,
+    week_norms,
+    with_weeks_before,
+)
 from ris_assets.partitions import Window, daily_partitions, window_of
 from ris_assets.resources.postgres import PostgresResource, copy_typed
 
@@ -25,20 +34,23 @@ NORMS_A_METRIC = len(NORM_SUFFIXES)
 """What a week with its norms holds beside one that is looked back on only."""
 
 
-def norm_table(metrics: list[str]) -> Table:
-    """`ris.user_week_norm`: the norms of each metric."""
+def norm_table(metrics: Mapping[str, str]) -> Table:
+    """`ris.user_week_norm`: the norms of each metric, given with what it is and its unit."""
     keys = (
         Column("user_id", "text", "The member", True),
         Column("week_start", "date", "Monday of the week that the norm is for", True),
     )
+    texts = _norm_texts()
     norms = tuple(
-        Column(name, "float8", "Norm over the 26 weeks before the week")
-        for name in norm_columns(metrics)
+        Column(f"{metric}_{name}", "float8", f"{description}: {texts[name]}")
+        for metric, description in metrics.items()
+        for name in norm_names(metric)
     )
     return Table(
         "ris",
         "user_week_norm",
-        "What a member usually does, as known before the week",
+        "One row is a member and a week: what the member usually does, from the 26 weeks before. Weeks with metrics,"
+        " and the week before one where it has none",
         ("week_start", "user_id"),
         keys + norms,
     )
@@ -88,8 +100,8 @@ def write_norms(
     Members are taken in blocks, so that memory does not grow with the studio: one is read and one is written while
     another is worked out.
     """
-    metrics = active_metrics(postgres)
-    table = norm_table(metrics)
+    described = active_metrics(postgres)
+    metrics, table = list(described), norm_table(described)
     postgres.ensure_table(table)
     counts = Counts(metrics=len(metrics))
     blocks = _blocks(postgres, first, last)
@@ -105,7 +117,7 @@ def write_norms(
         is_all = _clear(connection, table, first, last)
         copying: Future[int] | None = None
         for number, (weeks, longer) in enumerate(_one_ahead(reader, read, blocks), 1):
-            norms = _norms_of(weeks, longer, metrics, first).select(table.column_names)
+            norms = _norms_of(weeks, longer, metrics, first, last).select(table.column_names)
             counts.read += weeks.height
             counts.written += copying.result() if copying else 0
             copying = writer.submit(copy_typed, connection, table.qualified, norms)
@@ -142,14 +154,17 @@ def _read_block(
 
 
 def _norms_of(
-    weeks: pl.DataFrame, longer: pl.DataFrame, metrics: list[str], first: date
+    weeks: pl.DataFrame, longer: pl.DataFrame, metrics: list[str], first: date, last: date
 ) -> pl.DataFrame:
+    def norms(of: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+        return week_norms(with_weeks_before(of), names, first=first, last=last)
+
+    usual = norms(weeks, [metric for metric in metrics if metric not in STREAKS])
     streaks = [metric for metric in metrics if metric in STREAKS]
-    norms = week_norms(weeks, [metric for metric in metrics if metric not in STREAKS], first=first)
     if not streaks:
-        return norms
+        return usual
     key = ["user_id", "week_start"]
-    return norms.join(week_norms(longer, streaks, first=first), on=key, how="left", validate="1:1")
+    return usual.join(norms(longer, streaks), on=key, how="left", validate="1:1")
 
 
 def _clear(connection: psycopg.Connection, table: Table, first: date, last: date) -> bool:
@@ -207,13 +222,19 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def active_metrics(postgres: PostgresResource) -> list[str]:
-    """Names of the weekly metrics in use, from the catalogue."""
+def active_metrics(postgres: PostgresResource) -> dict[str, str]:
+    """The weekly metrics in use, from the catalogue: names with what each is, and its unit."""
     rows = postgres.read(
-        "select feature from ris.meta_feature_catalog"
+        "select feature, label_en || ', ' || unit as description from ris.meta_feature_catalog"
         " where feature_group = 'external' and is_active order by feature"
     )
-    return rows["feature"].to_list()
+    return dict(rows.iter_rows())
+
+
+def _norm_texts() -> dict[str, str]:
+    """What each norm of a metric says, in the words that dbt describes weekly facts and snapshots in."""
+    project = yaml.safe_load((PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8"))
+    return {**project["vars"]["norm_texts"], "before": "how many up to the week before"}
 
 
 def _earliest(first: date) -> date:
@@ -226,13 +247,14 @@ def _first_normed(first: date) -> date:
 
 
 def _weeks_sql(columns: list[str], earliest: date, first: date, last: date, members: str) -> str:
-    """The weeks that the norms go by, of members who have a week to be normed."""
+    """The weeks that the norms go by, of members who have a week to be normed, and the week after them."""
+    after = last + timedelta(weeks=1)
     of_members = (
         "user_id in (select user_id from ris.user_week_metrics"
-        f" where week_start between '{first}' and '{last}')"
+        f" where week_start between '{first}' and '{after}')"
     )
     return (
         f"select user_id, week_start, {', '.join(columns)} from ris.user_week_metrics"
-        f" where week_start between '{earliest}' and '{last}' and {members}"
+        f" where week_start between '{earliest}' and '{after}' and {members}"
         + (f" and {of_members}" if earliest > _BEGINNING else "")
     )

@@ -23,10 +23,14 @@ STREAKS = {"visit_streak_weeks": "visits"}
 """Metrics that count weeks in a row: how many up to a week in which the other metric was above zero."""
 
 
+def norm_names(metric: str) -> tuple[str, ...]:
+    """What is said of a metric: `ewma`, `p25`, ..., and of a streak how long it was a week earlier."""
+    return (*NORM_SUFFIXES, "before") if metric in STREAKS else NORM_SUFFIXES
+
+
 def norm_columns(metrics: Sequence[str]) -> list[str]:
     """Names of the norm columns, metric by metric: `visits_ewma`, `visits_p25`, ..."""
-    norms = [f"{metric}_{suffix}" for metric in metrics for suffix in NORM_SUFFIXES]
-    return norms + [f"{metric}_before" for metric in metrics if metric in STREAKS]
+    return [f"{metric}_{name}" for metric in metrics for name in norm_names(metric)]
 
 
 def week_norms(
@@ -36,8 +40,9 @@ def week_norms(
     half_life: float = HALF_LIFE_WEEKS,
     min_observed: int = MIN_OBSERVED_WEEKS,
     first: date = date.min,
+    last: date = date.max,
 ) -> pl.DataFrame:
-    """Norms of the rows of `weeks` from the week `first` on, from the same member's `span` weeks before each.
+    """Norms of the rows of `weeks` from `first` through `last`, from the same member's `span` weeks before each.
 
     Args:
         weeks: (user_id, week_start: Monday, metrics...), unique by member and week. Null, NaN and a
@@ -47,6 +52,7 @@ def week_norms(
         half_life: age, weeks, at which a week weighs half of the last one.
         min_observed: with fewer observed weeks in the window every norm is null.
         first: earlier rows are looked back on only.
+        last: later rows have no part in it.
 
     Returns:
         (user_id, week_start, m_ewma, m_p25, m_p50, m_p75, m_recent for each metric m, s_before for each
@@ -60,7 +66,7 @@ def week_norms(
         ValueError: a week that is not a Monday, or the same member and week twice.
     """
     place, length = _grid(weeks, span)
-    is_normed = (weeks["week_start"] >= first).to_numpy()
+    is_normed = weeks["week_start"].is_between(first, last).to_numpy()
     places = place[is_normed]
 
     def norms_of(metric: str) -> list[pl.Series]:
@@ -79,6 +85,23 @@ def week_norms(
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         columns = [series for norms in pool.map(norms_of, metrics) for series in norms]
     return weeks.select("user_id", "week_start").filter(is_normed).with_columns(columns)
+
+
+def with_weeks_before(weeks: pl.DataFrame, span: int = SPAN_WEEKS) -> pl.DataFrame:
+    """`weeks`, and behind them the week before each, without metrics, where the member lacks it.
+
+    On a day inside a week a member is held against the norm of the week before: who is back after a gap is one whose
+    past is known. Where none of the `span` weeks before that week is there, it has no norm and is left out.
+
+    Args:
+        weeks: (user_id, week_start: Monday, metrics...), unique by member and week.
+        span: how far a norm looks back, weeks.
+    """
+    in_order = weeks.select("user_id", "week_start").sort("user_id", "week_start")
+    is_same = pl.col("user_id") == pl.col("user_id").shift()
+    since = pl.col("week_start").diff().is_between(timedelta(weeks=2), timedelta(weeks=span + 1))
+    before = in_order.filter(is_same & since).with_columns(pl.col("week_start").dt.offset_by("-1w"))
+    return pl.concat([weeks, before], how="diagonal")
 
 
 def _grid(weeks: pl.DataFrame, span: int) -> tuple[np.ndarray, int]:

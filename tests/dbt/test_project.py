@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 
 from tests.dbt.marts import Marts, failures
@@ -71,6 +72,30 @@ def test_every_column_in_the_database_says_what_it_is(poor: Marts):
         """
     )
     assert silent["name"].to_list() == []
+
+
+def test_a_norm_is_described_alike_where_it_is_kept_and_where_it_is_read(poor: Marts):
+    described = poor.read(
+        """
+        select kept.attname as name, col_description(kept.attrelid, kept.attnum) as where_kept,
+            col_description(facts.attrelid, facts.attnum) as where_read
+        from pg_attribute kept
+        left join pg_attribute facts
+            on facts.attrelid = 'ris.fact_user_week'::regclass and facts.attname = kept.attname
+        where kept.attrelid = 'ris.user_week_norm'::regclass and kept.atttypid = 'float8'::regtype
+        """
+    )
+    differing = described.filter(pl.col("where_kept") != pl.col("where_read"))
+    assert differing.rows() == []
+    texts = dict(zip(described["name"], described["where_kept"], strict=True))
+    assert len(texts) > 200
+    assert (
+        texts["visits_recent"]
+        == "Visits, visits a week: mean of the last eight complete weeks, halving in 2.5"
+    )
+    # Weekly facts use it and do not show it.
+    assert texts.pop("visit_streak_weeks_before").endswith(": how many up to the week before")
+    assert described["where_read"].null_count() == 1
 
 
 def test_what_readers_join_by_is_a_primary_key(poor: Marts):

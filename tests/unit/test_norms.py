@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from ris_assets.features.norms import QUARTILES, norm_columns, week_norms
+from ris_assets.features.norms import QUARTILES, norm_columns, week_norms, with_weeks_before
 
 MONDAY = date(2024, 1, 1)
 
@@ -75,6 +75,27 @@ def test_a_week_can_be_rebuilt_alone():
     window = weeks.filter(pl.col("week_start").is_between(week - timedelta(weeks=26), week))
     alone = week_norms(window.reverse(), ["visits", "steps"]).filter(week_start=week)
     assert alone.sort("user_id").equals(whole.filter(week_start=week).sort("user_id"))
+
+
+def test_the_week_before_a_return_is_normed_where_one_of_the_weeks_before_it_is_there():
+    one = weeks_of({0: 1, 1: 2, 2: 3, 3: 4, 7: 5, 8: 6, 35: 7, 63: 8}, "a")
+    weeks = with_weeks_before(pl.concat([one, weeks_of({9: 1, 64: 1}, "b")]).reverse())
+    added = weeks.filter(pl.col("visits").is_null()).sort("week_start")
+    # 34 looks back as far as 8; 62 would see nothing since 36, nor anybody else.
+    expected = [("a", MONDAY + timedelta(weeks=week)) for week in (6, 34)]
+    assert added.select("user_id", "week_start").rows() == expected
+    norms = week_norms(weeks, ["visits"]).filter(week_start=MONDAY + timedelta(weeks=6))
+    weights = [0.5 ** (age / 6) for age in (5, 4, 3, 2)]
+    mean = sum(w * x for w, x in zip(weights, [1, 2, 3, 4], strict=True)) / sum(weights)
+    assert norms["visits_ewma"].to_list() == [pytest.approx(mean, abs=1e-12)]
+    assert norms["visits_p50"].to_list() == [2.5]
+
+
+def test_only_the_weeks_asked_for_are_normed():
+    weeks = weeks_of(dict.fromkeys(range(9), 1.0))
+    first, last = MONDAY + timedelta(weeks=5), MONDAY + timedelta(weeks=7)
+    norms = week_norms(weeks, ["visits"], first=first, last=last)
+    assert norms["week_start"].to_list() == [first, first + timedelta(weeks=1), last]
 
 
 def test_members_do_not_see_each_other():
