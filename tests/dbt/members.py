@@ -1,4 +1,4 @@
-"""A dozen hand-written members, one case each. What becomes of them is worked out in the tests.
+"""Hand-written members, one case each. What becomes of them is worked out in the tests.
 
 The last extracted day is Sunday 2024-05-12. Classes are at 19:00 unless said otherwise.
 """
@@ -16,6 +16,7 @@ def hand_written(zone: ZoneInfo) -> RawRows:
     raw = RawRows(zone)
     for write in (
         anna, boris, clara, dmitri, elena, farid, galina, hasan, irina, jan, kira, lena, max_,
+        mira, nina, oleg,
     ):  # fmt: skip
         write(raw)
     return raw
@@ -150,3 +151,29 @@ def max_(raw: RawRows) -> None:
     raw.hero_pass("max-1", "2024-02-14 10:00", "2024-02-15", "2024-03-15")
     raw.booking("max", raw.at("2024-02-29 23:30", fold=1))
     raw.booking("max", "2024-03-01 00:30")
+
+
+def mira(raw: RawRows) -> None:
+    """Two visits a week and four in the last one; back on Tuesday 7 May after five weeks without a pass."""
+    raw.member("mira")
+    raw.hero_pass("mira-1", "2024-01-08 08:00", "2024-01-08", "2024-03-31")
+    for day in days_of("2024-01-08", "2024-03-31", (0, 2)):
+        raw.booking("mira", f"{day} 18:00")
+    for day in ("2024-03-26", "2024-03-28"):
+        raw.booking("mira", f"{day} 18:00")
+    raw.hero_pass("mira-2", "2024-05-07 08:00", "2024-05-07", "2024-06-05")
+    raw.booking("mira", "2024-05-08 18:00")
+
+
+def nina(raw: RawRows) -> None:
+    """A guest day within a half-year."""
+    raw.member("nina")
+    raw.hero_pass("nina-1", "2024-01-15 08:00", "2024-01-15", "2024-07-14")
+    raw.hero_pass("nina-2", "2024-02-10 08:00", "2024-02-10", "2024-02-10")
+
+
+def oleg(raw: RawRows) -> None:
+    """A guest week within the only pass; gone at its end."""
+    raw.member("oleg")
+    raw.hero_pass("oleg-1", "2024-01-15 08:00", "2024-01-15", "2024-03-31")
+    raw.hero_pass("oleg-2", "2024-02-12 08:00", "2024-02-12", "2024-02-18")

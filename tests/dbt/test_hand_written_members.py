@@ -36,6 +36,9 @@ OUTCOMES = {
     "kira-1": (None, False, None, None, "payment_failed"),
     "lena-1": (1, True, True, True, "renewed"),
     "lena-2": (50, False, True, True, "lapsed"),
+    "nina-1": (None, None, None, None, "open"),
+    "oleg-1": (None, False, None, None, "lapsed"),
+    "oleg-2": (-34, True, True, True, "renewed"),  # goes on in the longer one, bought on 15 January
 }
 
 # member, Monday: days at risk, event
@@ -51,6 +54,8 @@ WEEKS_AT_RISK = {
     ("elena", "2024-05-06"): (5, None),  # ended two days ago: nobody knows yet
     ("farid", "2024-04-29"): (7, False),
     ("hasan", "2024-05-06"): (7, False),  # censored
+    ("oleg", "2024-02-12"): (7, False),  # the guest week
+    ("oleg", "2024-03-25"): (7, True),
 }
 
 
@@ -139,7 +144,7 @@ def test_a_member_who_never_came_stays_and_has_weeks_of_zero(members: Marts):
 
 def test_every_active_member_has_one_snapshot_row(members: Marts):
     found = members.read(f"select user_id from ris.member_snapshot where as_of_date = '{HORIZON}'")
-    active = {"anna", "dmitri", "farid", "hasan", "irina", "lena"}
+    active = {"anna", "dmitri", "farid", "hasan", "irina", "lena", "mira", "nina"}
     assert sorted(found["user_id"]) == sorted(active)
 
 
@@ -176,6 +181,32 @@ def test_a_day_inside_a_week_looks_back_seven_days(members: Marts):
     # 3 and 6 May attended, 8 May missed; the classes of 9 and 10 May lie ahead.
     assert (row["visits"], row["no_show_share"]) == (2.0, pytest.approx(1 / 3))
     assert (row["days_since_last_visit"], row["visits_ewma"]) == (2.0, pytest.approx(3.0))
+
+
+@pytest.mark.parametrize(("day", "weeks_ago"), [("2024-05-07", 5), ("2024-05-11", 5), (HORIZON, 6)])
+def test_who_is_back_after_a_gap_has_norms_from_the_first_day_on(
+    members: Marts, day: str, weeks_ago: int
+):
+    row = members.snapshot("mira", day)
+    assert row is not None
+    # The week of four visits, and eleven of two before it.
+    visits = {age: 4.0 if age == weeks_ago else 2.0 for age in range(weeks_ago, weeks_ago + 12)}
+    usual = {age: 0.5 ** ((age - 1) / 6) for age in visits}
+    lately = {age: 0.5 ** ((age - 1) / 2.5) for age in visits if age <= 8}
+    expected = {
+        name: sum(weights[age] * visits[age] for age in weights) / sum(weights.values())
+        for name, weights in (("visits_ewma", usual), ("visits_recent", lately))
+    } | {"visits_p25": 2.0, "visits_p50": 2.0, "visits_p75": 2.0}
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_week_without_a_pass_has_norms_but_no_metrics(members: Marts):
+    found = members.read(
+        "select week_start::text, week_start in (select week_start from ris.fact_user_week"
+        " where user_id = 'mira') as has_metrics from ris.user_week_norm"
+        " where user_id = 'mira' and week_start > '2024-03-25' order by 1"
+    )
+    assert found.rows() == [("2024-04-29", False), ("2024-05-06", True)]
 
 
 def test_the_snapshot_says_who_the_member_is_and_how_the_pass_stands(members: Marts):
@@ -229,6 +260,14 @@ def test_a_snapshot_knows_the_next_pass_once_it_is_bought(members: Marts):
     assert before is not None
     assert after is not None
     assert (before["is_already_renewed"], after["is_already_renewed"]) == (False, True)
+
+
+def test_a_guest_day_within_the_pass_does_not_renew_it(members: Marts):
+    days = members.read(
+        "select distinct hp_id, is_already_renewed, pass_number from ris.member_snapshot"
+        " where user_id = 'nina' and as_of_date > '2024-02-01'"
+    )
+    assert days.rows() == [("nina-1", False, 1)]
 
 
 def test_a_visit_belongs_to_the_day_that_the_studio_has(members: Marts):
