@@ -147,10 +147,15 @@ def _read_block(
     """Some members' weeks, and what streaks are counted of, which looks back twice as far."""
     plain = [metric for metric in metrics if metric not in STREAKS]
     counted = sorted({STREAKS[metric] for metric in metrics if metric in STREAKS})
-    weeks = postgres.read(_weeks_sql(plain, _first_normed(first), first, last, members))
+    of_weeks = _weeks_sql(plain, _first_normed(first), first, last, members)
     if set(counted) <= set(plain) and _earliest(first) == _first_normed(first):
+        weeks = postgres.read(of_weeks)
         return weeks, weeks
-    return weeks, postgres.read(_weeks_sql(counted, _earliest(first), first, last, members))
+    with ThreadPoolExecutor(1, "norms-read-longer") as beside:
+        longer = beside.submit(
+            postgres.read, _weeks_sql(counted, _earliest(first), first, last, members)
+        )
+        return postgres.read(of_weeks), longer.result()
 
 
 def _norms_of(
