@@ -5,22 +5,8 @@
     a member whose document was not known by then.
 #}
 {% macro profiles(as_of) %}
-readings_as_known as (
-    select *, max(measured_at) over (partition by user_id order by known_on, measured_at) as latest_at
-    from {{ ref('stg_body_measurements') }}
-),
-
--- One that is entered after a later one is never the latest.
 body_readings as (
-    select
-        user_id,
-        weight_kg,
-        fat_share,
-        known_on,
-        lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, measured_at, measurement_id)
-            as next_on
-    from readings_as_known
-    where measured_at = latest_at
+    select * from {{ ref('int_body_readings_known') }}
 ),
 
 -- In a clan since it was joined, or since the profile first said so.

@@ -1,35 +1,18 @@
 {#
     What the state of a member at the end of a window is read from, as known then: changes of body readings and test
-    scores by the days (known_on until before next_on) on which they are the last, in the order in which they became known;
-    the coaches' last classes and the season by window_end; friends and freezes by (user_id, window_end), which rows of
-    int_exposed_weeks hold themselves.
+    scores by the days on which they are what is known (known_on until before next_on); the coaches' last classes and the
+    season by window_end; friends and freezes by (user_id, window_end), which rows of int_exposed_weeks hold themselves.
 
     targets: a CTE (user_id, window_start, window_end, hp_id); unless is_weekly, the exposure clock of the window ends must
     stand before.
 #}
 {% macro window_states(targets, is_weekly=false) %}
 body_changes as (
-    select
-        user_id,
-        known_on,
-        lead(known_on, 1, date '9999-12-31') over readings as next_on,
-        weight_kg - lag(weight_kg) over readings as weight_change_kg,
-        fat_share - lag(fat_share) over readings as fat_share_change,
-        muscle_kg - lag(muscle_kg) over readings as muscle_change_kg
-    from {{ ref('stg_body_measurements') }}
-    window readings as (partition by user_id order by known_on, measured_at, measurement_id)
+    select * from {{ ref('int_body_readings_known') }}
 ),
 
 score_changes as (
-    select
-        user_id,
-        known_on,
-        lead(known_on, 1, date '9999-12-31') over (
-            partition by user_id order by known_on, assessed_at, assessment_id
-        ) as next_on,
-        score - lag(score) over (partition by user_id, kind order by known_on, assessed_at, assessment_id)
-            as score_change
-    from {{ ref('stg_assessments') }}
+    select * from {{ ref('int_scores_known') }}
 ),
 
 windows as (

@@ -1,0 +1,84 @@
+{#
+    Of each value of a reading its last and the one before by the clock of the readings, as they were known: a reading
+    that is entered after a later one becomes the one before, one without the value says nothing about it.
+
+    readings: a CTE (user_id, known_on, read_at, reading_id, the values). Values are compared within each set of `by`.
+
+    Emits the CTE last_two: the readings, their number in the order in which they became known (turn), and for each value
+    v as known from then on v_last and v_before: arrays of instant (s), turn and value.
+#}
+{% macro last_two(readings, values, by=['user_id']) %}
+{#- Always the same order, by the same columns: it is sorted once. -#}
+{%- set so_far = 'partition by ' ~ by | join(', ') ~ ' ' ~ in_turn() %}
+turns as (
+    select
+        *,
+        extract(epoch from read_at)::float8 as read_s,
+        row_number() over (partition by user_id {{ in_turn() }}) as turn
+    from {{ readings }}
+),
+
+points as (
+    select
+        *
+        {%- for value in values %},
+        case when {{ value }} is not null then array[read_s, turn, {{ value }}] end as {{ value }}_point
+        {%- endfor %}
+    from turns
+),
+
+last_points as (
+    select
+        *
+        {%- for value in values %},
+        max({{ value }}_point) over so_far as {{ value }}_last
+        {%- endfor %}
+    from points
+    window so_far as ({{ so_far }})
+),
+
+-- Each reading but the last has been the one before at best: as what came, or as the last until then.
+outdone_points as (
+    select
+        *
+        {%- for value in values %},
+        case when {{ value }}_point is not null and lag({{ value }}_last) over so_far is not null
+            then least({{ value }}_point, lag({{ value }}_last) over so_far)
+        end as {{ value }}_outdone
+        {%- endfor %}
+    from last_points
+    window so_far as ({{ so_far }})
+),
+
+last_two as (
+    select
+        *
+        {%- for value in values %},
+        max({{ value }}_outdone) over so_far as {{ value }}_before
+        {%- endfor %}
+    from outdone_points
+    window so_far as ({{ so_far }})
+)
+{%- endmacro %}
+
+{# The order in which readings became known. #}
+{% macro in_turn() -%}
+    order by known_on, read_at, reading_id
+{%- endmacro %}
+
+{# Delete the rows of members of whom something became known within the window; the model makes these anew. #}
+{% macro delete_readers(readings, instant) -%}
+    {{ delete_where(
+        'user_id = any(array(select user_id from ' ~ this ~ ' where known_on between ' ~ window_start() ~ ' and '
+        ~ window_end() ~ ' union select user_id from ' ~ readings ~ ' where ' ~ known_within_window(instant) ~ '))'
+    ) }}
+{%- endmacro %}
+
+{# Whether a member has no rows yet, or no longer. #}
+{% macro is_to_be_read(readings) -%}
+    {%- if adds_to_its_rows() -%}
+    not exists (select from {{ this }} as kept where kept.user_id = {{ readings }}.user_id)
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
