@@ -7,7 +7,7 @@
         window_end     last day of the window
         last_visit_on  last day with a visit, as known at the end of the window; null if never
         first_pass_on  first day of the first pass of a member who never came
-    It need not mind absent entities: the metric is null where its source entity is absent.
+    It need not mind what the source lacks: the metric is null where its source entity is absent, or its source field.
 #}
 {% macro metric_expressions() %}
     {{ return({
@@ -114,44 +114,51 @@
 {% endmacro %}
 
 {#
-    The catalogue's active weekly metrics: dicts of feature, source_entity, label_en and unit; empty while
-    parsing. Read by name, not by ref: a unit test would put its own rows in the catalogue's place. A model that
+    The catalogue's active weekly metrics: dicts of feature, source_entity, source_field, label_en and unit; empty
+    while parsing. Read by name, not by ref: a unit test would put its own rows in the catalogue's place. A model that
     calls this names the catalogue in a depends_on comment.
 #}
 {% macro active_metrics(derived=true) %}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}
     {%- set rows = run_query(
-        "select feature, source_entity, label_en, unit from " ~ target.schema ~ ".meta_feature_catalog"
+        "select feature, source_entity, source_field, label_en, unit from " ~ target.schema ~ ".meta_feature_catalog"
         ~ " where feature_group = 'external' and is_active order by feature"
     ) -%}
     {%- set metrics = [] -%}
     {%- for row in rows if derived or row['feature'] not in derived_metrics() -%}
         {%- do metrics.append({
             'feature': row['feature'], 'source_entity': row['source_entity'],
-            'label_en': row['label_en'], 'unit': row['unit'],
+            'source_field': row['source_field'], 'label_en': row['label_en'], 'unit': row['unit'],
         }) -%}
     {%- endfor -%}
     {{ return(metrics) }}
 {% endmacro %}
 
-{# Emits the CTE extractions: whether the source has each entity, by its latest extraction. #}
+{# Emits the CTE extractions: whether the source has each entity and which of its fields, by its latest extraction. #}
 {% macro latest_extractions() %}
 latest_extractions as (
-    select distinct on (entity) entity, is_mapped
+    select distinct on (entity) entity, is_mapped, mapped_fields
     from {{ source('ris_raw', 'extraction_log') }}
     order by entity, finished_at desc
 ),
 
 extractions as (
-    select entity, is_mapped from latest_extractions
+    select entity, is_mapped, mapped_fields from latest_extractions
     union all
-    select 'holidays' as entity, exists (select from {{ source('ris_raw', 'holidays') }}) as is_mapped
+    select 'holidays' as entity, exists (select from {{ source('ris_raw', 'holidays') }}) as is_mapped, null as mapped_fields
 )
 {%- endmacro %}
 
-{# Whether the source has an entity, from the CTE extractions. #}
-{% macro has_entity(entity) -%}
-    exists (select 1 from extractions where entity = '{{ entity }}' and is_mapped)
+{#
+    Whether the source has an entity, or a field of it, from the CTE extractions. Extractions of earlier versions did not
+    say which fields: all.
+#}
+{% macro has_entity(entity, field=none) -%}
+    exists (
+        select 1 from extractions
+        where entity = '{{ entity }}' and is_mapped
+            {%- if field %} and ('{{ field }}' = any(mapped_fields)) is not false{% endif -%}
+    )
 {%- endmacro %}
 
 {#
@@ -310,7 +317,7 @@ metrics as (
         window_end,
         active_friend_count
         {%- for metric in metrics %},
-        case when {{ has_entity(metric.source_entity) }} then ({{ metric_expression(metric.feature) }})::float8 end as {{ metric.feature }}
+        case when {{ has_entity(metric.source_entity, metric.source_field) }} then ({{ metric_expression(metric.feature) }})::float8 end as {{ metric.feature }}
         {%- endfor %}
     from observed
 )

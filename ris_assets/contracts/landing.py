@@ -24,6 +24,7 @@ EXTRACTION_LOG = Table(
         Column("watermark_before", "timestamptz", "Last change seen before"),
         Column("watermark_after", "timestamptz", "Last change seen now"),
         Column("reject_limit", "float8", "Share of refused rows that the map allows"),
+        Column("mapped_fields", "text[]", "Fields of the entity that are mapped; null: all"),
     ),
 )
 REJECTS = Table(

@@ -174,7 +174,7 @@ class _Extraction:
             self._read(reading)
         self._finish(readings, is_whole)
         self.counts.seconds = time.monotonic() - started
-        _log(self.connection, self.job, self.counts, True, self.entity_map.reject_limit)
+        _log(self.connection, self.job, self.counts, True, self.entity_map.reject_limit, parts)
         return self.counts
 
     def _begun(self, part: Part, mark: Mark) -> _Reading:
@@ -438,6 +438,7 @@ def _log(
     counts: Counts,
     is_mapped: bool,
     reject_limit: float | None = None,
+    parts: list[Part] | None = None,
 ) -> None:
     """Note the extraction, in the transaction of its rows."""
     row = connection.execute("select clock_timestamp()").fetchone()
@@ -460,5 +461,8 @@ def _log(
             "watermark_before": counts.watermark_before,
             "watermark_after": counts.watermark_after,
             "reject_limit": reject_limit,
+            "mapped_fields": sorted({name for part in parts for name in part.source.fields})
+            if parts
+            else None,
         },
     )

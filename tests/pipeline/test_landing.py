@@ -349,6 +349,14 @@ def test_an_optional_entity_may_be_absent_and_a_mandatory_one_may_not(case):
         case.land("hero_passes")
 
 
+def test_the_log_notes_which_fields_are_mapped(case):
+    case.dump(users=[user("a")], passes=[])
+    case.land("users")
+    mapped = {name for part in case.source_map.entities["users"].sources for name in part.fields}
+    assert case.rows("select mapped_fields from ris_raw.extraction_log") == [(sorted(mapped),)]
+    assert mapped < {column.name for column in ENTITIES["users"].fields}
+
+
 def test_a_failed_extraction_leaves_the_previous_state_whole(case):
     case.dump(users=[user("a")], passes=[])
     case.land("users")

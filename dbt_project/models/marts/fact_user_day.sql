@@ -28,7 +28,7 @@ final as (
         user_id,
         activity_date,
         {%- for measure in day_measures() %}
-        case when {{ has_entity(measure.entity) }} then sum({{ measure.name }}) end
+        case when {{ has_entity(measure.entity, measure.field) }} then sum({{ measure.name }}) end
             ::{{ measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from measured
