@@ -31,8 +31,11 @@ user_passes as (
     group by user_id
 ),
 
+-- What was given back was not spent. Of whose passes no price is known, nothing is.
 spending as (
-    select user_passes.user_id, sum(passes.price::numeric)::float8 as money_spent
+    select
+        user_passes.user_id,
+        sum(case when passes.payment_status = 'refunded' then 0 else passes.price end::numeric)::float8 as money_spent
     from user_passes
     inner join passes
         on user_passes.user_id = passes.user_id and user_passes.currency is not distinct from passes.currency
@@ -47,13 +50,21 @@ recent_weeks as (
 habits as (
     select
         user_id,
-        sum(social_action_count)::float8 / 26 as acts_a_week,
+        sum(social_action_count) as act_count,
+        sum(closed_booking_count) as closed_booking_count,
         sum(joint_visit_count)::float8 / nullif(sum(visit_count), 0) as joint_share,
         sum(feed_count)::float8 / nullif(sum(app_session_count), 0) as feed_share,
         sum(leaderboard_count)::float8 / nullif(sum(app_session_count), 0) as leaderboard_share,
         sum(achievement_count)::float8 / nullif(sum(app_session_count), 0) as achievement_share
     from {{ ref('int_week_measured') }}
     where activity_week_start >= (select first_week from recent_weeks)
+    group by user_id
+),
+
+joint_bookings as (
+    select user_id, sum(change) as joint_booking_count
+    from {{ ref('int_booking_changes') }}
+    where activity_date >= (select first_week from recent_weeks) and what = 'joint_booking'
     group by user_id
 ),
 
@@ -137,9 +148,13 @@ final as (
         friends.active_friend_count,
         {{ sociability('profiles.friend_count', 'social.acts_a_week') }} as sociability,
         case when friends.user_id is not null then habits.joint_share end as joint_visit_share,
-        habits.feed_share,
-        habits.leaderboard_share,
-        habits.achievement_share,
+        case
+            when friends.user_id is not null
+                then coalesce(joint_bookings.joint_booking_count, 0)::float8 / nullif(habits.closed_booking_count, 0)
+        end as joint_booking_share,
+        {%- for share, field in [('feed_share', 'has_opened_feed'), ('leaderboard_share', 'has_opened_leaderboard'), ('achievement_share', 'has_opened_achievements')] %}
+        case when {{ has_entity('app_sessions', field) }} then habits.{{ share }} end as {{ share }},
+        {%- endfor %}
         preferred.club_id as preferred_club_id,
         preferred.coach_id as preferred_coach_id,
         preferred.class_type as preferred_class_type,
@@ -150,7 +165,7 @@ final as (
         coalesce(user_passes.pass_count, 0) as pass_count,
         coalesce(user_passes.spell_count, 0) as spell_count,
         coalesce(user_passes.return_count, 0) as return_count,
-        coalesce(spending.money_spent, 0) as money_spent,
+        case when user_passes.user_id is null then 0 else spending.money_spent end as money_spent,
         user_passes.currency,
         user_passes.days_between_purchases_mean,
         coalesce(user_passes.is_active, false) as is_active
@@ -159,8 +174,10 @@ final as (
     left join spending on profiles.user_id = spending.user_id
     left join friends on profiles.user_id = friends.user_id
     left join habits on profiles.user_id = habits.user_id
+    left join joint_bookings on profiles.user_id = joint_bookings.user_id
+    -- Over the weeks that there have been since the registration: at least one, at most 26.
     left join lateral (
-        select coalesce(habits.acts_a_week, 0) as acts_a_week
+        select coalesce(habits.act_count, 0) / least(greatest(profiles.tenure_days::float8 / 7, 1), 26) as acts_a_week
         where {{ has_entity('social_actions') }}
     ) as social on true
     left join preferred on profiles.user_id = preferred.user_id

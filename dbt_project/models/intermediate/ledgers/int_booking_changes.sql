@@ -4,6 +4,7 @@
         pre_hook="{{ only_hash_joins() if opens_at_the_beginning() else 'select 1' }}",
         post_hook=[
             "create index if not exists int_booking_changes_visits on {{ this }} (user_id, activity_date) where what = 'attended'",
+            "create index if not exists int_booking_changes_joint on {{ this }} (activity_date) where what = 'joint_booking'",
             "{{ analyzed() }}",
         ],
     )
@@ -97,45 +98,56 @@ lasting_outcomes as (
     where known_on < known_until_on
 ),
 
--- The visits of a class at which somebody was who was a friend on its day, while both are known to have come. A friend
--- found later does not change what has been: a day run alone would not look so far back.
-visits_with_friends as (
+-- The bookings of a class that somebody had booked too who was a friend on its day, while both are known, whatever became of
+-- them; and of these the visits at which both came. A friend found later does not change what has been: a day run alone
+-- would not look so far back.
+bookings_with_friends as (
     select
-        visits.source_id,
-        visits.known_at,
-        unnest(range_agg(daterange(
-            greatest(visits.known_on, others.known_on), least(visits.known_until_on, others.known_until_on)
-        ))) as known_days
-    from lasting_outcomes as visits
+        bookings.source_id,
+        bookings.known_at,
+        bookings.status = 'attended' and others.status = 'attended' as have_both_come,
+        daterange(
+            greatest(bookings.known_on, others.known_on), least(bookings.known_until_on, others.known_until_on)
+        ) as known_days
+    from lasting_outcomes as bookings
     inner join friendships
-        on visits.user_id = friendships.user_id and {{ is_known('friendships', 'visits.class_on') }}
+        on bookings.user_id = friendships.user_id and {{ is_known('friendships', 'bookings.class_on') }}
     inner join lasting_outcomes as others
         on friendships.friend_id = others.user_id
-        and visits.starts_at = others.starts_at
-        and visits.club_id is not distinct from others.club_id
-        and visits.class_type is not distinct from others.class_type
-    where visits.status = 'attended'
-        and others.status = 'attended'
-        and greatest(visits.known_on, others.known_on) < least(visits.known_until_on, others.known_until_on)
-    group by visits.source_id, visits.known_at
+        and bookings.starts_at = others.starts_at
+        and bookings.club_id is not distinct from others.club_id
+        and bookings.class_type is not distinct from others.class_type
+    where greatest(bookings.known_on, others.known_on) < least(bookings.known_until_on, others.known_until_on)
 ),
 
-joint_visits as (
+joint_days as (
+    select source_id, known_at, 'joint_booking' as what, unnest(range_agg(known_days)) as known_days
+    from bookings_with_friends
+    group by source_id, known_at
+    union all
+    select source_id, known_at, 'joint' as what, unnest(range_agg(known_days)) as known_days
+    from bookings_with_friends
+    where have_both_come
+    group by source_id, known_at
+),
+
+joint_bookings as (
     select
         lasting_outcomes.*,
-        lower(visits_with_friends.known_days) as joint_known_on,
-        upper(visits_with_friends.known_days) as joint_known_until_on
+        joint_days.what,
+        lower(joint_days.known_days) as joint_known_on,
+        upper(joint_days.known_days) as joint_known_until_on
     from lasting_outcomes
-    inner join visits_with_friends
-        on lasting_outcomes.source_id = visits_with_friends.source_id
-        and lasting_outcomes.known_at = visits_with_friends.known_at
+    inner join joint_days
+        on lasting_outcomes.source_id = joint_days.source_id
+        and lasting_outcomes.known_at = joint_days.known_at
 ),
 
 -- A later version takes back what an earlier one said.
 changes as (
     select {{ booking_change('made', "'made'", 'day', 'known_on', 'change') }}
     from made
-    {%- for booking, what, known in [('lasting_outcomes', 'status', 'known'), ('joint_visits', "'joint'", 'joint_known')] %}
+    {%- for booking, what, known in [('lasting_outcomes', 'status', 'known'), ('joint_bookings', 'what', 'joint_known')] %}
     union all
     select {{ booking_change(booking, what, 'class_on', known ~ '_on', '1') }}
     from {{ booking }}

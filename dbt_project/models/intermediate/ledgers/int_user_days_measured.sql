@@ -57,7 +57,7 @@ booking_days as (
         sum(change * lead_hours) filter (where what = 'made') as lead_hours_sum,
         sum(change) filter (where what = 'attended') as visit_count,
         sum(change) filter (where what = 'joint') as joint_visit_count,
-        sum(change) filter (where what not in ('made', 'joint')) as closed_booking_count,
+        sum(change) filter (where what not in ('made', 'joint', 'joint_booking')) as closed_booking_count,
         sum(change) filter (where what in ('cancelled', 'late_cancelled')) as cancelled_count,
         sum(change) filter (where what = 'late_cancelled') as late_cancelled_count,
         sum(change) filter (where what = 'no_show') as no_show_count,
