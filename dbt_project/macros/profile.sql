@@ -1,5 +1,5 @@
 {#
-    A member's profile as known at the end of a day, the latest body reading included.
+    A member's profile as known at the end of a day, the latest body readings included.
 
     as_of: a CTE (as_of_date, user_id). Emits the CTE profiles (as_of_date, user_id, ...), without a row for
     a member whose document was not known by then.
@@ -18,12 +18,33 @@ clan_joins as (
     from {{ ref('int_clan_joins') }}
 ),
 
+-- History tells one state; what members did themselves says since when: they were in no clan before they joined the first.
+first_clan_joins as (
+    select user_id, min(known_on) as joined_on
+    from {{ ref('int_clan_joins') }}
+    where {{ is_of_history('known_on', 'users') }}
+    group by user_id
+),
+
+-- Friends in the list of history who were yet to be added.
+later_friends as (
+    select as_of.as_of_date, as_of.user_id, count(*)::int as friend_count
+    from {{ as_of }} as as_of
+    inner join {{ ref('int_friendships_versioned') }} as friendships
+        on as_of.user_id = friendships.user_id
+        and friendships.listed_from_on <= as_of.as_of_date
+        and as_of.as_of_date < friendships.known_from_on
+    group by as_of.as_of_date, as_of.user_id
+),
+
 known_profiles as (
     select
         as_of.as_of_date,
         users.*,
-        case when users.clan_id is not null then coalesce(clan_joins.joined_on, users.clan_since_on) end
-            as in_clan_since_on,
+        case when (users.is_history and as_of.as_of_date < first_clan_joins.joined_on) is not true then users.clan_id end
+            as known_clan_id,
+        coalesce(clan_joins.joined_on, users.clan_since_on) as in_clan_since_on,
+        users.friend_count - coalesce(later_friends.friend_count, 0) as known_friend_count,
         coalesce(body_readings.weight_kg, users.weight_kg) as known_weight_kg,
         coalesce(body_readings.fat_share, users.fat_share) as known_fat_share,
         -- A source without clans says nothing about who is in one.
@@ -39,6 +60,9 @@ known_profiles as (
         on as_of.user_id = clan_joins.user_id
         and clan_joins.joined_on <= as_of.as_of_date
         and as_of.as_of_date < clan_joins.next_on
+    left join first_clan_joins on as_of.user_id = first_clan_joins.user_id
+    left join later_friends
+        on as_of.user_id = later_friends.user_id and as_of.as_of_date = later_friends.as_of_date
 ),
 
 profiles as (
@@ -61,10 +85,10 @@ profiles as (
         goal,
         onboarding,
         has_trial,
-        clan_id,
-        case when has_clans then clan_id is not null end as is_in_clan,
-        in_clan_since_on as clan_since_on,
-        friend_count,
+        known_clan_id as clan_id,
+        case when has_clans then known_clan_id is not null end as is_in_clan,
+        case when known_clan_id is not null then in_clan_since_on end as clan_since_on,
+        known_friend_count as friend_count,
         as_of_date - registered_on as tenure_days
     from known_profiles
 )

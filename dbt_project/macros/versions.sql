@@ -16,14 +16,25 @@
         select
             *,
             case
-                when row_number() over (partition by {{ id }} order by known_at) = 1
-                    and (known_at > {{ went_live(entity) }}) is not true
-                    then {{ studio_day('event_at') }}
+                when {{ is_history(entity, id) }} then {{ studio_day('event_at') }}
                 else {{ studio_day('greatest(event_at, known_at)') }}
             end as known_from_on
         from {{ relation }}
     ) as versions
 {% endmacro %}
+
+{# Whether a version is the history that was loaded when RIS went live. #}
+{% macro is_history(entity, id='source_id') -%}
+    row_number() over (partition by {{ id }} order by known_at) = 1 and (known_at > {{ went_live(entity) }}) is not true
+{%- endmacro %}
+
+{#
+    Whether something was known before the day on which RIS went live, and so explains the history loaded then: what
+    that day itself and later ones bring must not change it.
+#}
+{% macro is_of_history(known_on, entity) -%}
+    ({{ known_on }} >= {{ studio_day(went_live(entity)) }}) is not true
+{%- endmacro %}
 
 {# When the first extraction of an entity had ended; null before. #}
 {% macro went_live(entity) -%}

@@ -2,7 +2,8 @@
 
 -- A person whose document is deleted keeps the last profile: the passes and visits have still been.
 with versions as (
-    select * from {{ ref('stg_users__versions') }}
+    select *, {{ is_history('users') }} as is_history
+    from {{ ref('stg_users__versions') }}
     where is_deleted is not true
 ),
 
