@@ -61,6 +61,16 @@
     (({{ day }}) - (({{ day }}) - date '0001-01-01') % 7)
 {%- endmacro %}
 
+{# The calendar season of a day. #}
+{% macro season(day) -%}
+    case
+        when extract(month from {{ day }}) in (12, 1, 2) then 'winter'
+        when extract(month from {{ day }}) in (3, 4, 5) then 'spring'
+        when extract(month from {{ day }}) in (6, 7, 8) then 'summer'
+        else 'autumn'
+    end
+{%- endmacro %}
+
 {#
     The first week that a window touches. A snapshot inside a week reads the norm of the week that holds
     the day six days earlier, so that week belongs to the window too.

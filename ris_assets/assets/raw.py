@@ -25,6 +25,8 @@ from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
 
 GROUP = "raw"
+_HOLIDAY_YEARS = 40
+"""Years back of which holidays are kept: beyond what any studio has data of, in a hundredth of a second."""
 
 
 def _entity_asset(entity: Entity) -> dg.AssetsDefinition:
@@ -96,11 +98,11 @@ def _timestamp(instant: datetime | None) -> dg.TimestampMetadataValue | None:
 
 @dg.asset(key=["ris_raw", "holidays"], group_name=GROUP, kinds={"python", "postgres"})
 def holidays(postgres: PostgresResource) -> dg.MaterializeResult[Any]:
-    """Public holidays of the studio's country, from ten years back to two years ahead."""
+    """Public holidays of the studio's country, from forty years back to two years ahead."""
     settings = get_settings()
     year = datetime.now(UTC).year
     found = holiday_calendar.country_holidays(
-        settings.country, years=range(year - 10, year + 3), language="en_US"
+        settings.country, years=range(year - _HOLIDAY_YEARS, year + 3), language="en_US"
     )
     rows = sorted((day, name) for day, name in found.items())
     frame = pl.DataFrame(rows, schema={"calendar_date": pl.Date, "name": pl.String}, orient="row")

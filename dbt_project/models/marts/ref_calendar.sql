@@ -36,12 +36,7 @@ final as (
         days.calendar_date,
         {{ week_of('days.calendar_date') }} as week_start,
         extract(month from days.calendar_date)::int as month,
-        case
-            when extract(month from days.calendar_date) in (12, 1, 2) then 'winter'
-            when extract(month from days.calendar_date) in (3, 4, 5) then 'spring'
-            when extract(month from days.calendar_date) in (6, 7, 8) then 'summer'
-            else 'autumn'
-        end as season,
+        {{ season('days.calendar_date') }} as season,
         holidays.calendar_date is not null as is_holiday,
         holidays.name as holiday_name,
         attendance.visit_count,

@@ -18,7 +18,8 @@ norms as (
 final as (
     select
         metrics.user_id,
-        metrics.week_start
+        metrics.week_start,
+        {{ season('metrics.week_start') }} as season
         {%- for metric in active_metrics() %},
         {{ metric_with_norms(metric.feature) }}
         {%- endfor %}
