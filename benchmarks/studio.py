@@ -23,8 +23,8 @@ RAW = tuple(entity.table.qualified for entity in ENTITIES.values())
 BETWEEN = (
     "ris_int.int_hero_passes_versioned", "ris_int.int_freezes_versioned",
     "ris_int.int_users_versioned", "ris_int.int_friendships_versioned",
-    "ris_int.int_user_days_measured", "ris_int.int_booking_changes", "ris_raw.body_measurements",
-    "ris_raw.assessments",
+    "ris_int.int_user_days_measured", "ris_int.int_booking_changes",
+    "ris_int.int_body_readings_known", "ris_int.int_scores_known",
 )  # fmt: skip
 """What the weekly facts are made of, beside what belongs to no member."""
 _SHARED = {"club_id", "coach_id", "clan_id", "preferred_club_id", "preferred_coach_id", "price_key"}

@@ -4,7 +4,8 @@ python -m benchmarks.weekly_sides ris|pandas '{"database": "postgresql://...", "
 
 pandas does what a user would write: groupby, merge_asof, shifted and weighted sums, rolling quantiles, COPY. What
 needs the exposure clock it is given ready-made: which weeks are exposed, friends and freezes in them
-(`int_exposed_weeks`, which RIS rebuilds within its time), and the columns `GIVEN`.
+(`int_exposed_weeks`, which RIS rebuilds within its time), and the columns `GIVEN`. Both read what a day adds to:
+bookings and days as they became known, the changes of body readings and test scores.
 """
 
 import io
@@ -69,8 +70,14 @@ def by_pandas(options: dict[str, Any]) -> int:
             "select user_id, min(starts_on) as first_pass_on from ris_int.int_hero_passes_versioned"
             " group by user_id"
         )
-        readings = read("select * from ris_stg.stg_body_measurements")
-        scores = read("select * from ris_stg.stg_assessments")
+        readings = read(
+            "select user_id, known_on, weight_change_kg, fat_share_change, muscle_change_kg"
+            " from ris_int.int_body_readings_known order by known_on"
+        )
+        scores = read(
+            "select user_id, known_on, score_change as assessment_change"
+            " from ris_int.int_scores_known order by known_on"
+        )
     for frame in (days, visits, weeks, first_passes, readings, scores):
         for name in frame.columns.intersection(_DAYS):
             frame[name] = pd.to_datetime(frame[name])
@@ -151,14 +158,8 @@ def _absences(
 
 def _changes(weeks: pd.DataFrame, readings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """The last change of each body reading and test score, as known at the end of each week."""
-    readings = readings.sort_values(["known_on", "measured_at", "measurement_id"])
-    body = readings.groupby("user_id")[["weight_kg", "fat_share", "muscle_kg"]].diff()
-    body.columns = ["weight_change_kg", "fat_share_change", "muscle_change_kg"]
-    body = pd.concat([readings[["user_id", "known_on"]], body], axis=1)
-    scores = scores.sort_values(["known_on", "assessed_at", "assessment_id"])
-    scores["assessment_change"] = scores.groupby(["user_id", "kind"], dropna=False)["score"].diff()
     found = []
-    for changes in (body, scores[["user_id", "known_on", "assessment_change"]]):
+    for changes in (readings, scores):
         key = (
             weeks[["user_id", "window_end"]].reset_index().sort_values("window_end", kind="stable")
         )

@@ -37,7 +37,8 @@ last_points as (
     window so_far as ({{ so_far }})
 ),
 
--- Each reading but the last has been the one before at best: as what came, or as the last until then.
+-- What a reading outdoes when it becomes known: the last until then, or, where that is later, itself is outdone. The one
+-- before is the last of all that were.
 outdone_points as (
     select
         *

@@ -46,8 +46,10 @@ def extended(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Marts:
 def add_the_metric(project: Path) -> None:
     """One row and one expression."""
     catalog = project / "seeds" / "meta_feature_catalog.csv"
-    with catalog.open("a", encoding="utf-8", newline="") as file:
-        csv.DictWriter(file, list(ROW), lineterminator="\n").writerow(ROW)
+    with catalog.open("r+", encoding="utf-8", newline="") as file:
+        columns = next(csv.reader([file.readline()]))
+        file.seek(0, 2)
+        csv.DictWriter(file, columns, lineterminator="\n").writerow(ROW)
     macro = project / "macros" / "metrics.sql"
     text = macro.read_text(encoding="utf-8")
     start = text.index("{% macro metric_expressions() %}")

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from ris_assets.contracts.entities import ENTITIES
 from tests.dbt.marts import Marts, failures
 from tests.dbt.members import HORIZON, hand_written
 from tests.dbt.raw_rows import RawRows
@@ -57,6 +58,16 @@ def test_a_metric_without_an_expression_is_named(poor: Marts):
     assert not result.success
     assert "laughter" in failures(result)
     assert "metrics.sql" in failures(result)
+
+
+def test_the_fields_that_a_feature_needs_are_fields_of_its_entity(poor: Marts):
+    catalog = poor.read(
+        "select source_entity, source_field from ris.meta_feature_catalog"
+        " where source_field is not null"
+    )
+    fields = {(entity.name, field.name) for entity in ENTITIES.values() for field in entity.fields}
+    assert set(catalog.rows()) <= fields
+    assert catalog.height > 15
 
 
 def test_every_column_in_the_database_says_what_it_is(poor: Marts):
