@@ -222,10 +222,10 @@ def _slopes(score: Array, event: Array) -> tuple[Array, Array]:
     return hazard * (1 - event) - event * hazard / grown, hazard**2 / grown
 
 
-def _loss(score: Array, event: Array) -> float:
-    """Mean negative log likelihood of weeks."""
+def _losses(score: Array, event: Array) -> Array:
+    """Negative log likelihood of weeks, one by one."""
     hazard = np.exp(np.clip(score, -20.0, MAX_LOG_HAZARD))
-    return float(np.mean(hazard * (1 - event) - event * np.log(-np.expm1(-hazard))))
+    return hazard * (1 - event) - event * np.log(-np.expm1(-hazard))
 
 
-WEEKS = Likelihood(_loss, _slopes)
+WEEKS = Likelihood(_losses, _slopes)

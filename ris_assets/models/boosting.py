@@ -44,20 +44,26 @@ class Likelihood:
     """What trees make likely.
 
     Attributes:
-        loss: (margin, target) -> mean negative log likelihood.
+        losses: (margin, target) -> negative log likelihood row by row.
         slopes: (margin, target) -> its gradient and curvature row by row; None of `POISSON`, which engines bring along.
     """
 
-    loss: Callable[[Array, Array], float]
+    losses: Callable[[Array, Array], Array]
     slopes: Callable[[Array, Array], tuple[Array, Array]] | None = None
 
+    def loss(self, margin: Array, target: Array, weight: Array | None = None) -> float:
+        """Mean over the rows; of no weight at all the same as of equal ones."""
+        given = None if weight is None or not len(weight) else weight
+        return float(np.average(self.losses(margin, target), weights=given))
 
-def _poisson_loss(margin: Array, count: Array) -> float:
+
+def _poisson_losses(margin: Array, count: Array) -> Array:
     """Expected minus count times its logarithm."""
-    return float(np.mean(np.exp(margin) - count * margin))
+    return np.exp(margin) - count * margin
 
 
-POISSON = Likelihood(_poisson_loss)
+POISSON = Likelihood(_poisson_losses)
+"""Of counts 0 and 1: what an engine adds for higher ones, another leaves out."""
 LARGEST_STEP = 0.7
 """Of a Poisson margin in one leaf, which keeps rare counts from running away; what both engines advise."""
 
@@ -134,7 +140,8 @@ class Engine(ABC):
         booster = self._train(params, training, rounds, aim)
         margin = np.zeros(len(held_out.target)) if held_out.margin is None else held_out.margin
         (after,) = aim.seen[HELD_OUT].values()
-        return booster, np.array([likelihood.loss(margin, held_out.target), *after])
+        before = likelihood.loss(margin, held_out.target, held_out.weight)
+        return booster, np.array([before, *after])
 
     @abstractmethod
     def params(self, trees: Trees) -> dict[str, Any]:
@@ -216,7 +223,7 @@ class Xgboost(Engine):
             "obj": lambda margin, rows: slopes(margin, rows.get_label()),
             "custom_metric": lambda margin, rows: (
                 "nll",
-                likelihood.loss(margin, rows.get_label()),
+                likelihood.loss(margin, rows.get_label(), rows.get_weight()),
             ),
         }
 
@@ -304,7 +311,11 @@ class Lightgbm(Engine):
         """None where the engine has it itself."""
         if likelihood is None or likelihood.slopes is None:
             return None
-        return lambda margin, rows: ("nll", likelihood.loss(margin, rows.get_label()), False)
+        return lambda margin, rows: (
+            "nll",
+            likelihood.loss(margin, rows.get_label(), rows.get_weight()),
+            False,
+        )
 
     def said(self, booster: Any, features: Array, threads: int) -> Array:
         """Predictions."""

@@ -1,5 +1,6 @@
 """Both engines keep the same promises: where trees start, what they add, what is told of them."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -47,6 +48,20 @@ def test_losses_are_those_of_the_margins(engine, likelihood):
         expected = likelihood.loss(held_out.margin + added, held_out.target)
         assert losses[count] == pytest.approx(expected, rel=1e-5)
     assert losses[0] == likelihood.loss(held_out.margin, held_out.target)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_held_out_losses_are_weighed(engine, likelihood):
+    """Held-out rows of weight 0 are as good as absent, before the first tree and after."""
+    held_out = rows(1)
+    heavy = np.arange(800) % 3 > 0
+    weighed = replace(held_out, weight=heavy.astype(float))
+    kept = Rows(held_out.features[heavy], held_out.target[heavy], held_out.margin[heavy])
+    losses, expected = (
+        engine.race(engine.params(TREES), (rows(0), part), 5, likelihood, patience=5)[1]
+        for part in (weighed, kept)
+    )
+    assert losses == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
