@@ -131,7 +131,7 @@ class Forest:
 def _boosted(engine: Any) -> Any:
     from ris_assets.models import BoostedHazard
 
-    return BoostedHazard(engine, threads=THREADS)
+    return BoostedHazard(engine, n_jobs=THREADS)
 
 
 def _linear() -> Any:

@@ -14,12 +14,14 @@ from ris_assets.models.boosting import ENGINES, POISSON, EngineName, Rows, Trees
 from ris_assets.models.linear_hazard import LinearHazard
 from ris_assets.models.survival_api import (
     Array,
+    RandomState,
     SurvivalEstimator,
     as_outcome,
     check_setting,
     folds_by_event,
+    seed_of,
 )
-from ris_assets.models.time_grid import TimeGrid
+from ris_assets.models.time_grid import Exposure, Outcomes, TimeGrid
 
 TINY = 1e-12
 MANY_EVENTS = 2000
@@ -34,19 +36,21 @@ class BoostedHazard(SurvivalEstimator):
 
     Args:
         engine: "xgboost" or "lightgbm".
-        intervals: of time, for the trees.
+        intervals: of time, for the trees; the baseline parts moments that many events share from the time before.
         start: what the trees start from: "linear", or "baseline" alone.
         rounds: most trees; cross-validation chooses how many.
         learning_rate, max_depth, min_events, column_share, row_share, penalty: of the trees; `min_events` is the
             least expected number of events in a leaf. A rate of None is 0.05, and 0.1 from `MANY_EVENTS` events on.
             A depth of None is 3, or 5 where held-out likelihood is better with it.
         folds, patience: of the choice of rounds. Folds of None are 5, and 3 from `MANY_EVENTS` events on.
-        seed: of folds and trees.
-        threads: of the engine. None is 1, and 2 from `boosting.MANY_ROWS` subject-intervals on.
+        random_state: of folds and trees.
+        n_jobs: threads of the engine, -1 as many as there are cores. None is 1, and 2 from `boosting.MANY_ROWS`
+            subject-intervals on.
 
     Attributes:
         rounds_: trees in use of each booster.
-        rate_, depth_, threads_: in use.
+        rate_, depth_, threads_, seed_: in use.
+        periods_: the intervals of the trees; those of `grid_` lie within them.
         boosters_: one a fold; what they add is averaged.
         linear_: the fitted linear hazard, None with start="baseline".
     """
@@ -67,8 +71,8 @@ class BoostedHazard(SurvivalEstimator):
         penalty: float = 2.0,
         folds: int | None = None,
         patience: int = 25,
-        seed: int = 0,
-        threads: int | None = None,
+        random_state: RandomState = 0,
+        n_jobs: int | None = None,
     ) -> None:
         """Settings; the class says what they mean."""
         self.engine = engine
@@ -83,8 +87,8 @@ class BoostedHazard(SurvivalEstimator):
         self.penalty = penalty
         self.folds = folds
         self.patience = patience
-        self.seed = seed
-        self.threads = threads
+        self.random_state = random_state
+        self.n_jobs = n_jobs
 
     def _check_settings(self) -> None:
         starts = ("linear", "baseline")
@@ -94,48 +98,58 @@ class BoostedHazard(SurvivalEstimator):
         for name, least in (("intervals", 1), ("max_depth", 1), ("folds", 2), ("patience", 1)):
             value = getattr(self, name)
             check_setting(name, value, value is None or value >= least, f"{least} or more")
+        several = self.n_jobs is None or self.n_jobs == -1 or self.n_jobs >= 1
+        check_setting("n_jobs", self.n_jobs, several, "None, -1 or 1 and more")
         for name in ("learning_rate", "column_share", "row_share"):
             value = getattr(self, name)
             check_setting(name, value, value is None or 0 < value <= 1, "above 0, at most 1")
         for name in ("min_events", "penalty"):
             check_setting(name, getattr(self, name), getattr(self, name) >= 0, "not negative")
 
-    def _fit(self, matrix: Array, event: Array, time: Array) -> None:
-        self.grid_ = TimeGrid.of_events(event, time, self.intervals)
-        self.linear_ = self._linear(matrix, event, time)
-        self.boosters_, self.rounds_ = self._boosters(matrix, event, time)
-        self.baseline_ = self._baseline(matrix, event, time)
+    def _fit(self, matrix: Array, outcomes: Outcomes) -> None:
+        self.seed_ = seed_of(self.random_state)
+        self.periods_ = TimeGrid.of_events(outcomes, self.intervals)
+        self.grid_ = self.periods_.parted(outcomes)
+        self.linear_ = self._linear(matrix, outcomes)
+        self.boosters_, self.rounds_ = self._boosters(matrix, outcomes)
+        self.baseline_ = self._baseline(outcomes, np.exp(self._scores(matrix)))
 
     def _params(self) -> dict[str, Any]:
         trees = Trees(
             learning_rate=self.rate_, max_depth=self.depth_, least_in_leaf=self.min_events,
             column_share=self.column_share, row_share=self.row_share, ridge=self.penalty,
-            seed=self.seed, threads=self.threads_,
+            seed=self.seed_, threads=self.threads_,
         )  # fmt: skip
         return ENGINES[self.engine].params(trees)
 
-    def _linear(self, matrix: Array, event: Array, time: Array) -> LinearHazard | None:
+    def _linear(self, matrix: Array, outcomes: Outcomes) -> LinearHazard | None:
         if self.start != "linear":
             return None
-        return LinearHazard(seed=self.seed).fit(matrix, as_outcome(event, time))
+        y = as_outcome(outcomes.event, outcomes.time)
+        return LinearHazard(random_state=self.seed_).fit(matrix, y, outcomes.weight)
 
-    def _baseline(self, matrix: Array, event: Array, time: Array) -> Array:
-        """Events a unit of time in each interval, relative to the scores of the whole model."""
-        return _rates(self.grid_, event, time, np.exp(self._scores(matrix)))
+    def _baseline(self, outcomes: Outcomes, relative: Array) -> Array:
+        """Events a unit of time in each interval of the grid, relative to (subjects, periods) hazards."""
+        return _rates(self.grid_, outcomes, relative)[np.arange(self.grid_.count), self._period()]
 
-    def _boosters(self, matrix: Array, event: Array, time: Array) -> tuple[list[Any], int]:
+    def _period(self) -> Array:
+        """(intervals,): the period of the trees that each interval of the grid lies in."""
+        return self.periods_.interval_of(self.grid_.edges[1:])
+
+    def _boosters(self, matrix: Array, outcomes: Outcomes) -> tuple[list[Any], int]:
         """A booster of each fold's training part, and at how many trees held-out likelihood is best."""
+        event = outcomes.event
         many = event.sum() >= MANY_EVENTS
         self.rate_ = self.learning_rate or (FAST if many else SLOW)
         self.depth_ = self.max_depth or SHALLOW
-        at_risk = np.count_nonzero(self.grid_.exposure(time) > 0)
-        self.threads_ = self.threads or threads_for(int(at_risk))
+        at_risk = np.count_nonzero(self.periods_.exposure(outcomes.time) > 0)
+        self.threads_ = self.n_jobs or threads_for(int(at_risk))
         folds = self.folds or (FEW_FOLDS if many else FOLDS)
         if event.sum() < 4 * folds or not self.rounds:
             return [], 0
         parts = [
-            self._part((matrix, event, time), training, held_out)
-            for training, held_out in folds_by_event(event, folds, self.seed)
+            self._part(matrix, outcomes, training, held_out)
+            for training, held_out in folds_by_event(event, folds, self.seed_)
         ]
         found = _Race.of(parts)
         if self.max_depth is None:
@@ -147,51 +161,52 @@ class BoostedHazard(SurvivalEstimator):
         return found.boosters, found.rounds
 
     def _part(
-        self, everyone: tuple[Array, Array, Array], training: Array, held_out: Array
+        self, matrix: Array, outcomes: Outcomes, training: Array, held_out: Array
     ) -> Callable[[], tuple[Any, Array]]:
         """What boosts a fold's training part from a linear fit of it, with loss on the held-out part."""
-        matrix, event, time = everyone
-        own = matrix[training], event[training], time[training]
-        left = matrix[held_out], event[held_out], time[held_out]
-        linear = self._linear(*own)
-        score = np.zeros(len(own[0])) if linear is None else linear.predict(own[0])
-        start = linear, _rates(self.grid_, *own[1:], np.exp(score)[:, None])
+        own, left = outcomes.those(training), outcomes.those(held_out)
+        linear = self._linear(matrix[training], own)
+        score = np.zeros(len(matrix)) if linear is None else linear.predict(matrix)
+        alike = np.repeat(np.exp(score[training])[:, None], self.periods_.count, axis=1)
+        baseline = self._baseline(own, alike)
         return lambda: ENGINES[self.engine].race(
-            self._params(), (self._rows(*own, *start), self._rows(*left, *start)),
+            self._params(),
+            (self._rows(matrix[training], own, score[training], baseline),
+             self._rows(matrix[held_out], left, score[held_out], baseline)),
             self.rounds, POISSON, self.patience,
         )  # fmt: skip
 
-    def _rows(
-        self,
-        matrix: Array,
-        event: Array,
-        time: Array,
-        linear: LinearHazard | None,
-        baseline: Array,
-    ) -> Rows:
-        """Subject-intervals at risk: features and interval, events, log of the expected number."""
-        exposure = self.grid_.at_risk(event, time)
-        subject, interval = np.nonzero(exposure > 0)
-        score = np.zeros(len(matrix)) if linear is None else linear.predict(matrix)
-        count = np.zeros(exposure.shape)
-        count[np.nonzero(event)[0], self.grid_.interval_of(time[event])] = 1.0
+    def _rows(self, matrix: Array, outcomes: Outcomes, score: Array, baseline: Array) -> Rows:
+        """Subject-periods at risk: features and period, events, log of the expected number."""
+        event, time = outcomes.event, outcomes.time
+        at_risk = self.grid_.at_risk(outcomes)
+        subject, period = np.nonzero(self.periods_.exposure(at_risk) > 0)
+        count = np.zeros((len(matrix), self.periods_.count))
+        count[np.nonzero(event)[0], self.periods_.interval_of(time[event])] = 1.0
         margin = score[subject] + np.log(
-            np.maximum(exposure[subject, interval] * baseline[interval], TINY)
+            np.maximum(self._expected(at_risk, baseline)[subject, period], TINY)
         )
-        features = np.column_stack([_narrow(matrix)[subject], interval.astype(np.float32)])
-        return Rows(features, count[subject, interval], margin)
+        features = np.column_stack([_narrow(matrix)[subject], period.astype(np.float32)])
+        return Rows(features, count[subject, period], margin, outcomes.weight[subject])
+
+    def _expected(self, time: Array, baseline: Array) -> Array:
+        """(subjects, periods): cumulative baseline hazard of times at risk in each."""
+        ends, reached = (
+            Exposure(self.grid_, at).along(baseline) for at in (self.periods_.edges, time)
+        )
+        return TimeGrid(ends).exposure(reached)
 
     def _scores(self, matrix: Array) -> Array:
-        """(rows, intervals): log hazard relative to the baseline."""
-        count = self.grid_.count
+        """(rows, periods): log hazard relative to the baseline."""
+        count = self.periods_.count
         linear = np.zeros(len(matrix)) if self.linear_ is None else self.linear_.predict(matrix)
         added = np.zeros((len(matrix), count))
         if self.rounds_:
             narrow = _narrow(matrix)
-            for interval in range(count):
-                place = np.full((len(narrow), 1), interval, dtype=np.float32)
+            for period in range(count):
+                place = np.full((len(narrow), 1), period, dtype=np.float32)
                 features = np.hstack([narrow, place])
-                added[:, interval] = np.mean(
+                added[:, period] = np.mean(
                     [self._added(one, features) for one in self.boosters_], axis=0
                 )
         return linear[:, None] + added
@@ -201,7 +216,8 @@ class BoostedHazard(SurvivalEstimator):
         return ENGINES[self.engine].added(booster, features, self.threads_, self.rounds_)
 
     def _hazard(self, matrix: Array) -> Array:
-        return np.exp(np.clip(self._scores(matrix), -30, 30)) * self.baseline_
+        relative = np.exp(np.clip(self._scores(matrix), -30, 30))
+        return relative[:, self._period()] * self.baseline_
 
     def _risk(self, matrix: Array) -> Array:
         """Log of the cumulative hazard at the end of the grid."""
@@ -263,12 +279,14 @@ def _narrow(matrix: Array) -> Array:
     return np.clip(matrix, -limit, limit).astype(np.float32)
 
 
-def _rates(grid: TimeGrid, event: Array, time: Array, relative: Array) -> Array:
-    """(intervals,): events a unit of time at risk, each subject's time weighed by its relative hazard.
+def _rates(grid: TimeGrid, outcomes: Outcomes, relative: Array) -> Array:
+    """(intervals, columns): events a unit of time at risk, each subject's time weighed by a column of relative hazards.
 
-    A tenth of an event at the mean rate beside those of each interval: one without time at risk has the mean.
+    A tenth of a subject with the mean rate beside those of each interval: one without time at risk has the mean.
     """
-    deaths = np.bincount(grid.interval_of(time[event]), minlength=grid.count)
-    at_risk = (grid.at_risk(event, time) * relative).sum(axis=0)
-    usual = max(deaths.sum(), 0.1) / at_risk.sum()
-    return (deaths + 0.1) / (at_risk + 0.1 / usual)
+    exposure = Exposure(grid, grid.at_risk(outcomes))
+    at_risk = exposure.totals(outcomes.weight[:, None] * relative)
+    made_up = 0.1 * exposure.width[:, None]
+    deaths = grid.events(outcomes)[:, None]
+    usual = np.maximum(deaths.sum(), 0.1) / at_risk.sum(axis=0)
+    return (deaths + made_up * usual) / (at_risk + made_up)

@@ -11,8 +11,15 @@ from typing import ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ris_assets.models.survival_api import Array, SurvivalEstimator, check_setting, folds_by_event
-from ris_assets.models.time_grid import TimeGrid
+from ris_assets.models.survival_api import (
+    Array,
+    RandomState,
+    SurvivalEstimator,
+    check_setting,
+    folds_by_event,
+    seed_of,
+)
+from ris_assets.models.time_grid import Exposure, Outcomes, TimeGrid
 
 MAX_STEPS, CONVERGED, MAX_SCORE = 50, 1e-7, 30.0
 PENALTIES = tuple(float(10.0**power) for power in np.arange(-1, 4.1, 0.5))
@@ -26,10 +33,10 @@ class LinearHazard(SurvivalEstimator):
     Args:
         clip: share of the training values on each side beyond which a value counts as the one at that quantile: a
             few extreme ones would decide a weight, and carry it beyond what was seen.
-        intervals: most intervals of the baseline.
+        intervals: most intervals of the baseline, those of moments that many events share aside.
         penalty: of the ridge on scaled columns; None chooses it among `PENALTIES`.
         folds: of the choice.
-        seed: of the folds.
+        random_state: of the folds.
 
     Attributes:
         coef_: (features,) change of the log hazard when a feature rises by one; missing ones aside.
@@ -45,14 +52,14 @@ class LinearHazard(SurvivalEstimator):
         penalty: float | None = None,
         clip: float = 0.02,
         folds: int = 5,
-        seed: int = 0,
+        random_state: RandomState = 0,
     ) -> None:
         """Settings; the class says what they mean."""
         self.intervals = intervals
         self.penalty = penalty
         self.clip = clip
         self.folds = folds
-        self.seed = seed
+        self.random_state = random_state
 
     def _check_settings(self) -> None:
         check_setting("intervals", self.intervals, self.intervals >= 1, "1 or more")
@@ -61,36 +68,35 @@ class LinearHazard(SurvivalEstimator):
         fits = self.penalty is None or self.penalty >= 0
         check_setting("penalty", self.penalty, fits, "None or not negative")
 
-    def _fit(self, matrix: Array, event: Array, time: Array) -> None:
+    def _fit(self, matrix: Array, outcomes: Outcomes) -> None:
         # A second thread gains nothing in products of tall and narrow matrices, and waits where cores are shared.
         with threadpool_limits(1, "blas"):
-            self._fit_on(matrix, event, time)
+            self._fit_on(matrix, outcomes)
 
-    def _fit_on(self, matrix: Array, event: Array, time: Array) -> None:
-        self.low_ = _column(lambda x, axis: np.nanquantile(x, self.clip, axis=axis), matrix)
-        self.high_ = _column(lambda x, axis: np.nanquantile(x, 1 - self.clip, axis=axis), matrix)
-        self.low_, self.high_ = _unless_rare(matrix, self.low_, self.high_)
+    def _fit_on(self, matrix: Array, outcomes: Outcomes) -> None:
+        weight = outcomes.weight
+        self.low_, self.high_ = _unless_rare(matrix, *_bounds(matrix, self.clip, weight))
         matrix = np.clip(matrix, self.low_, self.high_)
-        self.centre_ = _column(np.nanmean, matrix)
-        spread = _column(np.nanstd, matrix)
+        self.centre_, spread = _moments(matrix, weight)
         self.scale_ = np.where(spread > 1e-12 * np.abs(self.centre_), spread, 1.0)
         self.gaps_ = np.isnan(matrix).any(axis=0)
-        self.grid_ = TimeGrid.of_events(event, time, self.intervals)
+        self.grid_ = TimeGrid.of_events(outcomes, self.intervals).parted(outcomes)
         design, back = _among_rows(self._design(matrix))
-        self.penalty_ = self._chosen(design, event, time) if self.penalty is None else self.penalty
-        sums = _Sums.of(design, event, time, self.grid_)
+        self.penalty_ = self._chosen(design, outcomes) if self.penalty is None else self.penalty
+        sums = _Sums.of(design, outcomes, self.grid_)
         weights, self.baseline_ = _fit_profile(sums, self.penalty_, np.zeros(design.shape[1]))
         self.weights_ = back @ weights
         self.coef_ = self.weights_[: matrix.shape[1]] / self.scale_
 
-    def _chosen(self, design: Array, event: Array, time: Array) -> float:
+    def _chosen(self, design: Array, outcomes: Outcomes) -> float:
         """The penalty of the best cross-validated partial likelihood (Verweij and van Houwelingen 1993)."""
+        event = outcomes.event
         if event.sum() < 2 * self.folds:
             return max(PENALTIES)
         likelihood = np.zeros(len(PENALTIES))
-        everyone = _Sums.of(design, event, time, self.grid_)
-        for training, _ in folds_by_event(event, self.folds, self.seed):
-            sums = _Sums.of(design[training], event[training], time[training], self.grid_)
+        everyone = _Sums.of(design, outcomes, self.grid_)
+        for training, _ in folds_by_event(event, self.folds, seed_of(self.random_state)):
+            sums = _Sums.of(design[training], outcomes.those(training), self.grid_)
             weights = np.zeros(design.shape[1])
             for place in range(len(PENALTIES) - 1, -1, -1):
                 weights, _ = _fit_profile(sums, PENALTIES[place], weights)
@@ -139,36 +145,62 @@ def _column(statistic: Callable[..., Array], matrix: Array) -> Array:
     return found
 
 
+def _bounds(matrix: Array, share: float, weight: Array) -> tuple[Array, Array]:
+    """(columns,) each: the quantiles at a share and at one less it, each row as often as its weight says."""
+    found = np.zeros((2, matrix.shape[1]))
+    for place, column in enumerate(matrix.T):
+        order = np.argsort(column)[: np.count_nonzero(~np.isnan(column))]
+        if not len(order):
+            continue
+        reached = np.cumsum(weight[order])
+        rank = np.array([share, 1 - share]) * max(reached[-1] - 1, 0)
+        below = np.floor(rank)
+        at = np.searchsorted(reached, [below, below + 1], side="right")
+        least, next_ = column[order[np.minimum(at, len(order) - 1)]]
+        found[:, place] = least + (rank - below) * (next_ - least)
+    return found[0], found[1]
+
+
+def _moments(matrix: Array, weight: Array) -> tuple[Array, Array]:
+    """(columns,): mean and standard deviation of the filled values, 0 of an empty column."""
+    heavy = np.where(np.isnan(matrix), 0.0, weight[:, None])
+    total = np.maximum(heavy.sum(axis=0), np.finfo(float).tiny)
+    mean = np.nansum(matrix * (heavy / total), axis=0)
+    return mean, np.sqrt(np.nansum((matrix - mean) ** 2 * (heavy / total), axis=0))
+
+
 @dataclass(frozen=True)
 class _Sums:
     """What the likelihood of some subjects is made of.
 
     Attributes:
         design: (subjects, columns).
-        exposure: (subjects, intervals).
+        weight: (subjects,).
+        exposure: of (subjects, intervals).
         deaths: (intervals,) events.
         pull: (columns,) sum of the design over the events.
     """
 
     design: Array
-    exposure: Array
+    weight: Array
+    exposure: Exposure
     deaths: Array
     pull: Array
 
     @classmethod
-    def of(cls, design: Array, event: Array, time: Array, grid: TimeGrid) -> "_Sums":
+    def of(cls, design: Array, outcomes: Outcomes, grid: TimeGrid) -> "_Sums":
         """From outcomes."""
-        counted = event & (time <= grid.edges[-1])
-        deaths = np.bincount(grid.interval_of(time[counted]), minlength=grid.count).astype(float)
-        return cls(design, grid.at_risk(event, time), deaths, design[counted].sum(axis=0))
+        exposure = Exposure(grid, grid.at_risk(outcomes))
+        counted = outcomes.weight * (outcomes.event & (outcomes.time <= grid.edges[-1]))
+        return cls(design, outcomes.weight, exposure, grid.events(outcomes), counted @ design)
 
     def relative(self, weights: Array) -> Array:
-        """(subjects,): hazard relative to the baseline."""
-        return np.exp(np.clip(self.design @ weights, -MAX_SCORE, MAX_SCORE))
+        """(subjects,): hazard relative to the baseline, times the weight."""
+        return self.weight * np.exp(np.clip(self.design @ weights, -MAX_SCORE, MAX_SCORE))
 
     def profile(self, weights: Array) -> tuple[float, Array]:
         """Log likelihood with the baseline maximised out; risk-weighted time at risk by interval."""
-        at_risk = np.maximum(self.exposure.T @ self.relative(weights), 1e-300)
+        at_risk = np.maximum(self.exposure.totals(self.relative(weights)), 1e-300)
         return float(self.pull @ weights - self.deaths @ np.log(at_risk)), at_risk
 
 
@@ -183,13 +215,15 @@ def _fit_profile(sums: _Sums, penalty: float, start: Array) -> tuple[Array, Arra
     value, at_risk = held(weights)
     for _ in range(MAX_STEPS):
         relative = sums.relative(weights)
-        expected = relative * (sums.exposure @ (sums.deaths / at_risk))
-        means = (sums.exposure.T @ (relative[:, None] * design)) / at_risk[:, None]
+        expected = relative * (sums.exposure.along(sums.deaths / at_risk))
+        means = sums.exposure.totals(relative[:, None] * design) / at_risk[:, None]
         gradient = sums.pull - design.T @ expected - penalty * weights
         curvature = (design * expected[:, None]).T @ design
         curvature -= (means * sums.deaths[:, None]).T @ means
         curvature[np.diag_indices_from(curvature)] += penalty + 1e-9
         step = np.linalg.solve(curvature, gradient)
+        if gradient @ step < CONVERGED:
+            break
         before = value
         for halving in range(20):
             moved = weights + step * 0.5**halving

@@ -1,36 +1,64 @@
 """What RIS's survival estimators have in common: scikit-learn's conventions, scikit-survival's outcome."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ris_assets.models.time_grid import StepFunction, TimeGrid
+from ris_assets.models.time_grid import Outcomes, StepFunction, TimeGrid
 
 Array = np.ndarray
+RandomState = int | np.random.RandomState | None
 MAX_TIMES = 1000
 
 
 def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
-    """Event and time of a structured outcome: a boolean field and a number, in this order.
+    """Event and time of a structured outcome or a frame of two columns: boolean and a number, in this order.
 
     Raises:
         ValueError: another shape, or a time that is negative or not finite.
     """
-    outcome = np.asarray(y)
-    names = outcome.dtype.names
-    if names is None or len(names) != 2 or outcome.ndim != 1:
+    fields = _fields(y)
+    if len(fields) != 2:
         raise ValueError("y must be a structured array with two fields: event (bool) and time")
-    event, time = outcome[names[0]], np.asarray(outcome[names[1]], dtype=float)
+    names = list(fields)
+    event, time = fields[names[0]], np.asarray(fields[names[1]], dtype=float)
     if event.dtype != np.bool_:
         raise ValueError(f"the first field of y, {names[0]!r}, must be bool, it is {event.dtype}")
     if not (np.isfinite(time) & (time >= 0)).all():
         raise ValueError(f"times in {names[1]!r} must be finite and not negative")
     return event, time
+
+
+def _fields(y: Any) -> dict[str, Array]:
+    """Columns of a frame or fields of a structured array, by name."""
+    if hasattr(y, "columns"):
+        return {name: np.asarray(y[name]) for name in y.columns}
+    outcome = np.asarray(y)
+    names = outcome.dtype.names if outcome.ndim == 1 else None
+    return {name: outcome[name] for name in names or ()}
+
+
+def check_weight(sample_weight: ArrayLike | None, count: int) -> Array:
+    """(count,) weights, 1 each where none are given.
+
+    Raises:
+        ValueError: another shape, or a weight that is negative or not finite.
+    """
+    if sample_weight is None:
+        return np.ones(count)
+    weight = np.asarray(sample_weight, dtype=float)
+    if weight.shape != (count,):
+        raise ValueError(f"sample_weight must be ({count},), it is {weight.shape}")
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("sample_weight must be finite and not negative")
+    return weight
 
 
 def check_learnable(event: Array, time: Array) -> None:
@@ -47,9 +75,18 @@ def check_setting(name: str, value: Any, fits: bool, meaning: str) -> None:
         raise ValueError(f"{name} must be {meaning}, not {value!r}")
 
 
-def _after_start(event: Array, time: Array) -> Array:
-    """Times, of events at 0 half the first later one: they happened before anybody looked, with little time at risk."""
-    return np.where(event & (time == 0), time[time > 0].min() / 2, time)
+def seed_of(random_state: RandomState) -> int:
+    """The number itself, or one drawn as scikit-learn draws: anew each time from None."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _after_start(outcomes: Outcomes) -> Outcomes:
+    """Events at 0 at half the first later time: they happened before anybody looked, with little time at risk."""
+    event, time = outcomes.event, outcomes.time
+    moved = np.where(event & (time == 0), time[time > 0].min() / 2, time)
+    return replace(outcomes, time=moved)
 
 
 def as_outcome(event: Array, time: Array) -> Array:
@@ -62,13 +99,13 @@ def as_outcome(event: Array, time: Array) -> Array:
 class SurvivalEstimator(BaseEstimator):
     """Base: outcome checks, curves from hazards, C-index as the score.
 
-    A family says what the hazard is: `_fit(X, event, time)` sets `grid_`, `_hazard(X)` gives (rows, intervals)
+    A family says what the hazard is: `_fit(X, outcomes)` sets `grid_`, `_hazard(X)` gives (rows, intervals)
     rates, `_risk(X)` one number a row that rises with the risk.
 
     Attributes:
         grid_: the intervals in which the hazard is constant.
         unique_times_: distinct times in training, at which curves are given; where they are more than `MAX_TIMES`,
-            so many with about as many events between them, and the last.
+            so many with about as many events between them, those around moments that many share, and the last.
         event_times_: distinct times of events.
     """
 
@@ -77,16 +114,24 @@ class SurvivalEstimator(BaseEstimator):
     unique_times_: Array
     event_times_: Array
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on (samples, features) numbers, missing as NaN, and a structured outcome (event, time)."""
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit on (samples, features) numbers, missing as NaN, and an outcome (event, time).
+
+        A sample of weight 2 counts as two of the kind, one of weight 0 not at all.
+        """
         self._check_settings()
         matrix = self._matrix(X, reset=True)
         event, time = check_outcome(y)
-        check_learnable(event, time)
         if len(time) != len(matrix):
             raise ValueError(f"X has {len(matrix)} samples, y has {len(time)}")
-        self._fit(matrix, event, _after_start(event, time))
-        self.unique_times_, self.event_times_ = _curve_times(event, time), np.unique(time[event])
+        weight = check_weight(sample_weight, len(time))
+        outcomes = Outcomes(event, time, weight)
+        if not weight.all():
+            matrix, outcomes = matrix[weight > 0], outcomes.those(weight > 0)
+        check_learnable(outcomes.event, outcomes.time)
+        self._fit(matrix, _after_start(outcomes))
+        self.unique_times_ = _curve_times(outcomes)
+        self.event_times_ = np.unique(outcomes.time[outcomes.event])
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -149,7 +194,7 @@ class SurvivalEstimator(BaseEstimator):
     def _check_settings(self) -> None:
         """A ValueError where one is out of range."""
 
-    def _fit(self, matrix: Array, event: Array, time: Array) -> None:
+    def _fit(self, matrix: Array, outcomes: Outcomes) -> None:
         raise NotImplementedError
 
     def _hazard(self, matrix: Array) -> Array:
@@ -167,11 +212,12 @@ class SurvivalEstimator(BaseEstimator):
         return tags
 
 
-def _curve_times(event: Array, time: Array) -> Array:
-    distinct = np.unique(time)
+def _curve_times(outcomes: Outcomes) -> Array:
+    distinct = np.unique(outcomes.time)
     if len(distinct) <= MAX_TIMES:
         return distinct
-    return np.union1d(TimeGrid.of_events(event, time, MAX_TIMES).edges[1:], distinct[-1:])
+    grid = TimeGrid.of_events(outcomes, MAX_TIMES).parted(outcomes)
+    return np.union1d(grid.edges[1:], distinct[-1:])
 
 
 def _functions(times: Array, values: Array, before: float) -> Array:

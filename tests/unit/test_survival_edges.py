@@ -10,7 +10,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sksurv.metrics import (
     as_concordance_index_ipcw_scorer,
     as_cumulative_dynamic_auc_scorer,
@@ -23,7 +23,7 @@ from sksurv.util import Surv
 from ris_assets.models import BoostedHazard, LinearHazard
 from ris_assets.models.boosted_hazard import DEEP, SHALLOW, _rates
 from ris_assets.models.survival_api import MAX_TIMES
-from ris_assets.models.time_grid import StepFunction, TimeGrid
+from ris_assets.models.time_grid import Exposure, Outcomes, StepFunction, TimeGrid
 
 FAMILIES = [
     pytest.param(LinearHazard(), id="linear"),
@@ -117,6 +117,11 @@ def test_peers_scorers_search_over_it(scorer):
     assert np.isfinite(search.fit(matrix, Surv.from_arrays(event, time)).best_score_)
 
 
+def alike(event, time):
+    """Outcomes of subjects that count the same."""
+    return Outcomes(np.asarray(event), np.asarray(time, dtype=float), np.ones(len(time)))
+
+
 MATRIX, EVENT, TIME = simulated(120)
 ODD = {
     "ties": (MATRIX, EVENT, np.ceil(TIME)),
@@ -176,7 +181,7 @@ def test_more_columns_than_rows_is_the_same_ridge():
     )
     scaled = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
     relative = np.exp(scaled @ model.weights_)
-    exposure = model.grid_.at_risk(event, time)
+    exposure = model.grid_.exposure(model.grid_.at_risk(alike(event, time)))
     deaths = [(event & (time == moment)).sum() for moment in model.grid_.edges[1:]]
     expected = relative * (exposure @ (deaths / (exposure.T @ relative)))
     gradient = scaled.T @ (event - expected) - 5.0 * model.weights_
@@ -187,10 +192,10 @@ def test_more_columns_than_rows_is_the_same_ridge():
 def test_rates_by_hand():
     """Three lives of 1, 3 and 4 on (0, 2] and (2, 4], the first two ended; nobody is at risk in (4, 8]."""
     grid = TimeGrid(np.array([0.0, 2.0, 4.0, 8.0]))
-    event, time = np.array([True, True, False]), np.array([1.0, 3.0, 4.0])
+    outcomes = alike([True, True, False], [1, 3, 4])
     usual = 2 / 8
-    expected = [1.1 / (5 + 0.1 / usual), 1.1 / (3 + 0.1 / usual), usual]
-    assert _rates(grid, event, time, np.ones((3, 1))) == pytest.approx(expected)
+    expected = [(1 + 0.2 * usual) / (5 + 0.2), (1 + 0.2 * usual) / (3 + 0.2), usual]
+    assert _rates(grid, outcomes, np.ones((3, 1)))[:, 0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("effect", "depth"), [(2.0, DEEP), (0.0, SHALLOW)])
@@ -240,9 +245,150 @@ def test_times_by_the_month(family):
 def test_time_at_risk_by_hand():
     """Three events share day 4, of which the last day before is 2: two thirds of half of two days less."""
     grid = TimeGrid(np.array([0.0, 4.0]))
-    event, time = np.array([True, True, True, False, True]), np.array([4.0, 4, 4, 4, 2])
+    outcomes = alike([True, True, True, False, True], [4, 4, 4, 4, 2])
     less = 4 - 2 / 2 * (1 - 1 / 3)
-    assert grid.at_risk(event, time)[:, 0] == pytest.approx([less, less, less, 4, 2])
+    assert grid.at_risk(outcomes) == pytest.approx([less, less, less, 4, 2])
+
+
+def contracts(count, seed=0):
+    """Contracts end on days 30, 60 ...: a third of those with x > 0, a tenth of others; followed for 20 to 100 days."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(count, 3))
+    life = 30.0 * rng.geometric(np.where(matrix[:, 0] > 0, 1 / 3, 1 / 10))
+    until = rng.uniform(20, 100, count)
+    return matrix, Surv.from_arrays(life <= until, np.minimum(life, until))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nobody_leaves_before_the_day_on_which_contracts_end(family):
+    matrix, y = contracts(1500)
+    model = clone(family).fit(matrix, y)
+    days, alive = kaplan_meier_estimator(y["event"], y["time"])
+    asked = np.array([29.0, 29.99, 30.0, 45.0, 59.9, 60.0, 89.9, 90.0])
+    expected = alive[np.searchsorted(days, asked, side="right") - 1]
+    assert model.predict_survival(matrix, asked).mean(axis=0) == pytest.approx(expected, abs=0.02)
+    assert model.predict_survival(matrix, [29.99]).min() > 0.999
+    curves = np.array([curve(asked) for curve in model.predict_survival_function(matrix)])
+    assert curves.mean(axis=0) == pytest.approx(expected, abs=0.02)
+
+
+def test_moments_that_many_share_have_intervals_of_their_own():
+    """Six events of day 30 follow a look on day 28, four of day 40 are too few to be more than chance."""
+    outcomes = alike([True] * 12 + [False], [10] + [30] * 6 + [40] * 4 + [50, 28])
+    grid = TimeGrid.of_events(outcomes, 1)
+    assert grid.edges.tolist() == [0, 50]
+    parted = grid.parted(outcomes)
+    assert parted.edges.tolist() == [0, 28, 30, 50] and parted.shared.tolist() == [30]
+    hazard = np.array([[0.01, 0.2, 0.02]])
+    cumulative = parted.cumulative(hazard, np.array([14.0, 28, 29, 30, 40, 50, 60]))
+    assert cumulative[0] == pytest.approx([0.14, 0.28, 0.28, 0.68, 0.88, 1.08, 1.08])
+
+
+def test_times_all_by_the_month_are_their_own_intervals():
+    moments = np.repeat(np.arange(1.0, 6.0), 20)
+    outcomes = alike(np.arange(100) % 2 == 0, moments)
+    grid = TimeGrid.of_events(outcomes, 200)
+    assert grid.parted(outcomes).edges.tolist() == grid.edges.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_products_with_exposure_are_those_of_the_matrix():
+    rng = np.random.default_rng(0)
+    grid, time = TimeGrid(np.array([0.0, 1.0, 1.5, 4.0])), np.append(rng.uniform(0, 6, 50), [0, 4])
+    exposure, whole = Exposure(grid, time), grid.exposure(time)
+    values, rates = rng.normal(size=(52, 2)), rng.normal(size=3)
+    assert exposure.totals(values) == pytest.approx(whole.T @ values)
+    assert exposure.totals(values[:, 0]) == pytest.approx(whole.T @ values[:, 0])
+    assert exposure.along(rates) == pytest.approx(whole @ rates)
+
+
+COUNTED = [
+    pytest.param(LinearHazard(penalty=1.0), id="linear"),
+    pytest.param(BoostedHazard(rounds=0, start="baseline"), id="baseline"),
+]
+
+
+@pytest.mark.parametrize("rounding", [lambda time: time, np.ceil], ids=["exact", "tied"])
+@pytest.mark.parametrize("family", COUNTED)
+def test_a_weight_is_so_many_of_the_kind(family, rounding):
+    matrix, event, time = simulated(400)
+    matrix[::9, 1] = np.nan
+    y, count = Surv.from_arrays(event, rounding(time)), np.arange(400) % 4
+    weighed = clone(family).fit(matrix, y, sample_weight=count)
+    repeated = clone(family).fit(np.repeat(matrix, count, axis=0), np.repeat(y, count))
+    asked = [1.0, 2.5, 5.0, 20.0]
+    expected = repeated.predict_survival(matrix, asked)
+    assert weighed.predict_survival(matrix, asked) == pytest.approx(expected, abs=1e-9)
+    assert weighed.unique_times_ == pytest.approx(repeated.unique_times_)
+
+
+@pytest.mark.parametrize("engine", ["xgboost", "lightgbm"])
+def test_trees_learn_from_the_heavy(engine):
+    """Of two halves that nothing tells apart extremes leave early in one, late in the other."""
+    rng = np.random.default_rng(0)
+    matrix, half = rng.normal(size=(3000, 1)), rng.random(3000) < 0.5
+    extreme = np.abs(matrix[:, 0]) > 1
+    y = Surv.from_arrays(np.ones(3000, bool), rng.exponential(np.where(extreme == half, 1, 9)))
+    model = BoostedHazard(engine, rounds=40).fit(matrix, y, np.where(half, 9.0, 1.0))
+    middle, far = model.predict_survival([[0.0], [1.5]], [3.0])
+    assert far[0] < middle[0] - 0.3
+    assert model.predict_survival(matrix, [1e-3]).mean() > 0.99
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weight_0_is_an_absent_row(family):
+    matrix, event, time = simulated()
+    y, kept = Surv.from_arrays(event, time), np.arange(300) < 250
+    without = clone(family).fit(matrix[kept], y[kept])
+    odd = np.where(kept[:, None], matrix, 1e6)
+    model = clone(family).fit(odd, y, sample_weight=kept.astype(float))
+    assert (model.predict(matrix) == without.predict(matrix)).all()
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf])
+def test_weights_that_mean_nothing_are_refused(wrong):
+    matrix, event, time = simulated(50)
+    y = Surv.from_arrays(event, time)
+    with pytest.raises(ValueError, match="sample_weight must be finite and not negative"):
+        LinearHazard().fit(matrix, y, sample_weight=np.append(np.ones(49), wrong))
+    with pytest.raises(ValueError, match="sample_weight must be"):
+        LinearHazard().fit(matrix, y, sample_weight=np.ones(49))
+    with pytest.raises(ValueError, match="no event"):
+        LinearHazard().fit(matrix, y, sample_weight=np.zeros(50))
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_an_outcome_may_be_a_frame_of_two_columns(frame):
+    matrix, event, time = simulated()
+    y = Surv.from_arrays(event, time)
+    model = LinearHazard().fit(matrix, frame({"left": event, "days": time}))
+    assert (model.predict(matrix) == LinearHazard().fit(matrix, y).predict(matrix)).all()
+    assert model.score(matrix, frame({"left": event, "days": time})) == model.score(matrix, y)
+    with pytest.raises(ValueError, match="'days', must be bool"):
+        model.fit(matrix, frame({"days": time, "left": event}))
+    with pytest.raises(ValueError, match="two"):
+        model.fit(matrix, frame({"days": time}))
+
+
+def test_random_states_of_every_kind():
+    matrix, event, time = simulated()
+    y = Surv.from_arrays(event, time)
+    first, second, other = (
+        BoostedHazard(rounds=20, random_state=state).fit(matrix, y).predict(matrix)
+        for state in (np.random.RandomState(1), np.random.RandomState(1), 5)
+    )
+    assert (first == second).all() and (first != other).any()
+    assert np.isfinite(LinearHazard(random_state=None).fit(matrix, y).coef_).all()
+
+
+def test_curves_at_the_end_of_a_pipeline():
+    """Pipelines of scikit-learn know no curves: the steps before the estimator transform, then it is asked."""
+    matrix, event, time = simulated()
+    y = Surv.from_arrays(event, time)
+    pipe = make_pipeline(StandardScaler(), LinearHazard(penalty=1.0)).fit(matrix, y)
+    scaler = StandardScaler().fit(matrix)
+    alone = LinearHazard(penalty=1.0).fit(scaler.transform(matrix), y)
+    curves = pipe[-1].predict_survival(pipe[:-1].transform(matrix), [1.0, 5.0])
+    assert curves == pytest.approx(alone.predict_survival(scaler.transform(matrix), [1.0, 5.0]))
 
 
 def test_one_thread_for_small_data():
@@ -250,7 +396,7 @@ def test_one_thread_for_small_data():
     matrix, event, time = simulated(100)
     y = Surv.from_arrays(event, time)
     assert BoostedHazard(rounds=0).fit(matrix, y).threads_ == 1
-    assert BoostedHazard(rounds=0, threads=2).fit(matrix, y).threads_ == 2
+    assert BoostedHazard(rounds=0, n_jobs=2).fit(matrix, y).threads_ == 2
 
 
 def test_no_trees_at_all():
@@ -277,6 +423,7 @@ def test_no_trees_at_all():
         (BoostedHazard(), {"row_share": 1.5}),
         (BoostedHazard(), {"folds": 1}),
         (BoostedHazard(), {"penalty": -1.0}),
+        (BoostedHazard(), {"n_jobs": 0}),
     ],
 )
 def test_settings_out_of_range_are_named(model, settings):
