@@ -26,7 +26,9 @@ def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
     """
     fields = _fields(y)
     if len(fields) != 2:
-        raise ValueError("y must be a structured array with two fields: event (bool) and time")
+        raise ValueError(
+            "y must be a structured array with two fields, or a frame of two columns: event (bool) and time"
+        )
     names = list(fields)
     event, time = fields[names[0]], np.asarray(fields[names[1]], dtype=float)
     if event.dtype != np.bool_:

@@ -143,7 +143,8 @@ class Exposure:
     def totals(self, values: Array) -> Array:
         """(intervals, ...): sum over the subjects of their (subjects, ...) values times the time at risk."""
         ending = self._ends @ values
-        later = np.cumsum(ending[::-1], axis=0)[::-1] - ending
+        later = np.zeros_like(ending)
+        later[:-1] = np.cumsum(ending[:0:-1], axis=0)[::-1]
         return self._parts @ values + (self.width * later.T).T
 
 
