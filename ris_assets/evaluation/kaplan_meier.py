@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import chi2, norm
 
 from ris_assets.errors import RisError
+from ris_assets.evaluation.metrics import column
 from ris_assets.evaluation.survival_scores import flags
 
 Array = np.ndarray
@@ -56,7 +57,7 @@ def kaplan_meier_by_segment(
     """
     subjects = _subjects(duration, event, segment)
     if entry is not None:
-        begins = _numbers("entry", entry, subjects.height)
+        begins = column(entry, "entry", subjects.height)
         if (begins >= subjects["duration"].to_numpy()).any():
             raise ValueError("every entry must be before the duration")
         subjects = subjects.with_columns(entry=begins)
@@ -165,17 +166,8 @@ def _subjects(duration: ArrayLike, event: ArrayLike, segment: ArrayLike) -> pl.D
         raise ValueError("there is no subject")
     if labels.null_count():
         raise ValueError(f"{labels.null_count()} subjects have no segment: give them one")
-    time = _numbers("duration", duration, len(labels))
-    ended = flags(_numbers("event", event, len(labels)))
+    time = column(duration, "duration", len(labels))
+    ended = flags(column(event, "event", len(labels)))
     if (time < 0).any():
         raise ValueError("durations must not be negative")
     return pl.DataFrame({"duration": time, "event": ended, "segment": labels})
-
-
-def _numbers(name: str, values: ArrayLike, length: int) -> Array:
-    numbers = np.asarray(values, dtype=float)
-    if numbers.shape != (length,):
-        raise ValueError(f"{name} has shape {numbers.shape}, segments are {length}")
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{name} must be finite numbers")
-    return numbers

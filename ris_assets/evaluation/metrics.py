@@ -2,15 +2,21 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 BINS = 10
 TINY = 1e-6
+"""How near to 0 and 1 log odds are taken of a probability."""
+EPSILON = float(np.finfo(float).eps)
+"""How near to 0 and 1 the log of a probability is taken, as scikit-learn does."""
+ROUNDING = 1e-9
+"""What sums and products may leave beyond 0 and 1."""
 Array = np.ndarray
 
 
 def binary_metrics(
-    outcome: Array, predicted: Array, weight: Array | None = None
+    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None
 ) -> dict[str, float]:
     """Discrimination and calibration of probabilities against outcomes 0/1.
 
@@ -18,9 +24,11 @@ def binary_metrics(
         auc and average_precision (nan with one class only), log_loss, brier, ece (expected
         calibration error over ten bins of equal weight), mean_predicted, observed,
         calibration_in_the_large (mean_predicted - observed), rows, weight.
+
+    Raises:
+        ValueError: a number is missing or beyond its range, or the columns are not of one length.
     """
-    y, p = np.asarray(outcome, dtype=float), np.asarray(predicted, dtype=float)
-    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    y, p, w = weighed(outcome, probabilities(predicted), weight)
     y, p, w = y[w > 0], p[w > 0], w[w > 0]
     both = len(np.unique(y)) == 2
     expected, observed = float(np.average(p, weights=w)), float(np.average(y, weights=w))
@@ -40,7 +48,7 @@ def binary_metrics(
     }
 
 
-def complete(values: Array, what: str) -> Array:
+def complete(values: ArrayLike, what: str) -> Array:
     """Values as numbers.
 
     Raises:
@@ -52,32 +60,92 @@ def complete(values: Array, what: str) -> Array:
     return numbers
 
 
-def log_loss(outcome: Array, predicted: Array, weight: Array) -> float:
-    """Weighted mean negative log likelihood; probabilities are kept 1e-6 away from 0 and 1."""
-    return float(np.average(log_losses(outcome, predicted), weights=weight))
+def probabilities(values: ArrayLike, what: str = "predictions") -> Array:
+    """Values as numbers from 0 to 1, whatever their shape.
+
+    Raises:
+        ValueError: one is missing, or none of these.
+    """
+    numbers = complete(values, what)
+    outside = numbers[(numbers < -ROUNDING) | (numbers > 1 + ROUNDING)]
+    if len(outside):
+        raise ValueError(f"{what} must be from 0 to 1, one is {outside[0]:g}")
+    return np.clip(numbers, 0.0, 1.0)
 
 
-def log_losses(outcome: Array, predicted: Array) -> Array:
-    """Negative log likelihood of each row, the mean of which is `log_loss`."""
-    p = np.clip(predicted, TINY, 1 - TINY)
-    return -(outcome * np.log(p) + (1 - outcome) * np.log1p(-p))
+def column(values: ArrayLike, what: str, length: int | None = None) -> Array:
+    """Values as one column of finite numbers.
+
+    Args:
+        length: how many there must be; any number by default.
+
+    Raises:
+        ValueError: they are of another shape, one is missing or infinite.
+    """
+    numbers = np.asarray(values, dtype=float)
+    if numbers.shape != (numbers.size if length is None else length,):
+        wanted = "(n,)" if length is None else f"({length},)"
+        raise ValueError(f"{what} has shape {numbers.shape}, must have {wanted}")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{what} must be finite numbers")
+    return numbers
 
 
-def expected_calibration_error(outcome: Array, predicted: Array, weight: Array) -> float:
+def weighed(
+    outcome: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None
+) -> tuple[Array, Array, Array]:
+    """Outcomes, scores and weights (1 by default) as columns of one length.
+
+    Raises:
+        ValueError: they are not, an outcome is not from 0 to 1, a weight is negative or none is more than 0.
+    """
+    scores = column(complete(score, "predictions"), "predictions")
+    y = column(probabilities(outcome, "outcomes"), "outcomes", len(scores))
+    w = np.ones(len(scores)) if weight is None else column(weight, "weights", len(scores))
+    if (w < 0).any():
+        raise ValueError(f"weights must be at least 0, one is {w.min():g}")
+    if not w.any():
+        raise ValueError("there is no row with a weight above 0")
+    return y, scores, w
+
+
+def log_loss(outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Weighted mean negative log likelihood, the logs taken as `log_losses` says."""
+    y, p, w = weighed(outcome, predicted, weight)
+    return float(np.average(log_losses(y, p), weights=w))
+
+
+def log_losses(outcome: ArrayLike, predicted: ArrayLike) -> Array:
+    """Negative log likelihood of each row, the mean of which is `log_loss`.
+
+    The log is taken no nearer to 0 and 1 than the float next to 1 lies to it, so that what was called impossible and
+    happened costs 36.
+    """
+    y, p = probabilities(outcome, "outcomes"), probabilities(predicted)
+    if y.shape != p.shape:
+        raise ValueError(f"predictions have shape {p.shape}, outcomes {y.shape}")
+    p = np.clip(p, EPSILON, 1 - EPSILON)
+    return -(y * np.log(p) + (1 - y) * np.log1p(-p))
+
+
+def expected_calibration_error(
+    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None
+) -> float:
     """Mean distance of predicted and observed over the bins of `reliability`."""
     bins = reliability(outcome, predicted, weight)
     gap = (bins["predicted_share"] - bins["observed_share"]).abs()
     return float(np.average(gap.to_numpy(), weights=bins["passes"].to_numpy()))
 
 
-def reliability(outcome: Array, predicted: Array, weight: Array, bins: int = BINS) -> pl.DataFrame:
+def reliability(
+    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None, bins: int = BINS
+) -> pl.DataFrame:
     """Reliability bins of equal weight: bin, predicted_share, observed_share, passes, rows_count.
 
     Equal predictions share a bin, so there may be fewer than `bins`.
     """
-    rows = pl.DataFrame(
-        {"y": outcome, "p": predicted, "w": weight}, schema_overrides={"y": pl.Float64}
-    ).filter(pl.col("w") > 0)
+    y, p, w = weighed(outcome, probabilities(predicted), weight)
+    rows = pl.DataFrame({"y": y, "p": p, "w": w}).filter(pl.col("w") > 0)
     by_value = rows.group_by("p").agg(pl.col("w").sum()).sort("p")
     middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
     binned = by_value.select("p", (middle * bins).floor().cast(pl.Int32).alias("bin"))

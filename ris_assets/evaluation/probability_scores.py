@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 
 from ris_assets.evaluation.calibration import logit, sigmoid
-from ris_assets.evaluation.metrics import complete, reliability
+from ris_assets.evaluation.metrics import probabilities, reliability, weighed
 
 Array = np.ndarray
 
@@ -23,8 +24,8 @@ class Interval:
 
 def bootstrap(
     statistic: Callable[..., float],
-    *arrays: Array,
-    groups: Array | None = None,
+    *arrays: ArrayLike,
+    groups: ArrayLike | None = None,
     rounds: int = 500,
     level: float = 0.95,
     seed: int = 0,
@@ -38,18 +39,26 @@ def bootstrap(
 
     Returns:
         The statistic of all rows, and its interval (nan without a single usable round).
+
+    Raises:
+        ValueError: arrays and groups are not of one length, or empty.
     """
     rng = np.random.default_rng(seed)
-    rows = _rows_by_group(np.arange(len(arrays[0])) if groups is None else np.asarray(groups))
+    columns = [np.asarray(array) for array in arrays]
+    owners = np.arange(len(columns[0])) if groups is None else np.asarray(groups)
+    lengths = {len(one) for one in (*columns, owners)}
+    if len(lengths) > 1 or not max(lengths):
+        raise ValueError(f"arrays and groups must have rows, all as many: {sorted(lengths)}")
+    rows = _rows_by_group(owners)
     drawn = []
     for _ in range(rounds):
         picked = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
-        drawn.append(statistic(*(array[picked] for array in arrays)))
+        drawn.append(statistic(*(array[picked] for array in columns)))
     usable = np.asarray(drawn, dtype=float)
     usable = usable[~np.isnan(usable)]
     tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (np.nan, np.nan)
-    return Interval(float(statistic(*arrays)), float(low), float(high))
+    return Interval(float(statistic(*columns)), float(low), float(high))
 
 
 def _rows_by_group(groups: Array) -> list[Array]:
@@ -73,15 +82,15 @@ class CalibrationLine:
 
 
 def calibration_line(
-    outcome: Array, predicted: Array, weight: Array | None = None
+    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None
 ) -> CalibrationLine:
     """The line by maximum likelihood; nan where the outcomes are all the same.
 
     Raises:
-        ValueError: a prediction is missing.
+        ValueError: a prediction is missing or no probability.
     """
-    y, score = np.asarray(outcome, dtype=float), logit(complete(predicted, "predictions"))
-    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    y, p, w = weighed(outcome, probabilities(predicted), weight)
+    score = logit(p)
     if len(np.unique(y[w > 0])) < 2:
         return CalibrationLine(float("nan"), float("nan"), float("nan"))
     large = _logistic(np.ones((len(y), 1)), y, w, score)[0]
@@ -135,11 +144,10 @@ class BrierParts:
 
 
 def brier_parts(
-    outcome: Array, predicted: Array, weight: Array | None = None, bins: int = 10
+    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None, bins: int = 10
 ) -> BrierParts:
     """The Brier score and its parts over bins of equal weight."""
-    y, p = np.asarray(outcome, dtype=float), np.asarray(predicted, dtype=float)
-    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    y, p, w = weighed(outcome, probabilities(predicted), weight)
     brier = float(np.average((p - y) ** 2, weights=w))
     base = float(np.average(y, weights=w))
     table = reliability(y, p, w, bins)
@@ -150,7 +158,7 @@ def brier_parts(
 
 
 def lift_table(
-    outcome: Array, score: Array, weight: Array | None = None, bins: int = 10
+    outcome: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None, bins: int = 10
 ) -> pl.DataFrame:
     """Lift and gain by decile, the highest scores first.
 
@@ -159,17 +167,16 @@ def lift_table(
         of all outcomes found up to and with the decile. Rows are parted by weight. Those of equal scores may be parted,
         and each then has the share of them all: the order of rows is no merit.
     """
-    w = np.ones(len(score)) if weight is None else np.asarray(weight, dtype=float)
-    columns = {
-        "y": np.asarray(outcome, dtype=float),
-        "score": complete(score, "predictions"),
-        "w": w,
-    }
-    rows = pl.DataFrame(columns).filter(pl.col("w") > 0).sort("score", descending=True)
+    y, scores, w = weighed(outcome, score, weight)
+    rows = (
+        pl.DataFrame({"y": y, "score": scores, "w": w})
+        .filter(pl.col("w") > 0)
+        .sort("score", descending=True)
+    )
     alike = (pl.col("y") * pl.col("w")).sum().over("score") / pl.col("w").sum().over("score")
     rows = rows.with_columns(alike.alias("y"))
     middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
-    hit, whole = (pl.col("y") * pl.col("w")).sum(), float(w @ np.asarray(outcome, dtype=float))
+    hit, whole = (pl.col("y") * pl.col("w")).sum(), float(w @ y)
     base = whole / w.sum()
     return (
         rows.with_columns((middle * bins).floor().cast(pl.Int32).alias("decile"))
@@ -194,32 +201,41 @@ class Costs:
         contact: cost of one call, whoever is called.
         saved: value of a member who would have left and is kept.
         success: share of those who would leave that a call keeps.
+
+    Raises:
+        ValueError: a cost is negative or infinite, or the share not from 0 to 1.
     """
 
     contact: float = 1.0
     saved: float = 20.0
     success: float = 0.2
 
+    def __post_init__(self) -> None:
+        for name in ("contact", "saved"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise ValueError(f"{name} must be at least 0, it is {value:g}")
+        probabilities(self.success, "success")
+
     @property
     def threshold(self) -> float:
-        """P(leave) from which a call pays: contact / (saved * success), at most 1."""
+        """P(leave) from which a call pays: contact / (saved * success); infinite where it never does."""
         worth = self.saved * self.success
-        return min(self.contact / worth, 1.0) if worth > 0 else 1.0
+        return self.contact / worth if 0 < worth >= self.contact else float("inf")
 
 
 DEFAULT_COSTS = Costs()
 
 
 def confusion_at(
-    outcome: Array, predicted: Array, threshold: float, weight: Array | None = None
+    outcome: ArrayLike, predicted: ArrayLike, threshold: float, weight: ArrayLike | None = None
 ) -> dict[str, float]:
     """accuracy, precision, recall, f1 and the called share when everyone from the threshold on is called.
 
     precision is nan where nobody is called, recall where there is nobody to find.
     """
-    y = np.asarray(outcome, dtype=float)
-    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    called = complete(predicted, "predictions") >= threshold
+    y, scores, w = weighed(outcome, predicted, weight)
+    called = scores >= threshold
     hit, calls, cases = float(w[called] @ y[called]), float(w[called].sum()), float(w @ y)
     right = hit + float(w[~called] @ (1 - y[~called]))
     return {
@@ -232,11 +248,14 @@ def confusion_at(
 
 
 def expected_value(
-    outcome: Array, predicted: Array, threshold: float, costs: Costs, weight: Array | None = None
+    outcome: ArrayLike,
+    predicted: ArrayLike,
+    threshold: float,
+    costs: Costs,
+    weight: ArrayLike | None = None,
 ) -> float:
     """Value a member of calling everyone from the threshold on."""
-    y = np.asarray(outcome, dtype=float)
-    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    called = complete(predicted, "predictions") >= threshold
+    y, scores, w = weighed(outcome, predicted, weight)
+    called = scores >= threshold
     gain = costs.saved * costs.success * y - costs.contact
     return float((w * called * gain).sum() / w.sum())

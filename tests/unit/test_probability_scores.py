@@ -1,11 +1,20 @@
 """Scores of probabilities by hand and against scikit-learn."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+from sklearn import metrics as peers
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from ris_assets.evaluation.metrics import binary_metrics
+from ris_assets.evaluation.metrics import (
+    binary_metrics,
+    expected_calibration_error,
+    log_loss,
+    log_losses,
+    reliability,
+)
 from ris_assets.evaluation.probability_scores import (
     Costs,
     bootstrap,
@@ -86,13 +95,75 @@ def test_rows_without_weight_are_as_if_they_were_not_there():
     assert lift_table(outcome, said, weight).equals(lift_table(outcome[:2], said[:2]))
 
 
-def test_a_prediction_that_is_missing_is_an_error():
-    outcome, said = np.array([0.0, 1.0]), np.array([0.2, np.nan])
-    for score in (calibration_line, lift_table):
-        with pytest.raises(ValueError, match="missing"):
-            score(outcome, said)
-    with pytest.raises(ValueError, match="missing"):
-        confusion_at(outcome, said, 0.5)
+SCORES = {
+    "binary_metrics": lambda y, p, w: binary_metrics(y, p, w)["log_loss"],
+    "log_loss": log_loss,
+    "log_losses": lambda y, p, w: log_losses(y, p).sum(),
+    "expected_calibration_error": expected_calibration_error,
+    "reliability": lambda y, p, w: reliability(y, p, w)["observed_share"].sum(),
+    "calibration_line": lambda y, p, w: calibration_line(y, p, w).slope,
+    "brier_parts": lambda y, p, w: brier_parts(y, p, w).resolution,
+    "lift_table": lambda y, p, w: lift_table(y, p, w)["gain"].sum(),
+    "confusion_at": lambda y, p, w: confusion_at(y, p, 0.5, w)["f1"],
+    "expected_value": lambda y, p, w: expected_value(y, p, 0.5, Costs(), w),
+    "bootstrap": lambda y, p, w: bootstrap(lambda a, b: (a * b).mean(), y, p, rounds=20).high,
+}
+OF_ANY_NUMBERS = {"lift_table", "confusion_at", "expected_value", "bootstrap"}
+OUTCOME, SAID = [0, 1, 1, 0, 1, 0], [0.2, 0.7, 0.4, 0.6, 0.9, 0.1]
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize(
+    "kind", [list, tuple, pl.Series, lambda v: pd.Series(v, index=range(9, 9 - len(v), -1))]
+)
+def test_a_column_of_any_kind_is_scored_alike(name, kind):
+    columns = OUTCOME, SAID, [1.0] * 6
+    found = SCORES[name](*map(kind, columns))
+    assert found == pytest.approx(SCORES[name](*map(np.array, columns)))
+
+
+@pytest.mark.parametrize("name", sorted(SCORES.keys() - {"bootstrap"}))
+@pytest.mark.parametrize("outcome", [[0.0, 1.0], [1.0, 1.0]])
+def test_a_prediction_that_is_missing_is_an_error(name, outcome):
+    with pytest.raises(ValueError, match="1 are missing"):
+        SCORES[name](outcome, [0.2, np.nan], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", sorted(SCORES.keys() - OF_ANY_NUMBERS))
+@pytest.mark.parametrize("wrong", [1.7, -0.3])
+def test_a_prediction_beyond_one_is_an_error_with_its_value(name, wrong):
+    with pytest.raises(ValueError, match=f"from 0 to 1, one is {wrong}"):
+        SCORES[name]([0, 1], [0.2, wrong], [1, 1])
+    # What rounding leaves is none.
+    assert np.isfinite(log_loss([0, 1], [-1e-16, 1 + 2e-16]))
+
+
+@pytest.mark.parametrize("name", sorted(SCORES.keys() - {"bootstrap", "log_losses"}))
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (([0, 1, 1], [0.2, 0.7], [1, 1]), "outcomes has shape"),
+        (([0, 1], [[0.2], [0.7]], [1, 1]), "predictions has shape"),
+        (([0, 1], [0.2, 0.7], [1, 1, 1]), "weights has shape"),
+        (([0, 1], [0.2, 0.7], [1, -1]), "weights must be at least 0, one is -1"),
+        (([0, 1], [0.2, 0.7], [0, 0]), "no row with a weight"),
+        (([0, 2], [0.2, 0.7], [1, 1]), "outcomes must be from 0 to 1, one is 2"),
+        (([], [], []), "no row"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(name, columns, said):
+    with pytest.raises(ValueError, match=said):
+        SCORES[name](*columns)
+
+
+def test_rows_and_owners_of_a_bootstrap_are_as_many():
+    with pytest.raises(ValueError, match="all as many"):
+        bootstrap(lambda v: v.mean(), [1.0, 2.0, 3.0], groups=["a", "b"])
+
+
+@pytest.mark.parametrize("said", [(0, 0), (1, 0), (1e-9, 1e-9), (0.3, 0.6)])
+def test_what_was_called_impossible_costs_as_much_as_scikit_learn_says(said):
+    assert log_loss([1, 0], said) == pytest.approx(peers.log_loss([1, 0], said))
 
 
 def test_confusion_is_that_of_scikit_learn(known):
@@ -115,7 +186,27 @@ def test_the_threshold_of_the_costs_is_the_best_of_true_probabilities(known):
     # Nobody called costs nothing; everybody called brings 5 for each who would leave, less 2 each.
     assert expected_value(outcome, p, 1.1, costs) == 0
     assert expected_value(outcome, p, 0.0, costs) == pytest.approx(5 * outcome.mean() - 2)
-    assert Costs(saved=0).threshold == 1.0
+
+
+@pytest.mark.parametrize("costs", [Costs(saved=0), Costs(success=0), Costs(contact=50)])
+def test_where_a_call_never_pays_nobody_is_called(costs):
+    assert costs.threshold == np.inf
+    assert confusion_at([1, 0], [1.0, 0.5], costs.threshold)["called_share"] == 0
+    assert expected_value([1, 0], [1.0, 0.5], costs.threshold, costs) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"contact": -1}, "contact must be at least 0, it is -1"),
+        ({"saved": -5}, "saved must be at least 0, it is -5"),
+        ({"contact": np.nan}, "contact must be at least 0"),
+        ({"success": 2}, "success must be from 0 to 1, one is 2"),
+    ],
+)
+def test_costs_that_cannot_be_are_named(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Costs(**wrong)
 
 
 def test_members_are_resampled_whole():

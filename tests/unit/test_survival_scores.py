@@ -1,6 +1,8 @@
 """Survival scores against scikit-survival and by hand."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from sksurv import metrics as peers
 
@@ -120,3 +122,50 @@ def test_what_is_missing_has_no_score(studio):
         time_dependent_auc(censoring, event, time, np.where(time < 3, np.nan, score), times)
     with pytest.raises(ValueError, match="missing"):
         antolini_concordance(event, time, np.full_like(survival, np.nan), times)
+
+
+SCORES = {
+    "antolini": lambda e, t, s, at: antolini_concordance(e, t, s, at),
+    "brier": lambda e, t, s, at: brier_scores(Censoring.of(e, t), e, t, s, at).sum(),
+    "ibs": lambda e, t, s, at: integrated_brier_score(Censoring.of(e, t), e, t, s, at),
+    "auc": lambda e, t, s, at: time_dependent_auc(Censoring.of(e, t), e, t, s, at).sum(),
+}
+EVENT, TIME, AT = [1, 0, 1, 1, 0, 1], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.5, 3.0, 4.5]
+CURVES = np.sort(np.random.default_rng(0).random((6, 3)), axis=1)[:, ::-1].tolist()
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize(
+    "kind", [list, pl.Series, lambda v: pd.Series(v, index=range(9, 9 - len(v), -1))]
+)
+def test_a_column_of_any_kind_is_scored_alike(name, kind):
+    expected = SCORES[name](*map(np.array, (EVENT, TIME, CURVES, AT)))
+    assert SCORES[name](kind(EVENT), kind(TIME), CURVES, kind(AT)) == pytest.approx(expected)
+    assert kaplan_meier(kind(EVENT), kind(TIME), kind(AT)) == pytest.approx([5 / 6, 5 / 8, 5 / 12])
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"at": AT[::-1]}, "times must rise: 3 comes after a later one"),
+        ({"at": []}, "no time to score at"),
+        ({"at": AT[:2]}, r"6 subjects at 2 times must have shape \(6, 2\), not \(6, 3\)"),
+        ({"curves": np.array(CURVES)[:, :1]}, r"must have shape \(6, 3\), not \(6, 1\)"),
+        ({"curves": CURVES[:5]}, r"must have shape \(6, 3\), not \(5, 3\)"),
+        ({"curves": np.where(np.eye(6, 3) > 0, np.nan, CURVES)}, "3 are missing"),
+        ({"time": [1.0, 2.0, np.nan, 4.0, 5.0, 6.0]}, "time must be finite"),
+        ({"time": TIME[:5]}, "time has shape"),
+        ({"event": [EVENT]}, "event has shape"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_not_scored(name, given, said):
+    columns = {"event": EVENT, "time": TIME, "curves": CURVES, "at": AT} | given
+    with pytest.raises(ValueError, match=said):
+        SCORES[name](*columns.values())
+
+
+@pytest.mark.parametrize("name", ["antolini", "brier", "ibs"])
+def test_a_curve_beyond_one_is_an_error_with_its_value(name):
+    with pytest.raises(ValueError, match=r"curves must be from 0 to 1, one is 1\.5"):
+        SCORES[name](EVENT, TIME, np.full((6, 3), 1.5), AT)
