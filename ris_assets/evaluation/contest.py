@@ -242,8 +242,9 @@ def judge_renewal(
         challenger=says(winner.model),
         rules=renewal_rules(windows.fitting, test),
         champion=said,
+        champion_is_rule=champion is not None and champion.basis != "model",
     )
-    return judge(evidence, has_champion)
+    return judge(evidence, has_champion, windows.tell_of_test())
 
 
 def renewal_rules(fitting: pl.DataFrame, test: pl.DataFrame) -> dict[str, Array]:

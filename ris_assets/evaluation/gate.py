@@ -4,22 +4,33 @@ All are judged on the same out-of-time rows; intervals come from drawing members
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ris_assets.evaluation.calibration import Platt
-from ris_assets.evaluation.metrics import log_losses
+from ris_assets.evaluation.metrics import column, log_losses, probabilities
 from ris_assets.evaluation.probability_scores import CalibrationLine, Interval, calibration_line
 
 Array = np.ndarray
 ROUNDS = 1000
-MISLEADING, WORSE = 0.05, 0.01
-"""Miscalibration, beyond its interval, from which probabilities mislead, and by how much more than a rival's counts as
-worse. 0.05 is a slope of 0.6 or 1.8, or odds off by a factor of 1.8; 0.01 a slope of 0.8 or odds off by a fourth."""
-TOO_GOOD_AUC = 0.995
-"""No behaviour tells so much: a column knows the outcome."""
-ENOUGH_CASES = 30
+MISLEADING = 0.05
+"""Miscalibration, beyond its interval, from which probabilities mislead: a slope of 0.6 or 1.8, odds off by a factor
+of 1.8."""
+WORSE, WORSE_THAN_A_RULE = 0.0025, 0.01
+"""By how much more than a rival's it counts as worse, beyond the interval: than a model's a slope of 0.88 or odds off
+by a seventh, than a rule's a slope of 0.8 or odds off by a fourth. A rule tells members apart too little for a wrong
+slope to cost it anything, and a season that moves all alike costs the more the more one tells apart. Of sound challengers
+1 in 200 is kept out on 300 rows, none on 2,000 and more; of those with a slope of 0.8 or four points too many 1 in 20 on
+300 rows, half on 2,000, all on 20,000."""
+TOO_GOOD_AUC, MOST_AUC = 0.97, 0.995
+"""No behaviour tells so much: a column knows the outcome. Of few cases it takes more, 0.98 of a hundred: where 0.93 is
+the truth, 1 in 10 of ten of either kind is refused, of more none."""
+AS_GOOD = 0.01
+"""How much more AUC than a champion has is no news."""
+TOO_GOOD_SHARE = 0.5
+"""Of a champion's log loss: from one model of a studio to the next no more than that is gained."""
+ENOUGH_CASES = 10
 OWN_MEAN = "its own mean said of everyone"
 
 
@@ -30,7 +41,8 @@ class Evidence:
     Attributes:
         rules: simple rules by name, the base rate at least; a challenger has to beat each.
         champion: what the champion says; None when there is none, or when it has seen these rows.
-        level: whole numbers that part rows which anyone can tell apart (does a pass end in the week?).
+        level: what parts rows which anyone can tell apart (does a pass end in the week?).
+        champion_is_rule: the champion is a rule that stands in until a model is better.
     """
 
     outcome: Array
@@ -39,11 +51,42 @@ class Evidence:
     rules: Mapping[str, Array]
     champion: Array | None = None
     level: Array | None = None
+    champion_is_rule: bool = False
+
+    @property
+    def levels(self) -> Array:
+        """The level of each row, counted from 0; one for all where none is known."""
+        if self.level is None:
+            return np.zeros(len(self.outcome), dtype=int)
+        return np.unique(self.level, return_inverse=True)[1]
+
+    def as_columns(self) -> "Evidence":
+        """The same as columns of one length.
+
+        Raises:
+            ValueError: they are not, or one side says of a row nothing, or no probability.
+        """
+        rows = len(self.outcome)
+
+        def of(side: str, said: Array) -> Array:
+            what = f"the {side}'s probability of every row"
+            return column(probabilities(said, what), what, rows)
+
+        if len(self.members) != rows or len(self.levels) != rows:
+            raise ValueError(f"members and levels must have {rows} rows, as the outcome has")
+        return replace(
+            self,
+            outcome=column(probabilities(self.outcome, "outcome"), "outcome", rows),
+            members=np.asarray(self.members),
+            challenger=of("challenger", self.challenger),
+            rules={name: of(name, said) for name, said in self.rules.items()},
+            champion=None if self.champion is None else of("champion", self.champion),
+        )
 
     @property
     def own_mean(self) -> Array:
         """The challenger's mean said of everyone: a level that fits by luck is beaten by no order of members."""
-        level = np.zeros(len(self.outcome), dtype=int) if self.level is None else self.level
+        level = self.levels
         counts = np.maximum(np.bincount(level), 1)
         return (np.bincount(level, weights=self.challenger) / counts)[level]
 
@@ -68,18 +111,17 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
     Args:
         evidence: out-of-time rows and what each side said.
         has_champion: whether one is in office, comparable or not.
-        has_seen_these: the challenger was fitted on some of these rows, so nothing here counts.
+        has_seen_these: the challenger was fitted on what tells of these rows, so nothing here counts.
 
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
-        difference, and its calibration is sound and no worse than that of the rules and the champion. A champion
-        that cannot be compared stays.
+        difference, its calibration is sound and no worse than that of the rules and the champion, and it is not
+        too good to be true. A champion that cannot be compared stays.
 
     Raises:
-        ValueError: the challenger says of a row nothing, or no probability.
+        ValueError: one side says of a row nothing, or no probability, or the columns are not of one length.
     """
-    if not ((evidence.challenger >= 0) & (evidence.challenger <= 1)).all():
-        raise ValueError("the challenger does not give a probability of every row")
+    evidence = evidence.as_columns()
     rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:
         rivals["champion"] = evidence.champion
@@ -152,17 +194,23 @@ def _miscalibrated(evidence: Evidence) -> list[str]:
     wrong = []
     if mean_interval(own, evidence.members).low > MISLEADING:
         wrong.append(told)
-    rivals = dict(evidence.rules)
-    if evidence.champion is not None:
-        rivals["champion"] = evidence.champion
-    for name, said in rivals.items():
+    for name, (said, worse) in _held_against(evidence).items():
         theirs, _ = _miscalibration(evidence, said)
-        if mean_interval(own - theirs, evidence.members).low > WORSE:
+        if mean_interval(own - theirs, evidence.members).low > worse:
             wrong.append(
                 f"worse calibrated than the {name}, {own.mean():.1%} of the log loss against"
                 f" {theirs.mean():.1%}: {told}"
             )
     return wrong
+
+
+def _held_against(evidence: Evidence) -> dict[str, tuple[Array, float]]:
+    """Whose calibration the challenger's is compared with, and how much worse it may be."""
+    rivals = {name: (said, WORSE_THAN_A_RULE) for name, said in evidence.rules.items()}
+    if evidence.champion is not None:
+        worse = WORSE_THAN_A_RULE if evidence.champion_is_rule else WORSE
+        rivals["champion"] = (evidence.champion, worse)
+    return rivals
 
 
 def _miscalibration(evidence: Evidence, said: Array) -> tuple[Array, CalibrationLine]:
@@ -182,16 +230,53 @@ def _miscalibration(evidence: Evidence, said: Array) -> tuple[Array, Calibration
 
 
 def _too_good(evidence: Evidence) -> list[str]:
-    """A leak gives itself away by being right about nearly everyone."""
+    """What no behaviour explains, in sentences: a column may know the outcome."""
+    signs = [*_tells_too_much(evidence), *_gains_too_much(evidence)]
+    if not signs:
+        return []
+    return [
+        f"too good to be true, {' and '.join(signs)}: a column may know the outcome, look at the most important one;"
+        " if it is known beforehand, train with always_promote"
+    ]
+
+
+def _tells_too_much(evidence: Evidence) -> list[str]:
+    """The AUC, where it is beyond its limit.
+
+    That nobody leaves while a pass lasts is no merit: each level is asked for itself. Where a champion tells nearly as
+    much, somebody has found it true before.
+    """
     from sklearn.metrics import roc_auc_score
 
-    cases = evidence.outcome.sum()
-    if min(cases, len(evidence.outcome) - cases) < ENOUGH_CASES:
+    found = []
+    for level in np.unique(evidence.levels):
+        rows = evidence.levels == level
+        outcome = evidence.outcome[rows]
+        cases = int(min(outcome.sum(), len(outcome) - outcome.sum()))
+        if cases < ENOUGH_CASES:
+            continue
+        auc = float(roc_auc_score(outcome, evidence.challenger[rows]))
+        limit = min(TOO_GOOD_AUC + 1 / cases, MOST_AUC)
+        known = evidence.champion
+        accepted = 0.0 if known is None else float(roc_auc_score(outcome, known[rows])) + AS_GOOD
+        if auc >= max(limit, accepted):
+            found.append((auc, limit))
+    return [f"AUC {auc:.4f} (limit {limit:.4f})" for auc, limit in sorted(found)[-1:]]
+
+
+def _gains_too_much(evidence: Evidence) -> list[str]:
+    """The log loss, where it is a small share of a champion's that is a model better than every rule."""
+    if evidence.champion is None or evidence.champion_is_rule:
         return []
-    auc = float(roc_auc_score(evidence.outcome, evidence.challenger))
-    if auc < TOO_GOOD_AUC:
+    own, known, *rules = (
+        float(log_losses(evidence.outcome, said).mean())
+        for said in (evidence.challenger, evidence.champion, *evidence.rules.values())
+    )
+    if own >= TOO_GOOD_SHARE * known or known >= min(rules, default=np.inf):
         return []
-    return [f"too good to be true, AUC {auc:.4f}: a column may know the outcome"]
+    return [
+        f"log loss {own:.4f} where the champion has {known:.4f} (limit {TOO_GOOD_SHARE * known:.4f})"
+    ]
 
 
 def rule_shares(

@@ -70,6 +70,13 @@ class Windows:
         """Name -> rows."""
         return {"training": self.training, "validation": self.validation, "test": self.test}
 
+    def tell_of_test(self, start: str = "as_of_date", matures: str = "matures_30d_on") -> bool:
+        """Whether a row to fit on became known only once a test row had been seen: then nothing is out of time."""
+        learned = (self.training, self.validation, self.fitting)
+        known = [day for rows in learned if isinstance(day := rows[matures].max(), date)]
+        first = self.test[start].min()
+        return isinstance(first, date) and max(known, default=BEGINNING) >= first
+
 
 def split_by_time(
     rows: pl.DataFrame, cuts: Cuts, start: str = "as_of_date", matures: str = "matures_30d_on"

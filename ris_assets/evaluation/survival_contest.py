@@ -193,8 +193,9 @@ def judge_survival(
         rules=survival_rules(windows),
         champion=said,
         level=ends_in_week(test).astype(int),
+        champion_is_rule=isinstance(champion, BaseRateWeeks),
     )
-    return judge(evidence, has_champion)
+    return judge(evidence, has_champion, windows.tell_of_test("week_start", "matures_on"))
 
 
 def survival_rules(windows: Windows) -> dict[str, Array]:

@@ -1,5 +1,6 @@
 """Splits, metrics, calibration, bands and gate."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -61,6 +62,17 @@ def test_a_row_enters_a_window_by_the_day_its_label_must_be_known():
     windows = split_by_time(rows, cuts)
     seen = [part["as_of_date"].to_list() for part in windows.parts.values()]
     assert seen == [[date(2023, 9, 1)], [date(2024, 1, 2)], [date(2024, 3, 2)]]
+
+
+def test_windows_say_whether_what_is_fitted_tells_of_what_is_judged():
+    cuts = Cuts(date(2024, 1, 1), date(2024, 3, 1), AS_OF)
+    before = row(date(2023, 9, 1), cuts.train)
+    later = row(date(2024, 4, 1), date(2024, 5, 1))
+    windows = split_by_time(pl.DataFrame([before, later]), cuts)
+    assert not windows.tell_of_test()
+    assert not split_by_time(pl.DataFrame([before]), cuts).tell_of_test()
+    assert replace(windows, fitting=windows.test).tell_of_test()
+    assert replace(windows, training=windows.test).tell_of_test()
 
 
 def test_too_little_data_is_said_in_one_sentence():

@@ -1,9 +1,15 @@
 """The gate is offered challengers that must not pass, and one that must."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
+from ris_assets.evaluation.calibration import sigmoid
 from ris_assets.evaluation.gate import Evidence, judge, mean_interval, rule_shares
 
 ROWS = 4000
@@ -77,6 +83,52 @@ def tempered(said, slope, shift=0.0):
     return 1 / (1 + np.exp(-slope * np.log(said / (1 - said)) - shift))
 
 
+def two_columns(rows, seed, spread=0.0, season=0.0):
+    """What happened, and log odds of a champion that reads one column and of a challenger that reads both."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(count, moved=0.0):
+        columns = rng.normal(size=(count, 2))
+        odds = columns @ [1.0, 1.2] + moved
+        return columns, (rng.random(count) < sigmoid(odds)).astype(float)
+
+    (before, known), (columns, outcome) = drawn(2 * rows), drawn(rows, season)
+    one, both = (LogisticRegression().fit(before[:, :k], known) for k in (1, 2))
+    said = both.decision_function(columns) + rng.normal(0, spread, rows)
+    return outcome, known.mean(), one.decision_function(columns[:, :1]), said
+
+
+def of_two(rows, seed, slope=1.0, shift=0.0, is_rule=False, **drawn):
+    outcome, share, champion, said = two_columns(rows, seed, **drawn)
+    rules = {"base rate": np.full(rows, share)}
+    said, champion = sigmoid(slope * said + shift), sigmoid(champion)
+    return Evidence(outcome, np.arange(rows) // 3, said, rules, champion, None, is_rule)
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(0.75, 0.0), (1.25, 0.0), (1.0, 0.3), (1.0, -0.3)])
+def test_on_many_rows_four_points_too_many_or_odds_stretched_by_a_fourth_are_worse(slope, shift):
+    verdict = judge(of_two(20_000, 0, slope, shift), True)
+    assert not verdict.is_promoted
+    assert "worse calibrated than the champion" in verdict.reason
+    assert judge(of_two(20_000, 0), True).is_promoted
+
+
+@pytest.mark.parametrize(("rows", "seeds"), [(300, 8), (2000, 4), (20_000, 1)])
+@pytest.mark.parametrize("drawn", [{}, {"spread": 0.3}, {"season": 0.2}, {"season": -0.2}])
+def test_a_sound_challenger_is_not_called_worse_calibrated(rows, seeds, drawn):
+    """Fitted before, with noise in what it says, or in a season that moved what all of them say."""
+    for seed in range(seeds):
+        verdict = judge(of_two(rows, seed, **drawn), True)
+        assert verdict.is_promoted or rows == 300, verdict.reason
+        assert "calibrated" not in verdict.reason
+        assert "too good" not in verdict.reason
+
+
+def test_a_rule_that_stands_in_is_followed_by_a_model_somewhat_too_bold():
+    assert judge(of_two(20_000, 1, 1.25, is_rule=True), True).is_promoted
+    assert not judge(of_two(20_000, 1, 1.25), True).is_promoted
+
+
 @pytest.mark.parametrize("slope", [0.55, 1.5, 2.0])
 def test_a_better_model_that_is_over_or_under_confident_does_not_follow_a_sound_champion(slope):
     """It tells members apart that the champion cannot, but its probabilities are not to be relied on."""
@@ -139,10 +191,83 @@ def test_a_challenger_that_says_nothing_of_a_row_is_an_error(window):
         judge(evidence(window, said), has_champion=False)
 
 
-def test_a_leaking_model_is_kept_out(window):
-    verdict = judge(evidence(window, np.clip(window[1], 0.02, 0.98)), has_champion=False)
+def leaking(outcome, gap, odds=0.0, seed=7):
+    """True probabilities given the log odds and a column that is the outcome with noise: AUC .977 of a gap of 1.4."""
+    column = gap * (2 * outcome - 1) + np.random.default_rng(seed).normal(size=len(outcome))
+    return sigmoid(odds + 2 * gap * column)
+
+
+@pytest.mark.parametrize("gap", [1.5, 1.8, 6.0])
+def test_a_leaking_model_is_kept_out(window, gap):
+    verdict = judge(evidence(window, leaking(window[1], gap)), has_champion=False)
     assert not verdict.is_promoted
-    assert "too good to be true" in verdict.reason
+    assert re.search(r"too good to be true, AUC 0\.9[789]\d+|AUC 1\.0000", verdict.reason)
+    assert "(limit 0.9705)" in verdict.reason
+    assert "always_promote" in verdict.reason
+
+
+@pytest.mark.parametrize("cases", [10, 25])
+def test_a_leak_of_few_cases_is_one_too(cases):
+    outcome = np.arange(600) < cases
+    said, rules = np.where(outcome, 0.98, 0.002), {"base rate": np.full(600, cases / 600)}
+    verdict = judge(Evidence(outcome, np.arange(600), said, rules), has_champion=False)
+    assert "AUC 1.0000 (limit 0.9950)" in verdict.reason
+
+
+def test_half_of_the_champions_log_loss_is_too_good(window):
+    """A column that knows the outcome of most stays below the limit of the AUC."""
+    truth, outcome, _ = window
+    odds = np.log(truth / (1 - truth))
+    said = leaking(outcome, 1.2, odds)
+    verdict = judge(evidence(window, said, truth), has_champion=True)
+    assert re.search(
+        r"log loss 0\.2\d+ where the champion has 0\.\d+ \(limit 0\.\d+\)", verdict.reason
+    )
+    assert "AUC" not in verdict.reason
+    # Where no champion says what is usual in the studio, or a broken one, it is what a good model might have.
+    assert judge(evidence(window, said), has_champion=False).is_promoted
+    assert judge(evidence(window, said, 1 - truth), has_champion=True).is_promoted
+
+
+def test_what_is_as_predictable_as_it_was_is_no_suspicion(window):
+    """Members announce that they leave; somebody has looked at it, and made that model champion."""
+    outcome = window[1]
+    champion, said = leaking(outcome, 1.5), leaking(outcome, 1.55)
+    assert "too good" in judge(evidence(window, said), has_champion=False).reason
+    assert judge(evidence(window, said, champion), has_champion=True).is_promoted
+
+
+@pytest.mark.parametrize("weeks", [26, 52])
+def test_weeks_in_which_nobody_can_leave_are_no_merit_and_hide_no_leak(weeks):
+    rng = np.random.default_rng(weeks)
+    rows = weeks * 600
+    ends = np.arange(rows) % weeks == weeks - 1
+    odds = 1.2 * rng.normal(size=rows)
+    hazard = np.where(ends, sigmoid(odds), 1e-6)
+    outcome = (rng.random(rows) < hazard).astype(float)
+    rules = {"base rate": np.where(ends, outcome[ends].mean(), 1e-6)}
+    members = np.arange(rows) // weeks
+
+    def verdict(said):
+        return judge(Evidence(outcome, members, said, rules, level=ends), False)
+
+    assert roc_auc_score(outcome, hazard) > 0.995
+    assert verdict(hazard).is_promoted
+    leak = np.where(ends, leaking(outcome, 1.6, odds), 1e-6)
+    assert "(limit 0.973" in verdict(leak).reason
+
+
+def test_evidence_of_any_kind_is_judged_alike_and_must_fit(window):
+    given = evidence(window, window[0], noisy(window[0], 1.0))
+    lists = Evidence(
+        given.outcome.astype(bool).tolist(), given.members.tolist(), given.challenger.tolist(),
+        {"base rate": [0.5] * ROWS}, pl.Series(given.champion), ["a"] * ROWS,
+    )  # fmt: skip
+    assert judge(lists, True) == judge(given, True)
+    with pytest.raises(ValueError, match="members and levels must have 4000 rows"):
+        judge(replace(given, members=given.members[1:]), True)
+    with pytest.raises(ValueError, match="the champion's probability of every row has shape"):
+        judge(replace(given, champion=given.champion[1:]), True)
 
 
 def test_a_model_that_was_fitted_on_the_window_is_kept_out(window):
