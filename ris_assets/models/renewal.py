@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from ris_assets.evaluation.bands import EVEN_BANDS, band_limits
+from ris_assets.evaluation.bands import band_limits
 from ris_assets.evaluation.calibration import (
     Calibrator,
     Platt,
@@ -109,16 +109,20 @@ class RenewalModel:
     def fit(self, windows: Windows) -> "RenewalModel":
         """Fit and calibrate on everything known by the fitting cut; the test window is not read.
 
-        The calibration is learned by a model of the training window on the validation window; then
-        the estimator is fitted again on both, for the newest weeks are the ones most like the next.
+        The calibration is learned by a model of the training window on the validation window, the bands are cut
+        on what it says there; then the estimator is fitted again on both, for the newest weeks are the ones most
+        like the next.
         """
         validation = self.fold(windows.validation)
-        if len(validation.target) and windows.training.height:
+        is_validated = len(validation.target) > 0 and windows.training.height > 0
+        if is_validated:
             self._fit_estimator(windows.training)
             raw = self.raw(validation.matrix)
             self.calibrator = fit_calibrator(validation.target, raw, validation.weight)
+            self.bands = self._bands(validation)
         self._fit_estimator(windows.fitting)
-        self.bands = self._bands(windows)
+        if not is_validated:
+            self.bands = self._bands(self.fold(windows.fitting))
         self.late = self._fit_late(windows)
         return self
 
@@ -133,12 +137,8 @@ class RenewalModel:
         with threadpool_limits(1, "blas"):
             self.estimator.fit(fold)
 
-    def _bands(self, windows: Windows) -> dict[str, float]:
-        """Cut on the validation window, where there is one."""
-        rows = windows.validation if windows.validation.height else windows.fitting
-        if not rows.height:
-            return dict(EVEN_BANDS)
-        fold = self.fold(rows)
+    def _bands(self, fold: Fold) -> dict[str, float]:
+        """Cut by what is said now of the fold's rows: on rows that it has learned, a forest tells chance apart."""
         risk = risk_scores(self.calibrator.apply(self.raw(fold.matrix)))
         return band_limits(risk, 1 - fold.target, fold.weight)
 

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation import contest, explain, survival_contest
+from ris_assets.evaluation.bands import band_limits
 from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
@@ -19,7 +20,7 @@ from ris_assets.features.score_rows import Scorers, score_rows
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.hazard import at_norm
 from ris_assets.models.hazard_families import HAZARDS, RATES, load_hazard
-from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel
+from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel, risk_scores
 from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
 
@@ -54,6 +55,17 @@ def hazard(hazards, request):
     return (found[request.param].model, found[request.param].metrics), windows
 
 
+def test_bands_are_cut_on_rows_that_the_model_had_not_learned():
+    """A forest tells rows of pure chance apart that it has learned."""
+    chance = fake_studio(members=700, chance=0.6, seed=6)
+    windows = contest.renewal_windows(chance.labelled, chance.horizon)
+    model = contest.fit_one("forest", windows, CATALOG)
+    earlier = contest.fit_one("forest", replace(windows, fitting=windows.training), CATALOG)
+    rows = earlier.fold(windows.validation)
+    risk = risk_scores(earlier.predict(windows.validation)["p_renew_30d"].to_numpy())
+    assert model.bands == band_limits(risk, 1 - rows.target, rows.weight)
+
+
 def test_rows_that_have_renewed_are_no_training_rows_and_weights_ignore_the_outcome(studio):
     rows = renewal_rows(studio.labelled)
     assert not rows["is_already_renewed"].any()
@@ -84,6 +96,17 @@ def test_a_stored_model_predicts_the_same(contenders, windows, family, tmp_path)
     assert back.predict(windows.test).equals(model.predict(windows.test))
     assert (back.bands, back.reference) == (model.bands, model.reference)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".pkl", ".pickle")]
+
+
+def test_who_has_learned_the_window_is_not_promoted_by_it(contenders, hazards, windows):
+    seen = "fitted on days of the window"
+    winner, whole = winner_of(contenders), replace(windows, fitting=windows.test)
+    assert seen not in contest.judge_renewal(winner, windows, None, None).reason
+    assert seen in contest.judge_renewal(winner, whole, None, None).reason
+    found, weeks = hazards
+    model, whole = found["hazard"].model, replace(weeks, validation=weeks.test)
+    assert seen not in survival_contest.judge_survival(model, weeks, None, None).reason
+    assert seen in survival_contest.judge_survival(model, whole, None, None).reason
 
 
 @pytest.mark.parametrize("family", FAMILIES)
