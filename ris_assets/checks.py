@@ -111,20 +111,34 @@ def _volume_check(entity: Entity) -> dg.AssetChecksDefinition:
 
 
 def _counted_days(postgres: PostgresResource, entity: Entity) -> pl.DataFrame:
-    """Documents by the studio day of their event, the 64 days up to the last that was extracted."""
-    zone = get_settings().timezone
+    """Documents by the studio day of their event, the 64 days up to the last that was extracted.
+
+    Not those that the source has taken back, and no day before the entity's first.
+    """
+    zone, table = get_settings().timezone, entity.table.qualified
     return postgres.read(
         f"""
-        with last as (select max(through_day) as day from ris_raw.extraction_log),
-        counted as (
-            select (event_at at time zone '{zone}')::date as day, count(distinct source_id) as documents
-            from {entity.table.qualified}, last
-            where event_at >= (last.day - {VOLUME_DAYS - 1})::timestamp at time zone '{zone}'
-            group by 1
+        with last as (
+            select day, day - {VOLUME_DAYS - 1} as first_day,
+                   (day - {VOLUME_DAYS - 1})::timestamp at time zone '{zone}' as since
+            from (select max(through_day) as day from ris_raw.extraction_log) as log
+        ),
+        latest as (
+            select distinct on (source_id) (event_at at time zone '{zone}')::date as day, is_deleted
+            from {table}, last
+            where event_at >= since
+            order by source_id, known_at desc
+        ),
+        counted as (select day, count(*) as documents from latest where not is_deleted group by 1),
+        begun as (
+            select case when exists (select 1 from {table} where event_at < since) then first_day
+                        else (select min(day) from latest) end as day
+            from last
         )
         select days.day::date as day, coalesce(counted.documents, 0)::int8 as count
         from last
-        cross join generate_series(last.day - {VOLUME_DAYS - 1}, last.day, interval '1 day') as days (day)
+        cross join begun
+        cross join generate_series(begun.day, last.day, interval '1 day') as days (day)
         left join counted on days.day::date = counted.day
         order by 1
         """

@@ -14,13 +14,15 @@ def judge_volume(counts: Sequence[int], today: int) -> tuple[str, str]:
     """Status (ok, warn, fail) of a day's count and the rule that decided.
 
     Args:
-        counts: what was counted on the same weekday of the weeks before, oldest first.
+        counts: what was counted on the same weekday of the weeks before, oldest first. Weeks of nothing before
+            the first of something are no past: the studio had not begun, or did not open on that weekday.
         today: the count of the day.
 
     A silent day fails where the median was 20 or more; a warning is a distance of more than four robust
     standard deviations from the median of the last eight weeks (at least those of a Poisson count).
     """
-    past = list(counts)[-WEEKS:]
+    begun = next((week for week, count in enumerate(counts) if count), 0)
+    past = list(counts)[begun:][-WEEKS:]
     if len(past) < MIN_WEEKS:
         return "ok", f"fewer than {MIN_WEEKS} weeks to compare with"
     usual = median(past)

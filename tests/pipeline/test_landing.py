@@ -430,6 +430,27 @@ def test_the_check_on_drift_warns_with_a_table(case):
     assert "| users | `team` | new | not there before: str |" in result.metadata["changes"].md_str
 
 
+def test_the_check_on_volume_begins_with_the_first_day_and_counts_no_tombstone(case):
+    """One person a day for ten days; of the last day, two, of whom the source takes one back."""
+    people = [{**user(n), "createdAt": NOON - timedelta(days=9 - n)} for n in range(10)]
+    case.dump(users=[*people, user("gone")], passes=[])
+    case.land("users")
+    last = case.rows(f"select (timestamptz '{NOON}' at time zone 'Asia/Almaty')::date")[0][0]
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        connection.execute("update ris_raw.extraction_log set through_day = %s", [last])
+
+    def told() -> tuple[int, str]:
+        found = check_of("volume", "users")(postgres=case.postgres).metadata
+        return found["documents"].value, found["rule"].value
+
+    assert told() == (2, "fewer than 4 weeks to compare with")
+    case.dump(users=people)
+    assert case.land("users", reconcile_days=0).deleted == 1
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        connection.execute("update ris_raw.extraction_log set through_day = %s", [last])
+    assert told() == (1, "fewer than 4 weeks to compare with")
+
+
 def test_a_landing_schema_of_an_earlier_version_is_brought_up_to_date(case):
     from ris_assets.resources.landing import ensure_landing
 
