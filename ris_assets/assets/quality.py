@@ -4,6 +4,8 @@ It stands between the snapshots and the scores: where a check fails, the day is 
 days before stay in place.
 """
 
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,10 +19,11 @@ from ris_assets.features.matrix import catalog_columns
 from ris_assets.partitions import daily_partitions, scored_days, window_of
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
-from ris_assets.resources.snapshots import Snapshots
+from ris_assets.resources.snapshots import SUNDAY, Snapshots
 from ris_assets.tracking import Champion
 
 SHOWN, NAMED = 20, 3
+WEEK = timedelta(days=7)
 TRUSTED = "features_can_be_trusted"
 
 
@@ -36,8 +39,8 @@ TRUSTED = "features_can_be_trusted"
             TRUSTED,
             asset="dq_feature_stats",
             blocking=True,
-            description="No feature that the champion reads is gone or broken. If one is, the days of the run are"
-            " not scored: the scores of the days before stay in place.",
+            description="No feature that the champion reads is gone or broken, and no day is without the members of"
+            " the week before. Else the days of the run are not scored: the scores of the days before stay in place.",
         )
     ],
 )
@@ -50,6 +53,7 @@ def dq_feature_stats(
     champion = tracking.load_champion(tracking.RENEWAL)
     snapshots = Snapshots(postgres)
     snapshot = snapshots.on_days(first, last)
+    lost = lost_days(snapshots.filled_days(first - WEEK, last), first, last)
     columns = [name for name in catalog_columns(snapshots.catalog()) if name in snapshot.columns]
     stats = daily_stats(snapshot, columns, champion)
     postgres.ensure_table(DQ_FEATURE_STATS)
@@ -58,7 +62,7 @@ def dq_feature_stats(
     written = postgres.replace(DQ_FEATURE_STATS, rows, between, [first, last])
     return dg.MaterializeResult(
         metadata={"dagster/row_count": written, **stats_metadata(stats)},
-        check_results=[trust(stats)],
+        check_results=[trust(stats, lost)],
     )
 
 
@@ -79,26 +83,46 @@ def daily_stats(snapshot: pl.DataFrame, columns: list[str], champion: Champion) 
     ])  # fmt: skip
 
 
-def trust(stats: pl.DataFrame) -> dg.AssetCheckResult:
-    """Fails where a feature is broken on a day of the run, and says which and why."""
+def lost_days(filled: Collection[date], first: date, last: date) -> list[date]:
+    """Days of a run without a member, where the week before had some: a studio does not lose all at once.
+
+    Of the days of a run only Sundays and the last are sure to be kept.
+
+    Args:
+        filled: the days with members, from a week before `first` to `last`.
+    """
+    days = [first + timedelta(days=step) for step in range((last - first).days + 1)]
+    return [
+        day
+        for day in days
+        if (day == last or day.isoweekday() == SUNDAY)
+        and day not in filled
+        and any(day - WEEK <= before < day for before in filled)
+    ]
+
+
+def trust(stats: pl.DataFrame, lost: Sequence[date] = ()) -> dg.AssetCheckResult:
+    """Fails where a feature is broken on a day of the run, or a day has lost its members, and says which and why."""
     broken = stats.filter(pl.col("status") == "fail")
     named = [f"{feature} ({rule})" for feature, rule in
              broken.select("feature", "rule").unique("feature", maintain_order=True).iter_rows()]  # fmt: skip
+    named = [*(f"{day} (no member, some in the week before)" for day in lost), *named]
     words = (
         f"{', '.join(named[:NAMED])}{' and others' if named[NAMED:] else ''}: these days are not scored, the scores of"
         " the days before stay in place. Look at the extraction of what it is made of, then run the days again."
     )
     return dg.AssetCheckResult(
         check_name=TRUSTED,
-        passed=broken.is_empty(),
+        passed=not named,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=words if broken.height else None,
+        description=words if named else None,
         metadata={
             "broken": dg.MetadataValue.md(
                 as_table(broken.select("as_of_date", "feature", "rule").head(SHOWN))
                 if broken.height
                 else "None."
-            )
+            ),
+            "days_without_members": dg.MetadataValue.md(", ".join(map(str, lost)) or "None."),
         },
     )
 

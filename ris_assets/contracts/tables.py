@@ -158,8 +158,8 @@ DQ_FEATURE_STATS = Table(
         Column("p50", "float8", "Median; null for text"),
         Column("p75", "float8", "Third quartile; null for text"),
         Column("psi", "float8",
-               "Population stability index against the training window, less what chance adds to it in so"
-               " few rows; null without a reference"),
+               "Population stability index against the training window, an empty bin counted as 0.0001; null"
+               " without a reference"),
         Column("ks", "float8", "Kolmogorov-Smirnov distance from the training window; null for text"),
         Column("status", "text", "What to make of it", True, ("ok", "warn", "fail")),
         Column("rule", "text", "The rule that decided the status"),

@@ -17,10 +17,15 @@ from ris_assets.features.matrix import FeatureSet
 BINS = 10
 GRID = 100
 FLOOR = 1e-4
+"""Share that a bin counts as that is empty on one side: its logarithm would be infinite."""
 OF_THE_DAY = 0.25
 """A feature of the day: less than this share of its variance lies within the days."""
 STATISTICS = ("mean", "sd", "p25", "p50", "p75")
 DAY = "as_of_date"
+CHANCE = 1e-4
+"""How seldom chance leaves so few members filled, or so many alike, that it is none."""
+SURE = 0.99
+"""Filled share that training can promise: one member without a value is nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Limits:
         fill_drop_fail: fall that stops the scores: more than that of what was known is gone.
         fill_known: filled share in training below which a feature is not missed.
         commonest: a feature whose commonest value had a smaller share in training never is one value for all.
-        rows: with fewer members nothing is compared, they differ by chance.
+        rows: with fewer members distributions are not compared, they differ by chance.
     """
 
     psi: float = 0.25
@@ -118,8 +123,8 @@ def feature_stats(
 
     Returns:
         (feature, members, fill_share, distinct_count, mean, sd, p25, p50, p75, psi, ks, status, rule):
-        `status` is ok, warn or fail, `rule` the one that decided. PSI is judged and given without what
-        chance alone adds to it in so few rows, (bins - 1) / members.
+        `status` is ok, warn or fail, `rule` the one that decided. `psi` is the plain index; the rule that
+        judges it allows for what chance adds in so few rows.
     """
     limits = limits or Limits()
     rows = [_stats(frame[column], reference.get(column), limits) for column in columns]
@@ -132,16 +137,17 @@ def _stats(values: pl.Series, reference: Mapping | None, limits: Limits) -> dict
     """The row of one column."""
     is_text = values.dtype == pl.String
     numbers = None if is_text else values.cast(pl.Float64)
+    shares = _shares(values, reference) if reference and len(values) else []
     row: dict[str, Any] = {
         "feature": values.name,
         "members": len(values),
         "fill_share": _filled(values),
         "distinct_count": values.drop_nulls().n_unique(),
-        "psi": _psi(values, reference) if reference and len(values) else None,
+        "psi": _psi(shares) if shares else None,
         "ks": _ks(numbers, reference) if numbers is not None and reference else None,
     }
     row |= {} if numbers is None else _moments(numbers)
-    row["status"], row["rule"] = _judged(row, reference, limits)
+    row["status"], row["rule"] = _judged(row, reference, len(shares), limits)
     return row
 
 
@@ -151,8 +157,8 @@ def _moments(numbers: pl.Series) -> dict:
     return {"mean": numbers.mean(), "sd": numbers.std(), **quartiles}
 
 
-def _psi(values: pl.Series, reference: Mapping) -> float:
-    """Population stability index: sum (now - then) ln(now / then) over the bins of training, chance taken off."""
+def _shares(values: pl.Series, reference: Mapping) -> list[tuple[float, float]]:
+    """The day's share and training's of each bin that either has anything in."""
     then = reference["shares"]
     if isinstance(then, Mapping):
         found = _text_reference(values)["shares"]
@@ -160,10 +166,13 @@ def _psi(values: pl.Series, reference: Mapping) -> float:
     else:
         now = _numeric_shares(values.cast(pl.Float64), reference["edges"])
         pairs = list(zip(now, then, strict=True))
-    used = sum(1 for now_share, then_share in pairs if now_share or then_share)
-    floored = [(max(a, FLOOR), max(b, FLOOR)) for a, b in pairs]
-    index = sum((a - b) * log(a / b) for a, b in floored)
-    return max(index - (used - 1) / len(values), 0.0)
+    return [(now_share, then_share) for now_share, then_share in pairs if now_share or then_share]
+
+
+def _psi(shares: list[tuple[float, float]]) -> float:
+    """Population stability index: sum (now - then) ln(now / then), no share below `FLOOR`."""
+    floored = [(max(now, FLOOR), max(then, FLOOR)) for now, then in shares]
+    return sum((now - then) * log(now / then) for now, then in floored)
 
 
 def _ks(numbers: pl.Series, reference: Mapping) -> float | None:
@@ -181,27 +190,46 @@ def _ks(numbers: pl.Series, reference: Mapping) -> float | None:
     return float(max(np.abs(up_to - then[last]).max(), np.abs(below - then[first]).max()))
 
 
-def _judged(row: Mapping, reference: Mapping | None, limits: Limits) -> tuple[str, str]:
+def _judged(row: Mapping, reference: Mapping | None, bins: int, limits: Limits) -> tuple[str, str]:
     """Status and the rule that decided: the first of these that holds."""
     if not reference:
         return "ok", "the champion does not read it"
-    if row["members"] < limits.rows:
-        return "ok", f"fewer than {limits.rows} members, not compared"
-    known = reference.get("fill_share")
-    drop = 0.0 if known is None else known - row["fill_share"]
-    filled = f"filled {row['fill_share']:.0%}, in training {known or 0:.0%}"
-    if (known or 0) >= limits.fill_known and drop > limits.fill_drop_fail * (known or 1):
+    known = reference.get("fill_share") or 0.0
+    drop = known - row["fill_share"] if _is_missed(row, known) else 0.0
+    filled = f"filled {row['fill_share']:.0%}, in training {known:.0%}"
+    if known >= limits.fill_known and drop > limits.fill_drop_fail * known:
         return "fail", filled
     if reference.get("is_of_the_day"):
         return _judged_of_the_day(row, reference)
-    shares = reference["shares"]
-    commonest = max(shares.values() if isinstance(shares, Mapping) else shares, default=1.0)
-    if row["distinct_count"] == 1 and commonest < limits.commonest:
+    if _is_stuck(row, reference["shares"], known, limits):
         return "fail", "one value for all members, in training many"
     if drop > limits.fill_drop_warn:
         return "warn", filled
-    # Three standard deviations of the index under no change: what a small studio shows by chance.
-    limit = limits.psi + 3 * (2 * BINS) ** 0.5 / row["members"]
+    if row["members"] < limits.rows:
+        return "ok", f"fewer than {limits.rows} members, distributions not compared"
+    return _judged_by_distance(row, bins, limits)
+
+
+def _is_missed(row: Mapping, known: float) -> bool:
+    """Whether so few members have a value that chance is no reason."""
+    from scipy.stats import binom
+
+    filled = round(row["fill_share"] * row["members"])
+    return bool(binom.cdf(filled, row["members"], min(known, SURE)) < CHANCE)
+
+
+def _is_stuck(row: Mapping, shares: Mapping | list[float], known: float, limits: Limits) -> bool:
+    """Whether all that is filled is one value where training had many, of enough members to be no chance."""
+    if row["distinct_count"] != 1:
+        return False
+    commonest = max(shares.values() if isinstance(shares, Mapping) else shares, default=1.0)
+    others = round(row["fill_share"] * row["members"]) - 1
+    return commonest < limits.commonest and min(commonest / (known or 1.0), 1.0) ** others < CHANCE
+
+
+def _judged_by_distance(row: Mapping, bins: int, limits: Limits) -> tuple[str, str]:
+    """Limit of the index: beside the set one what chance adds, (bins - 1) / members, and three deviations of it."""
+    limit = limits.psi + (bins - 1 + 3 * (2 * BINS) ** 0.5) / row["members"]
     if (row["psi"] or 0) > limit:
         return "warn", f"PSI {row['psi']:.2f} > {limit:.2f}"
     if (row["ks"] or 0) > limits.ks:

@@ -56,6 +56,14 @@ class Snapshots:
             f" where s.as_of_date between '{first}' and '{last}' order by s.as_of_date, s.user_id"
         )
 
+    def filled_days(self, first: date, last: date) -> set[date]:
+        """The days of a closed range that have members."""
+        found = self.postgres.read(
+            "select distinct as_of_date as day from ris.member_snapshot"
+            f" where as_of_date between '{first}' and '{last}'"
+        )
+        return set(found["day"])
+
     def labelled(self, as_of: date, max_rows: int) -> pl.DataFrame:
         """Sundays' rows whose 30-day label must be known by `as_of`, labels beside them.
 

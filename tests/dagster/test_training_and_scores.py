@@ -331,3 +331,27 @@ def test_a_champion_of_another_version_of_ris_is_named_and_does_not_stop_the_tra
     with pytest.raises(RisError, match="train again"):
         tracking.load_champion("ris_survival")
     assert tracking.comparable_champion("ris_survival") is None
+
+
+def test_a_day_that_has_lost_its_members_keeps_the_scores_before(
+    trained, resources, database, studio
+):
+    everything = "select * from ris.model_scores_daily order by score_date, user_id"
+    assert score(resources, studio.horizon).success
+    before = rows(database, everything)
+    there = f"from ris.member_snapshot where as_of_date = '{studio.horizon}'"
+    with psycopg.connect(database) as connection:
+        connection.execute(f"create table kept as select * {there}")
+        connection.execute(f"delete {there}")
+    try:
+        result = score(resources, studio.horizon, raise_on_error=False)
+    finally:
+        with psycopg.connect(database) as connection:
+            connection.execute(
+                "insert into ris.member_snapshot select * from kept; drop table kept"
+            )
+    assert not result.success
+    check = result.get_asset_check_evaluations()[0]
+    assert (check.check_name, check.passed) == (quality.TRUSTED, False)
+    assert f"{studio.horizon} (no member, some in the week before)" in (check.description or "")
+    assert rows(database, everything) == before

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from scipy.stats import ks_2samp
 
+from ris_assets.assets.quality import lost_days, trust
 from ris_assets.evaluation.drift import feature_stats, reference_of
 from ris_assets.evaluation.volume import judge_volume
 from ris_assets.features.matrix import FeatureSet
@@ -49,18 +50,54 @@ def test_chance_in_a_small_studio_is_no_drift(seed):
     assert {status for status, _ in told(frame(rows=60, seed=seed)).values()} == {"ok"}
 
 
-def test_fewer_than_fifty_members_are_not_compared():
-    assert told(frame(5.0, rows=49))["price"] == ("ok", "fewer than 50 members, not compared")
+def test_distributions_of_fewer_than_fifty_members_are_not_compared():
+    assert told(frame(5.0, rows=49))["price"] == (
+        "ok",
+        "fewer than 50 members, distributions not compared",
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "gone", "stuck"),
+    [(1, "ok", "ok"), (2, "ok", "ok"), (4, "fail", "ok"), (20, "fail", "fail")],
+)
+def test_a_dead_feature_is_broken_in_the_smallest_studio_where_chance_is_no_reason(
+    members, gone, stuck
+):
+    day = frame(rows=members)
+    empty = day.with_columns(pl.lit(None, pl.Float64).alias("price"))
+    assert told(empty)["price"][0] == gone
+    assert told(day.with_columns(pl.lit(2.0).alias("visits")))["visits"][0] == stuck
+
+
+@pytest.mark.parametrize("members", [1, 3, 8, 15, 30, 49])
+def test_chance_breaks_no_feature_of_few_members(members):
+    """Half of them known in training, as of members who have bought before."""
+    half = frame().with_columns(pl.when(pl.int_range(pl.len()) % 2 == 0).then("price"))
+    for seed in range(20):
+        day = frame(rows=members, seed=seed)
+        rng = np.random.default_rng(seed)
+        known = pl.Series(rng.random(members) < 0.5)
+        assert told(day.with_columns(pl.when(known).then("price")), half)["price"][0] == "ok"
 
 
 def test_the_stability_index_is_what_the_textbook_says():
     reference = {"shares": {"a": 0.5, "b": 0.5}, "fill_share": 1.0}
     day = pl.DataFrame({"kind": ["a"] * 80 + ["b"] * 20})
     stats = feature_stats(day, ["kind"], {"kind": reference})
-    whole = (0.8 - 0.5) * log(0.8 / 0.5) + (0.2 - 0.5) * log(0.2 / 0.5)
-    assert stats["psi"][0] == pytest.approx(whole - 1 / 100)
+    plain = (0.8 - 0.5) * log(0.8 / 0.5) + (0.2 - 0.5) * log(0.2 / 0.5)
+    assert stats["psi"][0] == pytest.approx(plain)
+    # The rule allows for chance: 0.25, (2 - 1) / 100, and three standard deviations.
+    assert stats["rule"][0] == f"PSI {plain:.2f} > 0.39"
     assert stats["distinct_count"][0] == 2
     assert stats["mean"][0] is None
+
+
+def test_a_bin_that_is_empty_on_one_side_counts_as_one_in_ten_thousand():
+    reference = {"shares": {"a": 0.5, "b": 0.5}, "fill_share": 1.0}
+    stats = feature_stats(pl.DataFrame({"kind": ["a"] * 100}), ["kind"], {"kind": reference})
+    expected = 0.5 * log(2) + (1e-4 - 0.5) * log(1e-4 / 0.5)
+    assert stats["psi"][0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5, 2.0])
@@ -125,9 +162,43 @@ def test_statistics_are_those_of_the_filled_values():
         ([4, 5, 3, 6, 4], 0, "ok"),  # few: a day without is chance
         ([100, 110, 90], 0, "ok"),  # too little history
         ([0] * 8, 30, "warn"),
+        ([0, 0, 0, 0, 0, 50, 52, 49], 50, "ok"),  # three weeks of data are too few
+        ([0, 0, 0, 0, 0, 50, 52, 49], 0, "ok"),
+        ([0, 0, 50, 52, 49, 51, 48, 50], 20, "warn"),
+        ([50, 0, 0, 0, 0, 0, 0, 0], 50, "warn"),
         ([100] * 8, 139, "ok"),  # within four sigmas of a Poisson count
         ([100] * 8, 141, "warn"),
     ],
 )
 def test_a_day_is_compared_with_its_weekday(counts, today, status):
     assert judge_volume(counts, today)[0] == status
+
+
+SUNDAY = date(2026, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("filled", "first", "last", "lost"),
+    [
+        ([0, 1], 1, 1, []),
+        ([0], 1, 1, [1]),  # nobody, and yesterday there were members
+        ([-5], 1, 1, [1]),  # the days between were not run
+        ([], 1, 1, []),  # a studio without members yet
+        ([-8], 1, 1, []),
+        ([-7, 7], -6, 7, [0]),  # a Sunday is always kept, the other days of a long run are not
+        ([-7, 0, 7], -6, 7, []),
+    ],
+)
+def test_a_day_without_the_members_of_the_week_before_is_lost(filled, first, last, lost):
+    def day(number: int) -> date:
+        return SUNDAY + timedelta(days=number)
+
+    assert lost_days({day(one) for one in filled}, day(first), day(last)) == [*map(day, lost)]
+
+
+def test_a_lost_day_is_not_trusted():
+    empty = feature_stats(frame().clear(), [], {})
+    assert trust(empty).passed
+    result = trust(empty, [SUNDAY])
+    assert not result.passed
+    assert "2026-01-04 (no member, some in the week before)" in result.description
