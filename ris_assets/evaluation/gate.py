@@ -20,9 +20,9 @@ of 1.8."""
 WORSE, WORSE_THAN_A_RULE = 0.0025, 0.01
 """By how much more than a rival's it counts as worse, beyond the interval: than a model's a slope of 0.88 or odds off
 by a seventh, than a rule's a slope of 0.8 or odds off by a fourth. A rule tells members apart too little for a wrong
-slope to cost it anything, and a season that moves all alike costs the more the more one tells apart. Of sound challengers
-1 in 200 is kept out on 300 rows, none on 2,000 and more; of those with a slope of 0.8 or four points too many 1 in 20 on
-300 rows, half on 2,000, all on 20,000."""
+slope to cost it anything, and a season that moves all alike costs the more the more one tells apart. Of sound
+challengers 1 in 200 is kept out on 300 rows, none on 2,000 and more; of those with a slope of 0.8 or four points too
+many 1 in 20 on 300 rows, 1 in 5 on 2,000, all on 20,000."""
 TOO_GOOD_AUC, MOST_AUC = 0.97, 0.995
 """No behaviour tells so much: a column knows the outcome. Of few cases it takes more, 0.98 of a hundred: where 0.93 is
 the truth, 1 in 10 of ten of either kind is refused, of more none."""
