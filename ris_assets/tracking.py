@@ -4,6 +4,7 @@ The tracking and registry addresses are set before by `resources/mlflow.py`.
 """
 
 import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ import polars.selectors as cs
 from ris_assets.errors import RisError
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.features.matrix import FeatureSet
+from ris_assets.models.plain_frame import plain_columns
 
 RENEWAL, SURVIVAL = "ris_renewal", "ris_survival"
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -66,7 +68,8 @@ class Candidate:
     Attributes:
         example: a few snapshot rows, for the signature.
         outputs: columns that the logged model predicts, all numbers.
-        extra_columns: columns that the model reads besides its features.
+        extra_columns: columns that the model reads besides its features, all numbers.
+        required: input columns that a frame must have; any other may be left out.
         files: name -> PNG or text, logged beside the model.
         steps: metric -> values one after the other (backtest windows).
         trials: settings tried, each a run below this one.
@@ -78,6 +81,7 @@ class Candidate:
     example: pl.DataFrame
     outputs: tuple[str, ...]
     extra_columns: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -118,6 +122,16 @@ class Champion:
 
 
 @contextmanager
+def import_path_kept() -> Iterator[None]:
+    """MLflow puts the code of each model that it loads in front of the import path, for good: not in this process."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+@contextmanager
 def training_run(title: str, experiment_id: str, tags: Mapping[str, str]) -> Iterator[str]:
     """One MLflow run around all candidates of a training; yields its id."""
     import mlflow
@@ -145,7 +159,7 @@ def log_candidate(candidate: Candidate) -> Logged:
                 mlflow.log_metrics(dict(trial.metrics))
         _log_dataset(candidate)
         example = typical_input(model_input(candidate)).to_pandas()
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, import_path_kept():
             candidate.model.save(Path(folder) / "model")
             info = mlflow.pyfunc.log_model(
                 name=candidate.name,
@@ -154,6 +168,8 @@ def log_candidate(candidate: Candidate) -> Logged:
                 signature=_signature(candidate),
                 input_example=example,
                 pip_requirements=requirements(),
+                code_paths=[str(Path(__file__).parent)],
+                metadata={"columns": column_kinds(candidate)},
             )
     return Logged(run.info.run_id, info.model_uri)
 
@@ -205,26 +221,31 @@ def typical_input(frame: pl.DataFrame) -> pl.DataFrame:
 
 def model_input(candidate: Candidate) -> pl.DataFrame:
     """The example's columns that the model reads, numbers as float64, text as text."""
-    features = candidate.model.features
-    numbers = [*features.numeric, *candidate.extra_columns]
-    return candidate.example.select(
-        *(pl.col(name).cast(pl.Float64) for name in dict.fromkeys(numbers)),
-        *(pl.col(name).cast(pl.String) for name in features.levels),
-    )
+    return plain_columns(candidate.example, candidate.model.features, candidate.extra_columns)
 
 
 def _signature(candidate: Candidate) -> Any:
-    """What goes in, every column optional as data may be missing, and what comes out."""
+    """Which columns go in, and what comes out.
+
+    Of inputs MLflow is told no type, as with one it would refuse whole numbers, booleans and categories where it
+    says number or text; `column_kinds` tells people.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
 
-    def kind(dtype: pl.DataType) -> DataType:
-        return DataType.string if dtype == pl.String else DataType.double
-
-    schema = model_input(candidate).schema
-    inputs = [ColSpec(kind(dtype), name, required=False) for name, dtype in schema.items()]
+    inputs = [
+        ColSpec(AnyType(), name, required=name in candidate.required)
+        for name in model_input(candidate).columns
+    ]
     outputs = [ColSpec(DataType.double, name) for name in candidate.outputs]
     return ModelSignature(inputs=Schema([*inputs]), outputs=Schema([*outputs]))
+
+
+def column_kinds(candidate: Candidate) -> dict[str, str]:
+    """Input column -> number (a boolean is one) or text, as the logged model's metadata has it."""
+    schema = model_input(candidate).schema
+    return {name: "text" if kind == pl.String else "number" for name, kind in schema.items()}
 
 
 def _log_bytes(name: str, content: bytes) -> None:
@@ -339,7 +360,8 @@ def find_champion(name: str) -> Champion | None:
         return None
     found = mlflow.MlflowClient().get_model_version(name, str(version))
     try:
-        loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
+        with import_path_kept():
+            loaded = mlflow.pyfunc.load_model(f"models:/{name}/{found.version}")
     except UNREADABLE as error:
         raise UnreadableChampionError(
             f"version {version} of {name} was logged by another version of RIS and cannot be read"

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 from mlflow.pyfunc import PythonModel
 
+from ris_assets.models.plain_frame import DAYS_TO_END, plain_columns
 from ris_assets.models.renewal import RenewalModel
 
 
@@ -21,8 +22,9 @@ class LoggedRenewal(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """p_renew_30d, p_renew_60d, p_renew_90d, rows of `model_input` (pandas)."""
-        return self.model.predict(pl.from_pandas(model_input)).to_pandas()
+        """p_renew_30d, p_renew_60d, p_renew_90d, rows and index of `model_input` (pandas)."""
+        frame = plain_columns(pl.from_pandas(model_input), self.model.features, (DAYS_TO_END,))
+        return self.model.predict(frame).to_pandas().set_index(model_input.index)
 
 
 mlflow.models.set_model(LoggedRenewal())

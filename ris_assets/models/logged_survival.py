@@ -9,8 +9,12 @@ import polars as pl
 from mlflow.pyfunc import PythonModel
 
 from ris_assets.models.hazard_families import load_hazard
-
-HORIZONS = (4, 8, 12, 26, 52)
+from ris_assets.models.plain_frame import (
+    CLOCK_COLUMNS,
+    CURVE_WEEKS,
+    DAYS_TO_END,
+    plain_columns,
+)
 
 
 class LoggedSurvival(PythonModel):
@@ -23,12 +27,17 @@ class LoggedSurvival(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """survived_4w .. survived_52w, expected_weeks_left, rows of `model_input` (pandas)."""
-        frame = pl.from_pandas(model_input)
-        curve = self.model.predict_survival(frame, HORIZONS)
-        columns = {f"survived_{week}w": curve[:, i] for i, week in enumerate(HORIZONS)}
+        """survived_4w .. survived_52w, expected_weeks_left, rows and index of `model_input` (pandas).
+
+        Null where `days_to_end` is: when the pass runs out is nothing to guess.
+        """
+        frame = plain_columns(pl.from_pandas(model_input), self.model.features, CLOCK_COLUMNS)
+        curve = self.model.predict_survival(frame, CURVE_WEEKS)
+        columns = {f"survived_{week}w": curve[:, i] for i, week in enumerate(CURVE_WEEKS)}
         columns["expected_weeks_left"] = self.model.expected_weeks(frame)
-        return pl.DataFrame(columns).to_pandas()
+        known = frame[DAYS_TO_END].is_not_null()
+        told = pl.DataFrame(columns).select(pl.when(known).then(pl.all()))
+        return told.to_pandas().set_index(model_input.index)
 
 
 mlflow.models.set_model(LoggedSurvival())

@@ -15,6 +15,7 @@ from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.renewal_report import intervals
 from ris_assets.evaluation.split import Windows
 from ris_assets.evaluation.tiers import Tier, told
+from ris_assets.models.plain_frame import DAYS_TO_END
 from ris_assets.models.renewal import PROBABILITIES
 from ris_assets.reports.contenders import backtest_steps, metrics_table
 from ris_assets.reports.model_card import RENEWAL_USE, Card
@@ -90,13 +91,14 @@ def explained(winner: RenewalContender, windows: Windows) -> Explanation:
 def candidate(contender: RenewalContender, windows: Windows, tags: Mapping[str, str]) -> Candidate:
     """A renewal model as MLflow gets it."""
     model, report = contender.model, contender.report
+    # A share for everyone reads nothing, but a signature needs an input, and a frame its rows.
+    unread = () if model.features.columns else (DAYS_TO_END,)
     params: dict[str, Any] = {f"rows_{name}": rows.height for name, rows in windows.parts.items()}
     params |= {"features": len(model.features.columns), "left_out": len(model.features.left_out)}
     params |= {"balance": model.balance, "calibrator": type(model.calibrator).__name__.lower()}
     return Candidate(
         name=tracking.RENEWAL, family=model.family, model=model, example=windows.test,
-        # A share for everyone reads nothing, but a signature needs an input.
-        extra_columns=() if model.features.columns else ("days_to_end",),
+        extra_columns=unread, required=unread,
         outputs=PROBABILITIES, params=params | model.estimator.params(), metrics=report.metrics,
         tags=tags, files=candidate_files(contender, windows), steps=backtest_steps(contender),
         trials=tuple(

@@ -14,19 +14,11 @@ from ris_assets.evaluation.split import Windows
 from ris_assets.evaluation.survival import HORIZON_WEEKS
 from ris_assets.evaluation.survival_contest import SurvivalContender, rules_told
 from ris_assets.models.hazard import MAX_WEEKS, rule_name
+from ris_assets.models.plain_frame import CLOCK_COLUMNS, CURVE_WEEKS, DAYS_TO_END
 from ris_assets.reports.contenders import backtest_steps, metrics_table
 from ris_assets.reports.model_card import SURVIVAL_USE, Card
 from ris_assets.tracking import Candidate
 
-HORIZONS = (4, 8, 12, 26, 52)
-EXTRA_COLUMNS = (
-    "spell_weeks",
-    "pass_days",
-    "is_already_renewed",
-    "days_to_end",
-    "pass_number",
-    "tenure_days",
-)
 QUARTERS = {"low": 0.5, "medium": 0.8, "high": 0.95, "critical": 1.0}
 """Members in the plot of curves, by the order of what they are expected to lose: shares up to each band's end."""
 
@@ -43,8 +35,8 @@ def candidate(contender: SurvivalContender, windows: Windows, tags: Mapping[str,
     }
     return Candidate(
         name=tracking.SURVIVAL, family=model.family, model=model, example=seen,
-        outputs=(*(f"survived_{week}w" for week in HORIZONS), "expected_weeks_left"),
-        extra_columns=EXTRA_COLUMNS,
+        outputs=(*(f"survived_{week}w" for week in CURVE_WEEKS), "expected_weeks_left"),
+        extra_columns=CLOCK_COLUMNS, required=(DAYS_TO_END,),
         params=params | model.params() | {"causes": ", ".join(model.causes.names)},
         metrics=metrics, tags=tags, files=candidate_files(contender, seen),
         steps=backtest_steps(contender),

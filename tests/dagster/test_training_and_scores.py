@@ -1,12 +1,18 @@
 """Training and scoring as Dagster runs them, on a small fake studio in a real database."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 
 import dagster as dg
+import pandas as pd
 import polars as pl
+import polars.selectors as cs
 import psycopg
 import pytest
+from mlflow.exceptions import MlflowException
 
 from ris_assets import tracking
 from ris_assets.assets import inference, quality, scores, training
@@ -148,16 +154,81 @@ def test_a_rollback_brings_the_champion_before_back(trained, resources):
     assert tracking.rollback("ris_survival")[1] == 1
 
 
-def test_the_logged_model_predicts_probabilities_from_a_plain_frame(trained, resources, studio):
+BARE = """
+import json
+import sys
+
+import mlflow
+import pandas as pd
+
+address, folder = sys.argv[1:]
+mlflow.set_tracking_uri(address)
+frame = pd.read_parquet(folder + "/frame.parquet")
+shapes = {
+    "as it is": frame,
+    "categories": frame.assign(city=frame["city"].astype("category")),
+    "nullable": frame.convert_dtypes(),
+    "an optional column left out": frame.drop(columns="visits"),
+    "an optional column empty": frame.assign(visits=None),
+}
+for name in ("ris_renewal", "ris_survival"):
+    model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    for shape, given in shapes.items():
+        said = model.predict(given)
+        assert (said.index == frame.index).all()
+        said.to_parquet(f"{folder}/{name} {shape}.parquet")
+kinds = model.metadata.metadata["columns"]
+print(json.dumps([kinds, sys.modules["ris_assets"].__file__]))
+"""
+
+
+def test_champions_load_in_a_bare_process_and_read_a_plain_frame_as_it_comes(
+    trained, resources, studio, tmp_path
+):
+    frame = studio.snapshot.tail(50).to_pandas().set_index(pd.RangeIndex(100, 150))
+    assert {"int64", "float64", "bool"} <= {str(kind) for kind in frame.dtypes}
+    frame.to_parquet(tmp_path / "frame.parquet")
+    address = resources["mlflow"].tracking_uri
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, address, str(tmp_path)],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kinds, code = json.loads(done.stdout.splitlines()[-1])
+    assert (kinds["city"], kinds["visits"], kinds["is_already_renewed"]) == (
+        "text",
+        "number",
+        "number",
+    )
+    assert "/artifacts/code/ris_assets/" in code, "the code that was logged with the model is read"
+
+    def said(name: str, shape: str) -> pl.DataFrame:
+        return pl.read_parquet(tmp_path / f"{name} {shape}.parquet")
+
+    for name in ("ris_renewal", "ris_survival"):
+        plain = said(name, "as it is")
+        shares = plain.select(cs.starts_with("p_renew", "survived")).to_numpy()
+        assert (shares > 0).all()
+        assert (shares <= 1).all()
+        for shape in ("categories", "nullable"):
+            assert said(name, shape).equals(plain)
+        absent = said(name, "an optional column left out")
+        assert absent.equals(said(name, "an optional column empty"))
+        assert not absent.equals(plain)
+
+
+def test_a_curve_without_the_end_of_the_pass_is_refused(trained, resources, studio):
     mlflow = resources["mlflow"].activate()
-    model = mlflow.pyfunc.load_model("models:/ris_renewal@champion")
-    names = model.metadata.get_input_schema().input_names()
-    floats = [name for name in names if name != "city"]
-    frame = studio.snapshot.tail(50).select(pl.col(floats).cast(pl.Float64), "city")
-    predicted = model.predict(frame.to_pandas())
-    assert list(predicted) == ["p_renew_30d", "p_renew_60d", "p_renew_90d"]
-    assert predicted.to_numpy().min() > 0
-    assert predicted.to_numpy().max() < 1
+    before = list(sys.path)
+    model = tracking.load_champion("ris_survival")
+    assert sys.path == before
+    logged = mlflow.pyfunc.load_model(f"models:/ris_survival/{model.version}")
+    frame = studio.snapshot.tail(4).to_pandas()
+    with pytest.raises(MlflowException, match="days_to_end"):
+        logged.predict(frame.drop(columns="days_to_end"))
+    unknown = logged.predict(frame.assign(days_to_end=[3, None, 9, None]))
+    assert unknown["survived_4w"].isna().tolist() == [False, True, False, True]
 
 
 def test_the_first_hazard_has_to_beat_the_base_rate_and_else_that_gives_the_curves(
