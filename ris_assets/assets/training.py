@@ -17,22 +17,26 @@ from ris_assets.contracts.columns import Table
 from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
-from ris_assets.evaluation.contender import winner_of
+from ris_assets.evaluation.contender import in_office, winner_of
 from ris_assets.evaluation.contest import Budget, RenewalContender
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Costs
 from ris_assets.evaluation.split import MAX_ROWS, Windows
 from ris_assets.evaluation.survival_contest import SurvivalContender
 from ris_assets.evaluation.tiers import Tier, tier_of
+from ris_assets.models.hazard_families import RATES
+from ris_assets.models.renewal import THIN
 from ris_assets.reports import renewal as renewal_report
 from ris_assets.reports import survival as survival_report
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
 from ris_assets.settings import get_settings
-from ris_assets.tracking import Candidate
+from ris_assets.tracking import Candidate, Champion
 
 GATE = "passed_the_gate"
+STAND_INS = (*THIN, *RATES)
+"""Families that score while no model is better."""
 
 
 class TrainingConfig(dg.Config):
@@ -100,7 +104,7 @@ def renewal_models(
         version = tracking.register(candidates[family], chosen, verdict)
         told = renewal_report.card(winner, explanation, verdict, windows, tier, tags)
         tracking.log_card(tracking.RENEWAL, version, chosen.run_id, told)
-        if not verdict.is_promoted and champion is None:
+        if needs_stand_in(verdict, champion, windows, tier):
             stand_in = contest.stand_in(windows, catalog, truth)
             register_renewal_stand_in(postgres, stand_in, gate, windows, tier, tags)
     write_model_tables(postgres, winner, explanation, version)
@@ -155,7 +159,8 @@ def survival_model(
         version = tracking.register(candidates[family], logged[family], verdict)
         told = survival_report.card(winner, verdict, windows, tags)
         tracking.log_card(tracking.SURVIVAL, version, logged[family].run_id, told)
-        if not verdict.is_promoted and champion is None:
+        tier = tier_of(windows, survival_contest.TARGET, survival_contest.UNIT)
+        if needs_stand_in(verdict, champion, windows, tier):
             stand_in = survival_contest.stand_in(weeks, windows, catalog)
             register_survival_stand_in(stand_in, gate, windows, tags)
     return dg.MaterializeResult(
@@ -166,6 +171,20 @@ def survival_model(
     )
 
 
+def needs_stand_in(
+    verdict: Verdict, champion: Champion | None, windows: Windows, tier: Tier
+) -> bool:
+    """Whether a rule has to score from here on: nobody passed, and nobody can score but a rule that knows less.
+
+    Where too little is known to judge by, who is in office has learned from more.
+    """
+    if verdict.is_promoted or tier not in (Tier.FULL, Tier.SMALL):
+        return False
+    if champion is None or not in_office(champion.model, windows):
+        return True
+    return champion.model.family in STAND_INS and champion.fitted_through < windows.cuts.fit
+
+
 def register_renewal_stand_in(
     postgres: PostgresResource,
     chosen: RenewalContender,
@@ -174,7 +193,7 @@ def register_renewal_stand_in(
     tier: Tier,
     tags: dict[str, str],
 ) -> None:
-    """Where the gate lets nobody pass and there is no champion: a rule scores until then."""
+    """Where the gate lets nobody pass: a rule scores until then, learned anew with every training."""
     verdict = standing_in(chosen.model.family, gate)
     explanation = renewal_report.explained(chosen, windows)
     candidate = renewal_report.candidate(chosen, windows, tags)

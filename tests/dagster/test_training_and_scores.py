@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from ris_assets import tracking
 from ris_assets.assets import inference, quality, scores, training
 from ris_assets.errors import RisError
-from ris_assets.evaluation import survival_contest
+from ris_assets.evaluation import contest, survival_contest
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.renewal import ESTIMATORS
@@ -251,6 +251,41 @@ def test_the_first_hazard_has_to_beat_the_base_rate_and_else_that_gives_the_curv
     assert "does not beat the base rate" in champion.tags["gate"]
     client = folder.activate().MlflowClient()
     assert "stands in" in client.get_model_version("ris_survival", "2").description
+    resources["mlflow"].activate()
+
+
+@pytest.mark.parametrize(
+    ("asset", "name", "judge"),
+    [
+        (training.renewal_models, "ris_renewal", (contest, "judge_renewal")),
+        (training.survival_model, "ris_survival", (survival_contest, "judge_survival")),
+    ],
+    ids=["renewal", "survival"],
+)
+def test_a_rule_that_stands_in_is_learned_anew_when_more_is_known(
+    resources, studio, tmp_path, monkeypatch, asset, name, judge
+):
+    kept = Verdict(False, "Keep: does not beat the base rate", ("does not beat the base rate",))
+    monkeypatch.setattr(*judge, lambda *_: kept)
+    folder = MlflowResource(
+        tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_root=tmp_path.as_uri()
+    )
+
+    def champion_after(day: date) -> tracking.Champion:
+        shared = {"families": FAST, "as_of": day.isoformat()}
+        config = {"ops": {asset.key.to_user_string(): {"config": shared}}}
+        assert dg.materialize(
+            [asset], resources=resources | {"mlflow": folder}, run_config=config
+        ).success
+        folder.activate()
+        return tracking.load_champion(name)
+
+    first = champion_after(studio.horizon - timedelta(days=28))
+    assert first.model.family in training.STAND_INS
+    later = champion_after(studio.horizon)
+    assert later.model.family in training.STAND_INS
+    assert later.fitted_through > first.fitted_through
+    assert champion_after(studio.horizon - timedelta(days=28)).version == later.version
     resources["mlflow"].activate()
 
 
