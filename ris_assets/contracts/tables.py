@@ -32,6 +32,11 @@ MODEL_SCORES_DAILY = Table(
           for days in (7, 30, 60, 90)),
         Column("p_payment_failed_90d", "float8",
                "The part of p_lost_90d in which a payment was tried and failed", True),
+        *(Column(f"{name}_{end}", "float8",
+                 f"{words} end of the interval of {name}: what it would be at the ends of that of p_renew_30d; null"
+                 " where data is not thin, and of who has renewed already")
+          for name in (*(f"p_lost_{days}d" for days in (7, 30, 60, 90)), "p_payment_failed_90d")
+          for end, words in (("low", "Lower"), ("high", "Upper"))),
         Column("expected_weeks_left", "float8",
                "Expected weeks before the spell ends, counted over the next 52"),
         Column("risk_score", "float8", "100 (1 - p_renew_30d), one decimal", True),

@@ -10,7 +10,7 @@ from ris_assets.evaluation.bands import band_of
 from ris_assets.features.reasons import reasons_of
 from ris_assets.models.hazard import MAX_WEEKS, HazardModel
 from ris_assets.models.protocol import Array
-from ris_assets.models.reconcile import reconciled, survival_at_days
+from ris_assets.models.reconcile import first_open_end, reconciled, survival_at_days
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel, risk_scores
 
 PROBABILITY_DECIMALS = 6
@@ -19,6 +19,8 @@ WEEK_DECIMALS = 2
 MONEY_DECIMALS = 2
 LOST_DAYS = (7, 30, 60, 90)
 PAYMENT_FAILED = "payment_failed"
+BOUNDS = {"_low": "_high", "_high": "_low"}
+"""End of the interval of a loss -> that of the renewal it comes from: the likelier a renewal, the less is lost."""
 BLOCK = 50_000
 """Rows whose curves are in memory at once."""
 
@@ -52,9 +54,7 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
         pl.lit(scorers.survival_version, pl.Int32).alias("survival_version"),
     )
     lost = (1 - pl.col(PROBABILITIES[0])) * pl.col("price").cast(pl.Float64)
-    return scored.hstack(
-        curve_columns(snapshot, probability[PROBABILITIES[0]].to_numpy(), scorers.survival)
-    ).with_columns(
+    return scored.hstack(curve_columns(snapshot, probability, scorers.survival)).with_columns(
         band_of(pl.col("risk_score"), model.bands).alias("risk_band"),
         lost.round(MONEY_DECIMALS).alias("value_at_risk"),
     )
@@ -81,30 +81,56 @@ def renewal_columns(snapshot: pl.DataFrame, model: RenewalModel) -> pl.DataFrame
     return snapshot.select(*columns, *(pl.lit(None, pl.Float64).alias(n) for n in unknown))
 
 
-def curve_columns(snapshot: pl.DataFrame, p_renew_30d: Array, model: HazardModel) -> pl.DataFrame:
-    """The curve, made to agree with the renewal model: p_lost_*, p_payment_failed_90d, expected_weeks_left."""
+def curve_columns(
+    snapshot: pl.DataFrame, probability: pl.DataFrame, model: HazardModel
+) -> pl.DataFrame:
+    """The curve, made to agree with the renewal model: p_lost_*, p_payment_failed_90d, expected_weeks_left.
+
+    The losses have bounds where the renewal (`probability`, see `renewal_columns`) has: what the curve would be at
+    its ends.
+    """
     parts = [
-        _curve_block(snapshot[start : start + BLOCK], p_renew_30d[start : start + BLOCK], model)
+        _curve_block(snapshot[start : start + BLOCK], probability[start : start + BLOCK], model)
         for start in range(0, max(snapshot.height, 1), BLOCK)
     ]
     return pl.concat(parts)
 
 
-def _curve_block(snapshot: pl.DataFrame, p_renew_30d: Array, model: HazardModel) -> pl.DataFrame:
-    weeks = tuple(range(1, MAX_WEEKS + 1))
-    curve = reconciled(model.predict_survival(snapshot, weeks), snapshot, p_renew_30d)
-    lost = 1 - survival_at_days(curve, LOST_DAYS)
+def _curve_block(
+    snapshot: pl.DataFrame, probability: pl.DataFrame, model: HazardModel
+) -> pl.DataFrame:
+    curve = model.predict_survival(snapshot, tuple(range(1, MAX_WEEKS + 1)))
+    failed = _failed_share(snapshot, model)
+    agreed = reconciled(curve, snapshot, probability[PROBABILITIES[0]].to_numpy())
+    columns = [_losses(agreed, failed)]
+    # Of a pass that has been followed, or ends beyond the curve, the renewal model says nothing here.
+    is_told = pl.Series(first_open_end(snapshot, MAX_WEEKS) >= 0)
+    for side, other in BOUNDS.items():
+        renewing = probability[PROBABILITIES[0] + other]
+        if renewing.null_count() == renewing.len():
+            bound = columns[0].clear(snapshot.height)
+        else:
+            bound = _losses(reconciled(curve, snapshot, renewing.to_numpy()), failed)
+        known = pl.when(is_told & renewing.is_not_null()).then(pl.all())
+        columns.append(bound.select(known.name.suffix(side)))
+    weeks_left = pl.Series("expected_weeks_left", agreed.sum(axis=1)).round(WEEK_DECIMALS)
+    return pl.concat([*columns, weeks_left.to_frame()], how="horizontal")
+
+
+def _failed_share(snapshot: pl.DataFrame, model: HazardModel) -> Array:
+    """(rows,): of the losses the share in which a payment was tried and failed."""
+    if PAYMENT_FAILED not in model.causes.names:
+        return np.zeros(snapshot.height)
     shares = model.causes.predict(model.features.encode(snapshot))
-    names = model.causes.names
-    failed = (
-        shares[:, names.index(PAYMENT_FAILED)] if PAYMENT_FAILED in names else np.zeros(len(lost))
-    )
+    return shares[:, model.causes.names.index(PAYMENT_FAILED)]
+
+
+def _losses(curve: Array, failed: Array) -> pl.DataFrame:
+    """p_lost_* and p_payment_failed_90d as a curve has them."""
+    lost = 1 - survival_at_days(curve, LOST_DAYS)
     columns = {f"p_lost_{days}d": lost[:, place] for place, days in enumerate(LOST_DAYS)}
     columns["p_payment_failed_90d"] = failed * lost[:, -1]
-    return pl.DataFrame(columns).select(
-        pl.all().round(PROBABILITY_DECIMALS),
-        pl.Series("expected_weeks_left", curve.sum(axis=1)).round(WEEK_DECIMALS),
-    )
+    return pl.DataFrame(columns).select(pl.all().round(PROBABILITY_DECIMALS))
 
 
 def band_counts(scores: pl.DataFrame, bands: Mapping[str, float]) -> pl.DataFrame:

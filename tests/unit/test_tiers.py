@@ -12,7 +12,7 @@ from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.gate import mean_interval
 from ris_assets.evaluation.metrics import log_loss
 from ris_assets.evaluation.tiers import Tier, tier_of
-from ris_assets.features.score_rows import Scorers, score_rows
+from ris_assets.features.score_rows import BOUNDS, LOST_DAYS, Scorers, score_rows
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
 
@@ -105,15 +105,20 @@ def test_a_studio_of_four_gets_shares_with_wide_intervals_and_says_so(large):
     check_scores(scores)
 
 
-@pytest.mark.parametrize("members", [150, 1000])
-def test_whatever_scores_the_probabilities_are_in_order(large, members):
-    studio = of_members(large, members)
-    model, _ = scoring_model(studio)
+def scores_of(studio: FakeStudio, family: str | None = None) -> pl.DataFrame:
+    """The last day's scores by what would score, or by one family of renewal models."""
+    windows = contest.renewal_windows(studio.labelled, studio.horizon)
+    model = contest.fit_one(family, windows, CATALOG) if family else scoring_model(studio)[0]
     weeks = person_weeks(studio)
     parts = survival_contest.survival_windows(weeks, studio.horizon)
     hazard = survival_contest.fit_hazards(weeks, parts, CATALOG, families=("hazard",))["hazard"]
     day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
-    scores = score_rows(day, CATALOG, Scorers(model, hazard.model, "ris_renewal", 1, 1))
+    return score_rows(day, CATALOG, Scorers(model, hazard.model, "ris_renewal", 1, 1))
+
+
+@pytest.mark.parametrize("members", [150, 1000])
+def test_whatever_scores_the_probabilities_are_in_order(large, members):
+    scores = scores_of(of_members(large, members))
     check_scores(scores)
     failed = scores["p_payment_failed_90d"] / scores["p_lost_90d"]
     assert 0.02 < failed.drop_nans().mean() < 0.5
@@ -123,15 +128,40 @@ def check_scores(scores: pl.DataFrame) -> None:
     """Renewal probabilities and losses rise with the days, bounds lie around what they bound."""
     renewal = scores.select(PROBABILITIES).to_numpy()
     lost = scores.select("p_lost_7d", "p_lost_30d", "p_lost_60d", "p_lost_90d").to_numpy()
-    for values in (renewal, lost):
+    ends = [
+        scores.drop_nulls(f"p_lost_30d{side}").select(f"p_lost_{days}d{side}" for days in LOST_DAYS)
+        for side in ("_low", "_high")
+    ]
+    for values in (renewal, lost, *(end.to_numpy() for end in ends if end.height)):
         assert (np.diff(values, axis=1) >= 0).all()
         assert values.min() >= 0
         assert values.max() <= 1
-    for name in PROBABILITIES:
+    losses = (f"p_lost_{days}d" for days in LOST_DAYS)
+    for name in (*PROBABILITIES, *losses, "p_payment_failed_90d"):
         known = scores.drop_nulls(f"{name}_low")
         assert (known[f"{name}_low"] <= known[name] + 1e-6).all()
         assert (known[name] <= known[f"{name}_high"] + 1e-6).all()
     assert (scores["p_payment_failed_90d"] <= scores["p_lost_90d"]).all()
+
+
+def test_losses_of_a_small_studio_have_bounds_that_come_from_the_renewal(large):
+    studio = of_members(large, 150)
+    scores = scores_of(studio)
+    open_ = scores.filter(pl.col("basis") != "renewed")
+    assert open_["p_lost_90d_low"].null_count() == 0
+    assert (open_["p_lost_90d_high"] - open_["p_lost_90d_low"]).max() > 0.1
+    ending = open_.filter(pl.col("days_to_end") == 7)
+    assert ending.height
+    for lost, renewed in BOUNDS.items():
+        at_end = 1 - ending["p_renew_30d" + renewed]
+        assert ending["p_lost_7d" + lost].to_numpy() == pytest.approx(at_end.to_numpy(), abs=2e-6)
+    renewed = scores.filter(pl.col("basis") == "renewed")
+    assert renewed["p_lost_90d_low"].null_count() == renewed.height > 0
+
+
+def test_losses_of_many_passes_have_no_bounds(large):
+    scores = scores_of(of_members(large, 1000), family="xgboost")
+    assert scores["p_lost_90d_high"].null_count() == scores.height
 
 
 def test_intervals_of_a_small_studio_hold_what_happens(large):
