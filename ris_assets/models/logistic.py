@@ -1,10 +1,11 @@
 """Logistic regression for renewal: the baseline that the others have to beat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
+import polars as pl
 
 from ris_assets.models.protocol import Array, Fold, Range
 from ris_assets.models.scaling import signed_log
@@ -72,6 +73,35 @@ class LogisticRenewal:
         """(rows, columns): what each column adds to the log odds, beside its mean in training."""
         pipeline = self._fitted
         return self._by_column(pipeline[:-1].transform(_doubled(matrix)) * pipeline[-1].coef_)
+
+    def coefficients(self, names: Sequence[str]) -> pl.DataFrame:
+        """What the log odds of renewing gain when a column rises by a standard deviation, the largest first.
+
+        Args:
+            names: of the matrix columns.
+
+        Returns:
+            (column, reading, coefficient, odds_ratio, sign). A column is read as its value, as the log of it, and as
+            missing or not; what the penalty has set to 0 is left out.
+        """
+        imputer, weights = self._fitted[0], self._fitted[-1].coef_[0]
+        # Both readings of a column are missing at once: their indicators are one column, found twice.
+        absent = [names[place % len(names)] for place in imputer.indicator_.features_]
+        read = ["value"] * len(names) + ["log"] * len(names) + ["missing"] * len(absent)
+        coefficient = pl.col("coefficient")
+        return (
+            pl.DataFrame(
+                {"column": [*names, *names, *absent], "reading": read, "coefficient": weights}
+            )
+            .group_by("column", "reading")
+            .agg(coefficient.sum())
+            .filter(coefficient != 0)
+            .sort(coefficient.abs(), "column", "reading", descending=[True, False, False])
+            .with_columns(
+                coefficient.exp().alias("odds_ratio"),
+                pl.when(coefficient > 0).then(pl.lit("+")).otherwise(pl.lit("-")).alias("sign"),
+            )
+        )
 
     def _by_column(self, parts: Array) -> Array:
         """(rows, columns): both readings of a column and its missing-indicators added up."""
