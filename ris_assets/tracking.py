@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -172,11 +172,6 @@ def log_candidate(candidate: Candidate) -> Logged:
                 metadata={"columns": column_kinds(candidate)},
             )
     return Logged(run.info.run_id, info.model_uri)
-
-
-def with_files(candidate: Candidate, files: Mapping[str, bytes]) -> Candidate:
-    """The candidate with more files."""
-    return replace(candidate, files={**candidate.files, **files})
 
 
 def _log_dataset(candidate: Candidate) -> None:

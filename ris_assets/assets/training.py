@@ -14,7 +14,6 @@ import polars as pl
 
 from ris_assets import tracking
 from ris_assets.contracts.columns import Table
-from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
 from ris_assets.evaluation.contender import in_office, winner_of
@@ -25,9 +24,10 @@ from ris_assets.evaluation.split import MAX_ROWS, Windows
 from ris_assets.evaluation.survival_contest import SurvivalContender
 from ris_assets.evaluation.tiers import Tier, tier_of
 from ris_assets.models.hazard_families import RATES
-from ris_assets.models.renewal import THIN
+from ris_assets.models.renewal import THIN, RenewalModel
 from ris_assets.reports import renewal as renewal_report
 from ris_assets.reports import survival as survival_report
+from ris_assets.reports.contenders import with_findings
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
@@ -98,7 +98,9 @@ def renewal_models(
             name: renewal_report.candidate(one, windows, tags) for name, one in contenders.items()
         }
         family = winner.model.family
-        candidates[family] = tracking.with_files(candidates[family], explanation.files)
+        candidates[family] = with_findings(
+            candidates[family], explanation.files, explanation.intervals
+        )
         logged = {name: tracking.log_candidate(one) for name, one in candidates.items()}
         chosen = logged[family]
         version = tracking.register(candidates[family], chosen, verdict)
@@ -107,7 +109,8 @@ def renewal_models(
         if needs_stand_in(verdict, champion, windows, tier):
             stand_in = contest.stand_in(windows, catalog, truth)
             register_renewal_stand_in(postgres, stand_in, gate, windows, tier, tags)
-    write_model_tables(postgres, winner, explanation, version)
+    tables = renewal_report.tables(winner, explanation)
+    write_model_tables(postgres, tracking.RENEWAL, version, tables)
     return dg.MaterializeResult(
         metadata=renewal_report.metadata(
             contenders, winner, candidates[family].files, verdict, version, windows
@@ -148,21 +151,29 @@ def survival_model(
     seen = (champion.model, champion.fitted_through) if champion else (None, None)
     gate = survival_contest.judge_survival(winner.model, windows, *seen)
     verdict = overruled(gate, config.always_promote)
+    background = survival_report.Background(windows, weeks, renewal_in_office(windows))
+    explanation = survival_report.explained(winner, background)
     tags = provenance(windows, windows.test)
     experiment = mlflow.ensure_experiment(tracking.SURVIVAL)
     with tracking.training_run(f"survival as of {as_of}", experiment, tags):
         candidates = {
-            name: survival_report.candidate(one, windows, tags) for name, one in contenders.items()
+            name: survival_report.candidate(one, background, tags)
+            for name, one in contenders.items()
         }
-        logged = {name: tracking.log_candidate(one) for name, one in candidates.items()}
         family = winner.model.family
+        candidates[family] = with_findings(
+            candidates[family], explanation.files, explanation.intervals
+        )
+        logged = {name: tracking.log_candidate(one) for name, one in candidates.items()}
         version = tracking.register(candidates[family], logged[family], verdict)
-        told = survival_report.card(winner, verdict, windows, tags)
+        told = survival_report.card(winner, explanation, verdict, windows, tags)
         tracking.log_card(tracking.SURVIVAL, version, logged[family].run_id, told)
         tier = tier_of(windows, survival_contest.TARGET, survival_contest.UNIT)
         if needs_stand_in(verdict, champion, windows, tier):
             stand_in = survival_contest.stand_in(weeks, windows, catalog)
-            register_survival_stand_in(stand_in, gate, windows, tags)
+            register_survival_stand_in(postgres, stand_in, gate, background, tags)
+    tables = survival_report.tables(winner, explanation)
+    write_model_tables(postgres, tracking.SURVIVAL, version, tables)
     return dg.MaterializeResult(
         metadata=survival_report.metadata(
             contenders, winner, candidates[family].files, verdict, version
@@ -196,19 +207,40 @@ def register_renewal_stand_in(
     """Where the gate lets nobody pass: a rule scores until then, learned anew with every training."""
     verdict = standing_in(chosen.model.family, gate)
     explanation = renewal_report.explained(chosen, windows)
-    candidate = renewal_report.candidate(chosen, windows, tags)
+    candidate = with_findings(
+        renewal_report.candidate(chosen, windows, tags), explanation.files, explanation.intervals
+    )
     told = renewal_report.card(chosen, explanation, verdict, windows, tier, tags)
     version = register_with_card(candidate, verdict, told)
-    write_model_tables(postgres, chosen, explanation, version)
+    tables = renewal_report.tables(chosen, explanation)
+    write_model_tables(postgres, tracking.RENEWAL, version, tables)
 
 
 def register_survival_stand_in(
-    chosen: SurvivalContender, gate: Verdict, windows: Windows, tags: dict[str, str]
+    postgres: PostgresResource,
+    chosen: SurvivalContender,
+    gate: Verdict,
+    background: survival_report.Background,
+    tags: dict[str, str],
 ) -> None:
     """The same for curves: what is usual at this point of a pass, until a hazard is better."""
     verdict = standing_in(chosen.model.family, gate)
-    candidate = survival_report.candidate(chosen, windows, tags)
-    register_with_card(candidate, verdict, survival_report.card(chosen, verdict, windows, tags))
+    explanation = survival_report.explained(chosen, background)
+    candidate = with_findings(
+        survival_report.candidate(chosen, background, tags),
+        explanation.files,
+        explanation.intervals,
+    )
+    told = survival_report.card(chosen, explanation, verdict, background.windows, tags)
+    version = register_with_card(candidate, verdict, told)
+    tables = survival_report.tables(chosen, explanation)
+    write_model_tables(postgres, tracking.SURVIVAL, version, tables)
+
+
+def renewal_in_office(windows: Windows) -> RenewalModel | None:
+    """The renewal model that scores, None where there is none that could."""
+    champion = tracking.comparable_champion(tracking.RENEWAL)
+    return champion.model if champion and in_office(champion.model, windows) else None
 
 
 def standing_in(family: str, gate: Verdict) -> Verdict:
@@ -303,23 +335,18 @@ def provenance(windows: Windows, test: pl.DataFrame) -> dict[str, str]:
 
 def write_model_tables(
     postgres: PostgresResource,
-    winner: RenewalContender,
-    explanation: renewal_report.Explanation,
+    name: str,
     version: int,
+    tables: Sequence[tuple[Table, pl.DataFrame | None]],
 ) -> None:
-    """Importances, reliability bins and bands of the registered version."""
-    tables: list[tuple[Table, pl.DataFrame | None]] = [
-        (MODEL_IMPORTANCE, renewal_report.importance_table(winner, explanation)),
-        (MODEL_CALIBRATION, renewal_report.calibration_table(winner)),
-        (MODEL_BANDS, winner.report.bands if winner.report.bands.height else None),
-    ]
+    """What is known of a registered version, in place of what was written of it before."""
     for table, frame in tables:
         postgres.ensure_table(table)
         if frame is None:
             continue
         named = frame.with_columns(
-            pl.lit(tracking.RENEWAL).alias("model_name"),
+            pl.lit(name).alias("model_name"),
             pl.lit(version, pl.Int32).alias("model_version"),
         ).select(table.column_names)
         of_version = "model_name = %s and model_version = %s"
-        postgres.replace(table, named, of_version, [tracking.RENEWAL, version])
+        postgres.replace(table, named, of_version, [name, version])

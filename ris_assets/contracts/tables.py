@@ -64,7 +64,8 @@ MODEL_IMPORTANCE = Table(
                "Share of the model's own total, 0-1: gain of trees, size of scaled coefficients", True),
         Column("importance_rank", "int4", "1 is the most important", True),
         Column("permutation", "float8",
-               "Rise of the out-of-time log loss when the feature is shuffled between members; null if not tried"),
+               "Rise of the out-of-time log loss (of a survival model: a person-week) when the feature is shuffled"
+               " between members; null if not tried"),
         Column("mean_abs_shap", "float8",
                "Mean size of what the feature adds to the log odds out of time; null from families that cannot tell"),
     ),
@@ -76,13 +77,14 @@ MODEL_CALIBRATION = Table(
     ("model_name", "model_version", "horizon_days", "bin"),
     (
         *_MODEL,
-        Column("horizon_days", "int4", "30, 60 or 90", True),
+        Column("horizon_days", "int4", "30, 60 or 90 days after the pass ends; of a survival model 28, 56 or 84 from"
+               " a Sunday", True),
         Column("bin", "int4", "Bin of equal weight, 1 holds the lowest predictions", True),
         Column("predicted_share", "float8", "Mean predicted probability in the bin", True),
-        Column("observed_share", "float8", "Share that renewed", True),
+        Column("observed_share", "float8", "Share that renewed; of a survival model, still in their spell", True),
         Column("observed_low", "float8", "Lower end of the 95% Wilson interval of observed_share", True),
         Column("observed_high", "float8", "Upper end of that interval", True),
-        Column("passes", "float8", "Weight of the bin, in passes", True),
+        Column("passes", "float8", "Weight of the bin, in passes; of a survival model in spells", True),
         Column("rows_count", "int8", "Rows in the bin", True),
     ),
 )  # fmt: skip

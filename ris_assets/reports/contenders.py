@@ -1,8 +1,14 @@
 """What is shown of contenders of either kind, side by side and window by window."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
 
 from ris_assets.evaluation.contender import Contender, loss_of
+from ris_assets.evaluation.probability_scores import Interval
+from ris_assets.tracking import Candidate
 
 STEPS = ("log_loss", "auc", "brier", "calibration_in_the_large")
 
@@ -25,3 +31,44 @@ def backtest_steps(contender: Contender) -> dict[str, list[float]]:
     table = contender.backtest
     shown = [name for name in STEPS if name in table.columns]
     return {f"backtest_{name}": table[name].reverse().to_list() for name in shown}
+
+
+def with_findings(
+    candidate: Candidate, files: Mapping[str, bytes], intervals: Mapping[str, Interval]
+) -> Candidate:
+    """The candidate with what was looked into for it alone: more files, and the ends of intervals as metrics."""
+    ends = {
+        f"{name}_{side}": value
+        for name, interval in intervals.items()
+        for side, value in (("low", interval.low), ("high", interval.high))
+        if np.isfinite(value)
+    }
+    return replace(
+        candidate, files={**candidate.files, **files}, metrics={**candidate.metrics, **ends}
+    )
+
+
+def importance_table(
+    importance: Mapping[str, float],
+    permutation: Mapping[str, float],
+    mean_abs_shap: Mapping[str, float],
+) -> pl.DataFrame:
+    """Importances as `ris.model_importance` has them, most important first; null where not known."""
+    columns = {
+        "feature": list(importance),
+        "importance": list(importance.values()),
+        "permutation": [permutation.get(name) for name in importance],
+        "mean_abs_shap": [mean_abs_shap.get(name) for name in importance],
+    }
+    schema = {"feature": pl.String} | dict.fromkeys([*columns][1:], pl.Float64)
+    rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
+    return pl.DataFrame(columns, schema=schema).with_columns(rank.alias("importance_rank"))
+
+
+def calibration_table(bins: Mapping[int, pl.DataFrame]) -> pl.DataFrame | None:
+    """Horizon in days -> reliability bins, as `ris.model_calibration` has them; None without any."""
+    parts = [
+        frame.with_columns(pl.lit(days, pl.Int32).alias("horizon_days"))
+        for days, frame in bins.items()
+    ]
+    return pl.concat(parts) if parts else None

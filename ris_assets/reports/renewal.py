@@ -8,19 +8,30 @@ import dagster as dg
 import polars as pl
 
 from ris_assets import tracking
+from ris_assets.contracts.columns import Table
+from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.evaluation import explain, model_plots, plots
+from ris_assets.evaluation.calibration_error import calibration_error
 from ris_assets.evaluation.contest import RenewalContender
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.renewal_report import intervals
 from ris_assets.evaluation.split import Windows
 from ris_assets.evaluation.tiers import Tier, told
+from ris_assets.models.logistic import LogisticRenewal
 from ris_assets.models.plain_frame import DAYS_TO_END
-from ris_assets.models.renewal import PROBABILITIES
-from ris_assets.reports.contenders import backtest_steps, metrics_table
+from ris_assets.models.renewal import PROBABILITIES, RenewalModel
+from ris_assets.reports.coefficients import coefficients_plot
+from ris_assets.reports.contenders import (
+    backtest_steps,
+    calibration_table,
+    importance_table,
+    metrics_table,
+)
 from ris_assets.reports.model_card import RENEWAL_USE, Card
 from ris_assets.tracking import Candidate
 
+SHOWN_COEFFICIENTS = 15
 SHOWN = (
     "test_auc",
     "test_ceiling_auc",
@@ -85,7 +96,16 @@ def explained(winner: RenewalContender, windows: Windows) -> Explanation:
             learning, base, f"{model.family}: learning curve"
         )
     permuted = explain.permutation(model, test)
-    return Explanation(permuted, shap, intervals(model, windows), learning, files)
+    return Explanation(permuted, shap, judged_intervals(model, windows), learning, files)
+
+
+def judged_intervals(model: RenewalModel, windows: Windows) -> dict[str, Interval]:
+    """Intervals of the main metrics of the out-of-time window."""
+    test = windows.test
+    outcome = test["renewed_30d"].cast(pl.Float64).to_numpy()
+    said = model.predict(test)["p_renew_30d"].to_numpy()
+    error = calibration_error(outcome, said, test["user_id"].to_numpy())
+    return intervals(model, windows) | {"test_ece": error}
 
 
 def candidate(contender: RenewalContender, windows: Windows, tags: Mapping[str, str]) -> Candidate:
@@ -117,6 +137,11 @@ def candidate_files(contender: RenewalContender, windows: Windows) -> dict[str, 
         "importance.png": plots.importance_plot(importance, f"{model.family}: importance"),
         "features.txt": "\n".join(model.features.columns).encode(),
     }
+    coefficients = coefficients_of(model)
+    if coefficients.height:
+        title = f"{model.family}: coefficients"
+        files["coefficients.csv"] = coefficients.write_csv().encode()
+        files["coefficients.png"] = coefficients_plot(coefficients, title)
     for days, bins in report.reliability.items():
         if bins.height:
             title = f"{model.family}, {days} days"
@@ -131,6 +156,13 @@ def candidate_files(contender: RenewalContender, windows: Windows) -> dict[str, 
             title = f"{model.family}: losses, out of time"
             files["roc_pr.png"] = model_plots.order_plot(1 - outcome, 1 - said, title)
     return files
+
+
+def coefficients_of(model: RenewalModel) -> pl.DataFrame:
+    """Coefficients that people can read, the largest first; empty of other families."""
+    if not isinstance(model.estimator, LogisticRenewal):
+        return pl.DataFrame()
+    return model.estimator.coefficients(model.features.names)
 
 
 def card(
@@ -160,6 +192,11 @@ def card(
         found["Risk bands"] = plots.as_table(report.bands)
     if winner.backtest.height:
         found["Backtest"] = plots.as_table(winner.backtest)
+    coefficients = coefficients_of(model)
+    if coefficients.height:
+        found["Coefficients per standard deviation, the largest"] = plots.as_table(
+            coefficients.head(SHOWN_COEFFICIENTS)
+        )
     if explanation.learning.height:
         found["Learning curve"] = plots.as_table(explanation.learning)
     return Card(
@@ -168,28 +205,19 @@ def card(
     ).markdown()  # fmt: skip
 
 
-def importance_table(winner: RenewalContender, explanation: Explanation) -> pl.DataFrame:
-    """Importances of the registered version, most important first."""
-    importance = winner.model.importance()
-    return pl.DataFrame(
-        {
-            "feature": list(importance),
-            "importance": list(importance.values()),
-            "permutation": [explanation.permutation.get(name) for name in importance],
-            "mean_abs_shap": [explanation.mean_abs_shap.get(name) for name in importance],
-        },
-        schema={"feature": pl.String, "importance": pl.Float64, "permutation": pl.Float64,
-                "mean_abs_shap": pl.Float64},
-    ).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).alias("importance_rank"))  # fmt: skip
-
-
-def calibration_table(winner: RenewalContender) -> pl.DataFrame | None:
-    """Reliability bins of every horizon; None without any."""
-    bins = [
-        frame.with_columns(pl.lit(days, pl.Int32).alias("horizon_days"))
-        for days, frame in winner.report.reliability.items()
+def tables(
+    winner: RenewalContender, explanation: Explanation
+) -> list[tuple[Table, pl.DataFrame | None]]:
+    """What the database gets of the registered version: importances, reliability bins, bands."""
+    bands = winner.report.bands
+    importance = importance_table(
+        winner.model.importance(), explanation.permutation, explanation.mean_abs_shap
+    )
+    return [
+        (MODEL_IMPORTANCE, importance),
+        (MODEL_CALIBRATION, calibration_table(winner.report.reliability)),
+        (MODEL_BANDS, bands if bands.height else None),
     ]
-    return pl.concat(bins) if bins else None
 
 
 def metadata(
@@ -217,10 +245,14 @@ def metadata(
         shown["bands"] = dg.MetadataValue.md(plots.as_table(report.bands))
     for name in (
         "reliability_30d",
+        "reliability_60d",
+        "reliability_90d",
         "importance",
+        "coefficients",
         "roc_pr",
         "lift",
         "shap_summary",
+        "shap_dependence",
         "learning_curve",
     ):
         if f"{name}.png" in pictures:

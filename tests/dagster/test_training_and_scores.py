@@ -290,15 +290,22 @@ def test_a_rule_that_stands_in_is_learned_anew_when_more_is_known(
 
 
 def test_what_is_known_of_the_version_is_written(trained, database):
-    of_version = "group by model_version order by model_version"
-    shares = f"select sum(importance)::float4 from ris.model_importance {of_version}"
-    assert set(rows(database, shares)) == {(1.0,)}
+    shares = (
+        "select model_name, sum(importance)::float4 from ris.model_importance"
+        " group by model_name, model_version"
+    )
+    assert set(rows(database, shares)) == {("ris_renewal", 1.0), ("ris_survival", 1.0)}
     first = "where model_version = (select min(model_version) from ris.model_bands)"
     bands = rows(database, f"select risk_band from ris.model_bands {first} order by from_score")
     assert [band for (band,) in bands] == ["low", "medium", "high", "critical"]
-    assert rows(database, "select count(*) from ris.model_calibration where horizon_days = 30") > [
-        (3,)
-    ]
+    bins = (
+        "select model_name, horizon_days, count(*) from ris.model_calibration"
+        " where model_version = 1 and observed_low <= observed_share"
+        " and observed_share <= observed_high group by model_name, horizon_days"
+    )
+    found = {(name, days): count for name, days, count in rows(database, bins)}
+    assert set(found) >= {("ris_renewal", 30), ("ris_survival", 28), ("ris_survival", 56)}
+    assert min(found.values()) > 3
 
 
 def test_the_gate_is_a_check_and_the_version_has_a_card(trained, resources):
@@ -324,6 +331,45 @@ def test_the_gate_is_a_check_and_the_version_has_a_card(trained, resources):
     assert client.get_run(version.run_id).inputs.dataset_inputs
 
 
+def test_the_ends_of_intervals_are_metrics_of_the_chosen_run(trained, resources):
+    client = resources["mlflow"].activate().MlflowClient()
+    for name, metrics in {
+        "ris_renewal": ("test_auc", "test_log_loss", "test_ece", "test_calibration_slope"),
+        "ris_survival": ("person_week_log_loss", "brier_4w", "ibs", "antolini"),
+    }.items():
+        version = client.get_model_version(name, "1")
+        found = client.get_run(version.run_id).data.metrics
+        for metric in metrics:
+            assert found[f"{metric}_low"] <= found[metric] <= found[f"{metric}_high"], metric
+            assert f"| {metric} | {found[metric]:.4f} | {found[f'{metric}_low']:.4f} to" in (
+                version.description
+            )
+
+
+def test_the_baseline_says_what_each_column_adds(trained, resources):
+    mlflow = resources["mlflow"].activate()
+    runs = mlflow.search_runs(
+        experiment_names=["ris_renewal"],
+        filter_string="tags.mlflow.runName = 'logistic'",
+        output_format="list",
+    )
+    text = mlflow.artifacts.load_text(f"{runs[-1].info.artifact_uri}/coefficients.csv")
+    table = pl.read_csv(text.encode())
+    assert table.columns == ["column", "reading", "coefficient", "odds_ratio", "sign"]
+    signs = table.group_by("column").agg(pl.col("coefficient").sum().sign())
+    assert dict(signs.rows())["visits"] == 1.0
+
+
+def test_the_page_of_an_asset_shows_what_was_looked_into(trained):
+    shown = {
+        name: trained.asset_materializations_for_node(name)[0].metadata
+        for name in ("renewal_models", "survival_model")
+    }
+    wanted = {"reliability", "reliability_60d", "reliability_90d", "shap_dependence"}
+    assert wanted <= set(shown["renewal_models"])
+    assert {"brier", "survival_by_band", "reliability_4w"} <= set(shown["survival_model"])
+
+
 def test_hazard_ratios_and_curves_are_written(trained, database):
     told = "select feature, hr_high from ris.model_hazard_ratios where segment = ''"
     ratios = dict(rows(database, told))
@@ -336,9 +382,9 @@ def test_importances_are_told_in_three_ways(trained, database):
     found = rows(
         database,
         "select permutation, mean_abs_shap from ris.model_importance"
-        " where feature = 'visits' and model_version = 1",
+        " where feature = 'visits' and model_version = 1 order by model_name",
     )
-    assert found[0][0] > 0
+    assert [permutation > 0 for permutation, _ in found] == [True, True]
 
 
 def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(

@@ -26,7 +26,7 @@ KEYS = {
     "user_week_norm": ("user_id", "week_start"),
     "model_scores_daily": ("score_date", "user_id"),
     "model_outcomes": ("score_date", "user_id"),
-    "model_importance": ("model_version", "feature"),
+    "model_importance": ("model_name", "model_version", "feature"),
     "model_bands": ("model_version", "risk_band"),
     "dq_feature_stats": ("as_of_date", "feature"),
 }
