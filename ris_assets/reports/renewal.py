@@ -111,14 +111,15 @@ def judged_intervals(model: RenewalModel, windows: Windows) -> dict[str, Interva
 def candidate(contender: RenewalContender, windows: Windows, tags: Mapping[str, str]) -> Candidate:
     """A renewal model as MLflow gets it."""
     model, report = contender.model, contender.report
-    # A share for everyone reads nothing, but a signature needs an input, and a frame its rows.
-    unread = () if model.features.columns else (DAYS_TO_END,)
+    # A share for everyone reads nothing, but a signature needs an input; without any column a frame has no rows.
+    read = tuple(model.features.columns) or (DAYS_TO_END,)
     params: dict[str, Any] = {f"rows_{name}": rows.height for name, rows in windows.parts.items()}
     params |= {"features": len(model.features.columns), "left_out": len(model.features.left_out)}
     params |= {"balance": model.balance, "calibrator": type(model.calibrator).__name__.lower()}
     return Candidate(
         name=tracking.RENEWAL, family=model.family, model=model, example=windows.test,
-        extra_columns=unread, required=unread,
+        extra_columns=() if model.features.columns else read,
+        required=read if len(read) == 1 else (),
         outputs=PROBABILITIES, params=params | model.estimator.params(), metrics=report.metrics,
         tags=tags, files=candidate_files(contender, windows), steps=backtest_steps(contender),
         trials=tuple(

@@ -407,6 +407,16 @@ def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(
     assert stats == [(2,)]
 
 
+def test_a_table_of_before_gets_the_bounds_of_losses(trained, resources, database, studio):
+    assert score(resources, studio.horizon).success
+    bounds = [f"p_lost_{days}d_{end}" for days in (7, 30, 60, 90) for end in ("low", "high")]
+    dropped = ", ".join(f"drop column {name}" for name in bounds)
+    with psycopg.connect(database) as connection:
+        connection.execute(f"alter table ris.model_scores_daily {dropped}")
+    assert score(resources, studio.horizon).success
+    assert rows(database, f"select {', '.join(bounds)} from ris.model_scores_daily")
+
+
 def test_a_broken_feature_stops_the_scores_and_keeps_those_before(
     trained, resources, database, studio
 ):

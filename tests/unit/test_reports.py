@@ -7,13 +7,15 @@ import pytest
 from ris_assets.evaluation import contest, model_plots, survival_contest
 from ris_assets.evaluation.bands import BANDS
 from ris_assets.evaluation.probability_scores import Interval
+from ris_assets.evaluation.tiers import Tier
 from ris_assets.features.score_rows import renewal_columns
 from ris_assets.models.hazard import MAX_WEEKS
 from ris_assets.models.reconcile import reconciled
+from ris_assets.reports import renewal as report
 from ris_assets.reports import survival
 from ris_assets.reports.contenders import with_findings
 from ris_assets.reports.renewal import coefficients_of
-from ris_assets.tracking import Candidate
+from ris_assets.tracking import Candidate, model_input
 from tests.fakes import CATALOG, fake_studio, person_weeks
 
 
@@ -73,6 +75,21 @@ def test_only_the_baseline_has_coefficients_to_read(studio, renewal):
     assert coefficients_of(renewal).height
     windows = contest.renewal_windows(studio.labelled, studio.horizon)
     assert coefficients_of(contest.stand_in(windows, CATALOG).model).is_empty()
+
+
+def test_what_a_signature_requires_is_one_column_at_least_where_a_rule_reads_no_more(
+    studio,
+):
+    catalog = CATALOG.with_columns(pl.col("feature").replace("pass_number", "visit_streak_weeks"))
+    labelled = studio.labelled.rename({"pass_number": "visit_streak_weeks"})
+    windows = contest.renewal_windows(labelled, studio.horizon)
+    required = {}
+    for tier in (Tier.INSUFFICIENT, Tier.RULE, Tier.SMALL):
+        (contender,) = contest.fit_contenders(windows, catalog, tier=tier).values()
+        found = report.candidate(contender, windows, {})
+        required[contender.model.family] = found.required
+        assert set(found.required) <= set(model_input(found).columns)
+    assert required == {"base_rate": ("days_to_end",), "rule": ("visit_streak_weeks",), "ridge": ()}
 
 
 def test_findings_are_files_and_metrics_and_an_end_that_is_not_known_is_none(renewal):
