@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation import contest, explain, survival_contest
 from ris_assets.evaluation.bands import band_limits
-from ris_assets.evaluation.calibration import sigmoid
 from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
@@ -21,8 +20,6 @@ from ris_assets.features.score_rows import Scorers, score_rows
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.hazard import at_norm
 from ris_assets.models.hazard_families import HAZARDS, RATES, load_hazard
-from ris_assets.models.logistic import LogisticRenewal
-from ris_assets.models.protocol import Fold
 from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel, risk_scores
 from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
@@ -142,27 +139,6 @@ def test_every_family_takes_its_log_odds_apart(contenders, windows, family):
     names, parts = explain.contributions_by_feature(model, rows.head(200))
     assert names[0] == "visits"
     assert parts.shape == (200, len(names))
-
-
-def test_coefficients_of_the_baseline_tell_direction_and_size():
-    rng = np.random.default_rng(3)
-    matrix = rng.normal(size=(2000, 3)).astype(np.float32)
-    chance = sigmoid(1.5 * matrix[:, 0] - 0.7 * matrix[:, 1])
-    target = (rng.random(2000) < chance).astype(float)
-    matrix[rng.random(2000) < 0.1, 1] = np.nan
-    model = LogisticRenewal().fit(Fold(matrix, target, np.ones(2000)))
-    table = model.coefficients(["up", "down", "nothing"])
-    assert table["column"][0] == "up"
-    assert set(table["reading"]) <= {"value", "log", "missing"}
-    signs = dict(table.unique("column", keep="first", maintain_order=True)["column", "sign"].rows())
-    assert (signs["up"], signs["down"]) == ("+", "-")
-    assert table["odds_ratio"].to_numpy() == pytest.approx(np.exp(table["coefficient"].to_numpy()))
-    by_column = table.group_by("column").agg(pl.col("coefficient").abs().sum())
-    sizes = dict(by_column.rows())
-    assert [sizes.get(name, 0.0) for name in ("up", "down", "nothing")] == pytest.approx(
-        model.importance().tolist()
-    )
-    assert sizes.get("nothing", 0.0) < 0.1 < sizes["down"] < sizes["up"]
 
 
 def test_the_test_window_does_not_touch_the_model(contenders, windows):
