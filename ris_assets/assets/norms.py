@@ -114,7 +114,7 @@ def write_norms(
         ThreadPoolExecutor(1, "norms-copy") as writer,
         ThreadPoolExecutor(1, "norms-read") as reader,
     ):
-        is_all = _clear(connection, table, first, last)
+        cleared = writer.submit(_clear, connection, table, first, last)
         copying: Future[int] | None = None
         for number, (weeks, longer) in enumerate(_one_ahead(reader, read, blocks), 1):
             norms = _norms_of(weeks, longer, metrics, first, last).select(table.column_names)
@@ -124,7 +124,7 @@ def write_norms(
             if len(blocks) > 1:
                 progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
         counts.written += copying.result() if copying else 0
-        if is_all:
+        if cleared.result():
             connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
     return counts
 
@@ -208,7 +208,7 @@ def _cuts(postgres: PostgresResource, count: int) -> list[str]:
     shares = ", ".join(str(n / count) for n in range(1, count))
     cuts = postgres.read(
         f"select unnest(percentile_disc(array[{shares}]) within group (order by user_id)) as user_id"
-        " from ris.user_week_metrics tablesample bernoulli (1) repeatable (0)"
+        " from ris.user_week_metrics tablesample system (1) repeatable (0)"
     )
     return cuts["user_id"].drop_nulls().unique(maintain_order=True).to_list()
 

@@ -162,6 +162,7 @@ days_to_end as (
 first_versions as (
     select distinct on (hp_id) hp_id, ends_on
     from {{ ref('int_hero_passes_versioned') }}
+    where hp_id in (select hp_id from week_passes)
     order by hp_id, known_from_on
 ),
 
