@@ -11,7 +11,7 @@ import polars as pl
 from ris_assets.evaluation.backtest import earlier_windows
 from ris_assets.evaluation.contender import loss_of, said_by, unjudged, winner_of
 from ris_assets.evaluation.gate import Evidence, Verdict, judge
-from ris_assets.evaluation.metrics import log_loss
+from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
 from ris_assets.evaluation.survival import future_scores, survival_metrics
 from ris_assets.evaluation.tiers import Tier, tier_of, told
@@ -133,14 +133,13 @@ def _earlier(windows: Windows) -> list[Windows]:
 def _backtest(
     family: str, starts: _Starts, before: Sequence[Windows], weeks: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[float | None, float]]:
-    """Log loss a person-week on every earlier window, and Brier scores of the rules for the weeks ahead."""
+    """Metrics of a person-week on every earlier window, and Brier scores of the rules for the weeks ahead."""
     found, scores = [], []
     for one in before:
         model = starts.fitted(family, one)
         event = one.test["event"].cast(pl.Float64).to_numpy()
-        loss = log_loss(event, model.predict_hazard(one.test), np.ones(len(event)))
-        found.append({"fitted_through": one.cuts.fit, "judged_through": one.cuts.as_of,
-                      "rows": one.test.height, "log_loss": loss})  # fmt: skip
+        window = {"fitted_through": one.cuts.fit, "judged_through": one.cuts.as_of}
+        found.append(window | binary_metrics(event, model.predict_hazard(one.test)))
         known = weeks.filter(pl.col("matures_on") <= one.cuts.as_of)
         scores.append(future_scores(model, one.cuts, known, HALF_LIVES))
     rules = {
