@@ -1,6 +1,6 @@
 """What a renewal model's predictions depend on: shuffled features, contributions to the log odds, learning curve."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +8,7 @@ import polars as pl
 
 from ris_assets.evaluation.metrics import log_loss
 from ris_assets.evaluation.split import Windows
+from ris_assets.models.hazard import HazardModel
 from ris_assets.models.renewal import RenewalModel
 
 Array = np.ndarray
@@ -28,17 +29,24 @@ def explained_rows(model: RenewalModel, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def permutation(model: RenewalModel, rows: pl.DataFrame) -> dict[str, float]:
-    """Catalogue feature -> rise of the log loss when all its columns are shuffled together between rows."""
+    """Catalogue feature -> rise of the log loss when it is shuffled between rows."""
     rows = sample(rows)
     outcome = rows["renewed_30d"].cast(pl.Float64).to_numpy()
-    base = _loss(model, rows, outcome)
-    order = np.random.default_rng(7).permutation(rows.height)
+    return shuffled(model, rows, lambda seen: _loss(model, seen, outcome))
+
+
+def shuffled(
+    model: RenewalModel | HazardModel, rows: pl.DataFrame, loss: Callable[[pl.DataFrame], float]
+) -> dict[str, float]:
+    """Catalogue feature -> rise of a loss of the rows when all its columns are shuffled together between them."""
+    base, order = loss(rows), np.random.default_rng(7).permutation(rows.height)
     asked = [name for name, share in model.importance().items() if share > 0][:SHUFFLED]
-    found = {}
+    parents, found = model.features.parents, {}
     for feature in asked:
-        columns = [c for c in model.features.columns if model.features.parents.get(c, c) == feature]
-        shuffled = rows.with_columns(rows[column].gather(order) for column in columns)
-        found[feature] = _loss(model, shuffled, outcome) - base
+        columns = [name for name in model.features.columns if parents.get(name, name) == feature]
+        found[feature] = (
+            loss(rows.with_columns(rows[column].gather(order) for column in columns)) - base
+        )
     return found
 
 

@@ -1,6 +1,7 @@
 """How good survival curves are, out of time: by person-week, by horizon, by order."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -34,9 +35,7 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
     if not windows.test.height:
         return {}
     metrics = _person_week_metrics(model, windows)
-    snapshots = weeks.filter(
-        pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > windows.cuts.fit)
-    )
+    snapshots = snapshots_after(windows.cuts.fit, weeks)
     for horizon in HORIZON_WEEKS:
         origins = origins_in(snapshots["as_of_date"], windows.cuts.fit, windows.cuts.as_of, horizon)
         rows = snapshots.filter(pl.col("as_of_date").is_in(origins))
@@ -45,9 +44,11 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
             metrics |= horizon_metrics(survival, outcomes_after(rows, weeks), horizon)
     first = snapshots.filter(pl.col("as_of_date") == snapshots["as_of_date"].min())
     if first.height:
-        outcomes = outcomes_after(first, weeks)
-        metrics["concordance"] = concordance(model.expected_weeks(first), outcomes)
-        metrics |= curve_metrics(model, first, outcomes)
+        metrics["concordance"] = concordance(
+            model.expected_weeks(first), outcomes_after(first, weeks)
+        )
+    if sunday := first_sunday(model, windows, weeks):
+        metrics |= curve_metrics(sunday)
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
 
 
@@ -142,13 +143,48 @@ def concordance(expected_weeks: Array, outcomes: pl.DataFrame) -> float:
         return float("nan")
 
 
-def curve_metrics(
-    model: HazardModel, origin: pl.DataFrame, outcomes: pl.DataFrame
-) -> dict[str, float]:
-    """Scores of whole curves from one Sunday, censoring weighed: antolini, ibs, ibs_base_rate, auc_4w, auc_8w, auc_12w.
+@dataclass(frozen=True)
+class Sunday:
+    """The members of one Sunday: what became of them, and their curves.
 
-    Weeks are scored up to the last by which somebody had left and somebody was still seen.
+    Attributes:
+        event, time: whether the end was seen, and the last week known.
+        weeks: those that can be scored: somebody had left by then, and somebody was still seen.
+        curve: (members, weeks).
     """
+
+    event: Array
+    time: Array
+    weeks: Array
+    curve: Array
+
+    @property
+    def censoring(self) -> Censoring:
+        """How long members were seen."""
+        return Censoring.of(self.event, self.time)
+
+    @property
+    def horizons(self) -> list[int]:
+        """The horizons that can be scored."""
+        return [week for week in HORIZON_WEEKS if week <= self.weeks[-1]]
+
+    @property
+    def base_rate(self) -> Array:
+        """One curve for everyone."""
+        return np.broadcast_to(kaplan_meier(self.event, self.time, self.weeks), self.curve.shape)
+
+
+def first_sunday(model: HazardModel, windows: Windows, weeks: pl.DataFrame) -> Sunday | None:
+    """What a model says on the first Sunday after the fitting cut, and what became of it.
+
+    None where too little is known.
+
+    Args:
+        weeks: all mature person-weeks: they tell what became of a member.
+    """
+    snapshots = snapshots_after(windows.cuts.fit, weeks)
+    origin = snapshots.filter(pl.col("as_of_date") == pl.col("as_of_date").min())
+    outcomes = outcomes_after(origin, weeks)
     event = outcomes["event_week"].is_not_null().to_numpy()
     time = (
         outcomes.select(pl.coalesce("event_week", "last_week")).to_series().to_numpy().astype(float)
@@ -156,20 +192,27 @@ def curve_metrics(
     # Who is seen for no week at all says nothing, and the last weeks have nobody left to compare with.
     last = min(int(time[event].max(initial=0)), int(time[~event].max(initial=0)) - 1, MAX_WEEKS)
     if last < 2:
-        return {}
-    weeks = np.arange(1, last + 1)
-    curve = model.predict_survival(origin, tuple(int(week) for week in weeks))
-    censoring = Censoring.of(event, time)
-    base = np.broadcast_to(kaplan_meier(event, time, weeks), curve.shape)
-    at = weeks.astype(float)
+        return None
+    at = np.arange(1, last + 1)
+    curve = model.predict_survival(origin, tuple(int(week) for week in at))
+    return Sunday(event, time, at.astype(float), curve)
+
+
+def snapshots_after(cut: date, weeks: pl.DataFrame) -> pl.DataFrame:
+    """Person-weeks that have a snapshot, of later days."""
+    return weeks.filter(pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > cut))
+
+
+def curve_metrics(sunday: Sunday) -> dict[str, float]:
+    """Scores of whole curves, censoring weighed: antolini, ibs, ibs_base_rate, auc_4w, auc_8w, auc_12w."""
+    event, time, at, censoring = sunday.event, sunday.time, sunday.weeks, sunday.censoring
     found = {
-        "antolini": antolini_concordance(event, time, curve, at),
-        "ibs": integrated_brier_score(censoring, event, time, curve, at),
-        "ibs_base_rate": integrated_brier_score(censoring, event, time, base, at),
+        "antolini": antolini_concordance(event, time, sunday.curve, at),
+        "ibs": integrated_brier_score(censoring, event, time, sunday.curve, at),
+        "ibs_base_rate": integrated_brier_score(censoring, event, time, sunday.base_rate, at),
     }
-    horizons = [week for week in HORIZON_WEEKS if week <= last]
-    risk = np.column_stack([1 - curve[:, week - 1] for week in horizons]) if horizons else None
-    if risk is not None:
+    if horizons := sunday.horizons:
+        risk = np.column_stack([1 - sunday.curve[:, week - 1] for week in horizons])
         aucs = time_dependent_auc(censoring, event, time, risk, np.array(horizons, dtype=float))
         found |= {f"auc_{week}w": float(auc) for week, auc in zip(horizons, aucs, strict=True)}
     return found

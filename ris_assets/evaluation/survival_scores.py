@@ -139,6 +139,16 @@ def brier_scores(
 ) -> Array:
     """Brier score at each time with inverse probability of censoring weights (Graf et al. 1999).
 
+    Args and errors as those of `squared_errors`.
+    """
+    return np.mean(squared_errors(censoring, event, time, survival, times), axis=0)
+
+
+def squared_errors(
+    censoring: Censoring, event: ArrayLike, time: ArrayLike, survival: ArrayLike, times: ArrayLike
+) -> Array:
+    """(subjects, times): weighed squared errors, of which Brier scores are the means.
+
     Args:
         survival: (subjects, times).
         times: rising.
@@ -150,7 +160,7 @@ def brier_scores(
     (event, time), at = outcomes(event, time), rising(times)
     curves = _of_shape(probabilities(survival, "curves"), "curves", time, at)
     alive = time[:, None] > at[None, :]
-    return np.mean(_weights(censoring, event, time, at) * (curves - alive) ** 2, axis=0)
+    return _weights(censoring, event, time, at) * (curves - alive) ** 2
 
 
 def integrated_brier_score(

@@ -16,7 +16,7 @@ from ris_assets.evaluation.bands import band_of
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.split import Windows
-from ris_assets.evaluation.survival import HORIZON_WEEKS
+from ris_assets.evaluation.survival import HORIZON_WEEKS, first_sunday
 from ris_assets.evaluation.survival_contest import SurvivalContender, rules_told
 from ris_assets.features.score_rows import renewal_columns
 from ris_assets.models.hazard import MAX_WEEKS, HazardModel, rule_name
@@ -70,7 +70,7 @@ def explained(winner: SurvivalContender, background: Background) -> Explanation:
     """Shuffle, draw members again, hold what was said against what happened."""
     model, windows, weeks = winner.model, background.windows, background.weeks
     ahead = hazard_report.said_ahead(model, windows, weeks)
-    sunday = hazard_report.first_sunday(model, windows, weeks)
+    sunday = first_sunday(model, windows, weeks)
     bins = hazard_report.calibration(ahead)
     files = {
         f"reliability_{week}w.png": plots.reliability_plot(
@@ -114,7 +114,7 @@ def candidate_files(
     }
     if "survived_4w_predicted" in contender.metrics:
         files["survival.png"] = horizons_plot(contender.metrics)
-    sunday = hazard_report.first_sunday(model, background.windows, background.weeks)
+    sunday = first_sunday(model, background.windows, background.weeks)
     if sunday is not None:
         scores = hazard_report.brier_by_week(sunday)
         title = f"{model.family}: Brier score, week by week"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ris_assets.evaluation import hazard_report, survival_contest
-from ris_assets.evaluation.survival import survival_metrics
+from ris_assets.evaluation.survival import first_sunday, survival_metrics
 from tests.fakes import CATALOG, fake_studio, person_weeks
 
 
@@ -21,7 +21,7 @@ def test_intervals_lie_around_the_metrics_of_the_report(judged):
     model, windows, weeks = judged
     metrics = survival_metrics(model, windows, weeks)
     ahead = hazard_report.said_ahead(model, windows, weeks)
-    sunday = hazard_report.first_sunday(model, windows, weeks)
+    sunday = first_sunday(model, windows, weeks)
     found = hazard_report.intervals(model, windows, ahead, sunday)
     wanted = {"person_week_log_loss", "brier_4w", "survived_4w_observed", "ibs", "antolini"}
     assert wanted | {"auc_4w"} <= set(found)
@@ -50,7 +50,7 @@ def test_bins_hold_every_spell_once_and_agree_with_the_shares_of_all(judged):
 def test_brier_scores_by_week_make_up_the_integrated_one(judged):
     model, windows, weeks = judged
     metrics = survival_metrics(model, windows, weeks)
-    sunday = hazard_report.first_sunday(model, windows, weeks)
+    sunday = first_sunday(model, windows, weeks)
     scores = hazard_report.brier_by_week(sunday)
     at = scores["weeks"].to_numpy()
     assert at.tolist() == list(range(1, len(at) + 1))
@@ -74,6 +74,6 @@ def test_without_a_window_out_of_time_there_is_nothing_to_look_into(judged):
         windows.cuts, windows.training, windows.validation, windows.test.clear(), windows.fitting
     )
     assert hazard_report.said_ahead(model, empty, early) == {}
-    assert hazard_report.first_sunday(model, empty, early) is None
+    assert first_sunday(model, empty, early) is None
     assert hazard_report.intervals(model, empty, {}, None) == {}
     assert hazard_report.permutation(model, empty) == {}
