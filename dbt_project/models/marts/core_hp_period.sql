@@ -13,10 +13,17 @@ versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
 ),
 
-charges as (
-    select user_id as payer_id, hp_id, paid_at, paid_on, status
+failed_charges as (
+    select user_id as payer_id, hp_id, paid_at, paid_on
     from {{ ref('stg_payments') }}
-    where status in ('succeeded', 'failed')
+    where status = 'failed'
+),
+
+-- Of those whose charge has failed once: of others nothing is asked.
+succeeded_charges as (
+    select user_id as payer_id, hp_id, paid_at, paid_on
+    from {{ ref('stg_payments') }}
+    where status = 'succeeded' and user_id in (select payer_id from failed_charges)
 ),
 
 {{ exposure_clock('horizon') }},
@@ -62,12 +69,11 @@ failed_attempts as (
     where payment_status = 'failed'
     union all
     select payers.user_id, charges.paid_on, charges.payer_id, charges.hp_id, charges.paid_at
-    from charges
+    from failed_charges as charges
     inner join payers on charges.payer_id = payers.payer_id
     left join passes as named on charges.hp_id = named.hp_id
-    where charges.status = 'failed'
-        -- A charge that names its pass speaks of that member only.
-        and (charges.hp_id is null or named.user_id = payers.user_id)
+    -- A charge that names its pass speaks of that member only.
+    where charges.hp_id is null or named.user_id = payers.user_id
 ),
 
 -- A charge that succeeded when it was tried again, before grace was over, has not failed.
@@ -80,12 +86,11 @@ failed_renewals as (
         and failed_attempts.attempted_on
             between passes.hp_end_corrected - {{ var('grace_days') }} and passes.grace_ends_on
     where not exists (
-        select from charges
-        where charges.status = 'succeeded'
-            and charges.payer_id = failed_attempts.payer_id
-            and charges.hp_id is not distinct from failed_attempts.paid_hp_id
-            and charges.paid_at >= failed_attempts.attempted_at
-            and charges.paid_on <= passes.grace_ends_on
+        select from succeeded_charges
+        where succeeded_charges.payer_id = failed_attempts.payer_id
+            and succeeded_charges.hp_id is not distinct from failed_attempts.paid_hp_id
+            and succeeded_charges.paid_at >= failed_attempts.attempted_at
+            and succeeded_charges.paid_on <= passes.grace_ends_on
     )
 ),
 
