@@ -28,11 +28,6 @@ def norm_names(metric: str) -> tuple[str, ...]:
     return (*NORM_SUFFIXES, "before") if metric in STREAKS else NORM_SUFFIXES
 
 
-def norm_columns(metrics: Sequence[str]) -> list[str]:
-    """Names of the norm columns, metric by metric: `visits_ewma`, `visits_p25`, ..."""
-    return [f"{metric}_{name}" for metric in metrics for name in norm_names(metric)]
-
-
 def week_norms(
     weeks: pl.DataFrame,
     metrics: Sequence[str],
@@ -189,8 +184,3 @@ def _quartiles(window: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray
         below, above = window[row, low], window[row, np.minimum(low + 1, last)]
         quartiles[name] = below + (above - below) * (rank - low)
     return quartiles
-
-
-def first_week_read(week_start: date, span: int = SPAN_WEEKS) -> date:
-    """The earliest week that the norm of `week_start` depends on."""
-    return week_start - timedelta(weeks=span)
