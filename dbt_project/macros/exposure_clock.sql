@@ -238,3 +238,8 @@ pass_chain as (
                     false
                 )))
 {%- endmacro %}
+
+{# Whether a pass of core_hp_period that was open when its row was made is no longer, grace being over. #}
+{% macro has_outlived_grace() -%}
+    how_ended = 'open' and hp_end_corrected + {{ var('grace_days') }} <= {{ horizon() }}
+{%- endmacro %}

@@ -46,32 +46,47 @@
     ))
 {%- endmacro %}
 
+{# Whether a run keeps rows of a table for what a column says of them: all of time is made anew, and a table that lacks it. #}
+{% macro keeps_rows(column) -%}
+    {%- set is_asked = this is not none and is_incremental() and not opens_at_the_beginning() -%}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_asked else [] -%}
+    {{ return(column in columns) }}
+{%- endmacro %}
+
+{# Delete the rows of members whose passes are made of something else by now. #}
+{% macro delete_changed_members() -%}
+    {{- delete_where(
+        'true' if not keeps_rows('passes_hash') else
+        'not exists (select from ' ~ ref('int_member_pass_inputs') ~ ' as inputs where inputs.user_id = '
+        ~ this ~ '.user_id and inputs.passes_hash = ' ~ this ~ '.passes_hash)'
+    ) }}
+{%- endmacro %}
+
 {#
-    Delete the rows of interval_hp that a run may find different: those of spells whose passes or freezes have
-    changed, and of each other spell the weeks from the first on whose outcome is not known for good, or the last
-    week where the spell goes on.
+    Delete the rows of interval_hp that a run may find different: those of members whose passes have changed, and of each
+    other spell the weeks from the first on that is not settled. Each spell has a row that is an event or not settled.
 #}
 {% macro delete_unsettled_intervals() -%}
     {%- if not is_incremental() -%}
         select 1
-    {%- elif opens_at_the_beginning() -%}
+    {%- elif not keeps_rows('is_settled') -%}
         delete from {{ this }}
     {%- else -%}
+        delete from {{ this }} where user_id in (
+            select kept.user_id
+            from {{ this }} as kept
+            where (kept.event or not kept.is_settled)
+                and not exists (
+                    select from {{ ref('core_hp_period') }} as periods
+                    where periods.user_id = kept.user_id and periods.passes_hash = kept.spell_hash
+                )
+        );
         delete from {{ this }} as intervals
         using (
-            select
-                kept.spell_id,
-                case
-                    when min(kept.spell_hash) = min(inputs.spell_hash)
-                        then least(
-                            min(kept.week_start) filter (where kept.event is null or not kept.is_matured),
-                            case when not bool_or(coalesce(kept.event, false)) then max(kept.week_start) end
-                        )
-                    else '-infinity'
-                end as from_week
-            from {{ this }} as kept
-            left join {{ ref('int_spell_inputs') }} as inputs on kept.spell_id = inputs.spell_id
-            group by kept.spell_id
+            select spell_id, min(week_start) as from_week
+            from {{ this }}
+            where not is_settled
+            group by spell_id
         ) as unsettled
         where intervals.spell_id = unsettled.spell_id and intervals.week_start >= unsettled.from_week
     {%- endif -%}

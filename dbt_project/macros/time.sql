@@ -71,20 +71,18 @@
     end
 {%- endmacro %}
 
-{#
-    The first week that a window touches. A snapshot inside a week reads the norm of the week that holds
-    the day six days earlier, so that week belongs to the window too.
-#}
-{% macro first_window_week() -%}
-    {{ week_of(window_start() ~ ' - 6') }}
+{# The week of the first day of the window, or of one so many days before it. #}
+{% macro first_window_week(days_before=0) -%}
+    {{ week_of(window_start() ~ ' - ' ~ days_before) }}
 {%- endmacro %}
 
 {#
-    Whether week_start is of a week that the window touches. No lower bound where there is none: the planner takes one
-    row in two hundred to lie between bounds that it does not know.
+    Whether week_start is of a week that the window touches. A complete week stays as it was known at its end: what is
+    learned later changes nothing of it. No lower bound where there is none: the planner takes one row in two hundred to
+    lie between bounds that it does not know.
 #}
-{% macro in_window_weeks() -%}
-    week_start {{ '<= ' if opens_at_the_beginning() else 'between ' ~ first_window_week() ~ ' and ' }}{{ window_end() }}
+{% macro in_window_weeks(days_before=0) -%}
+    week_start {{ '<= ' if opens_at_the_beginning() else 'between ' ~ first_window_week(days_before) ~ ' and ' }}{{ window_end() }}
 {%- endmacro %}
 
 {# From the first day of these weeks to their last that has been seen: the CTE bounds, of one row. #}
@@ -106,7 +104,7 @@ bounds as (
     {%- set first_day = "date '" ~ ('1900-01-01' if opens_at_the_beginning else var('from_date')) ~ "'" -%}
     {%- set last_day = "date '" ~ var('to_date') ~ "'" -%}
     {%- set where = (config.get('where') or '')
-        | replace('in the window of weeks', "between date_trunc('week', " ~ first_day ~ ' - 6)::date and ' ~ last_day)
+        | replace('in the window of weeks', "between date_trunc('week', " ~ first_day ~ ')::date and ' ~ last_day)
         | replace('in the window', 'between ' ~ first_day ~ ' and ' ~ last_day) -%}
     {{ return('(select * from ' ~ relation ~ ' where ' ~ where ~ ') as dbt_subquery' if where else relation) }}
 {%- endmacro %}

@@ -28,10 +28,14 @@ from ris_assets.resources.postgres import PostgresResource, copy_typed
 
 T = TypeVar("T")
 _BEGINNING = date(1900, 1, 1)
+_HASH = "weeks_hash"
 BLOCK_ROWS = 100_000
 """Member-weeks held at once: about 250 MB with their norms."""
 NORMS_A_METRIC = len(NORM_SUFFIXES)
 """What a week with its norms holds beside one that is looked back on only."""
+_COMPARED_WEEKS = 8
+"""Windows of at most so many weeks leave alone whose weeks before are as they were; to compare all takes longer."""
+_MEMBERS_AT_ONCE = 5_000
 
 
 def norm_table(metrics: Mapping[str, str]) -> Table:
@@ -39,6 +43,14 @@ def norm_table(metrics: Mapping[str, str]) -> Table:
     keys = (
         Column("user_id", "text", "The member", True),
         Column("week_start", "date", "Monday of the week that the norm is for", True),
+    )
+    inputs = (
+        Column(
+            _HASH,
+            "text",
+            "Hash of the weeks that the norms are made of, null where it was not asked for; when it changes, they are"
+            " made anew",
+        ),
     )
     texts = _norm_texts()
     norms = tuple(
@@ -52,7 +64,7 @@ def norm_table(metrics: Mapping[str, str]) -> Table:
         "One row is a member and a week: what the member usually does, from the 26 weeks before. Weeks with metrics,"
         " and the week before one where it has none",
         ("week_start", "user_id"),
-        keys + norms,
+        keys + inputs + norms,
     )
 
 
@@ -74,6 +86,7 @@ def user_week_norm(
         metadata={
             "dagster/row_count": counts.written,
             "weeks_read": counts.read,
+            "rows_left_alone": counts.left_alone,
             "metrics": counts.metrics,
             "seconds": round(time.monotonic() - started, 2),
         }
@@ -86,6 +99,7 @@ class Counts:
 
     read: int = 0
     written: int = 0
+    left_alone: int = 0
     metrics: int = 0
 
 
@@ -97,14 +111,18 @@ def write_norms(
 ) -> Counts:
     """Replace the norms of the weeks from `first` through `last`, in one transaction.
 
-    Members are taken in blocks, so that memory does not grow with the studio: one is read and one is written while
-    another is worked out.
+    In a window of few weeks only of members whose weeks before are others than they were. Members are taken in blocks,
+    so that memory does not grow with the studio: one is read and one is written while another is worked out.
     """
     described = active_metrics(postgres)
     metrics, table = list(described), norm_table(described)
     postgres.ensure_table(table)
     counts = Counts(metrics=len(metrics))
-    blocks = _blocks(postgres, first, last)
+    inputs = _inputs(postgres, metrics, first, last)
+    changed = _changed_members(inputs)
+    blocks = _blocks(postgres, first, last) if changed is None else _lists_of(changed)
+    if changed is not None:
+        counts.left_alone = inputs.filter(~pl.col("user_id").is_in(changed)).height
 
     def read(members: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         return _read_block(postgres, metrics, first, last, members)
@@ -114,19 +132,100 @@ def write_norms(
         ThreadPoolExecutor(1, "norms-copy") as writer,
         ThreadPoolExecutor(1, "norms-read") as reader,
     ):
-        cleared = writer.submit(_clear, connection, table, first, last)
+        cleared = writer.submit(_clear, connection, table, first, last, changed)
         copying: Future[int] | None = None
         for number, (weeks, longer) in enumerate(_one_ahead(reader, read, blocks), 1):
-            norms = _norms_of(weeks, longer, metrics, first, last).select(table.column_names)
+            norms = _norms_of(weeks, longer, metrics, first, last).join(
+                inputs.select(*table.key, _HASH), on=table.key, how="left", maintain_order="left"
+            )
             counts.read += weeks.height
             counts.written += copying.result() if copying else 0
-            copying = writer.submit(copy_typed, connection, table.qualified, norms)
+            copying = writer.submit(
+                copy_typed, connection, table.qualified, norms.select(table.column_names)
+            )
             if len(blocks) > 1:
                 progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
         counts.written += copying.result() if copying else 0
         if cleared.result():
             connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
     return counts
+
+
+def _inputs(
+    postgres: PostgresResource, metrics: list[str], first: date, last: date
+) -> pl.DataFrame:
+    """(user_id, week_start, weeks_hash, is_as_it_was) of the norms that a short window is to hold, or holds.
+
+    The hash is null where there is to be no norm any more. For a long window no row: nothing is compared.
+    """
+    if last - first >= timedelta(weeks=_COMPARED_WEEKS):
+        schema = {"user_id": pl.String, "week_start": pl.Date, _HASH: pl.String}
+        return pl.DataFrame(schema={**schema, "is_as_it_was": pl.Boolean})
+    counted = sorted({STREAKS[metric] for metric in metrics if metric in STREAKS})
+    return postgres.read(
+        f"""
+        with hashed as materialized (
+            select
+                user_id,
+                week_start,
+                case when week_start >= '{_first_normed(first)}' then hash_record_extended(weeks, 1) end as week_hash,
+                hash_record_extended(row({", ".join(counted)}), 2) as counted_hash
+            from ris.user_week_metrics as weeks
+            where week_start between '{_earliest(first)}' and '{last + timedelta(weeks=1)}'
+        ),
+        -- A week with metrics, and the week before one.
+        normed as (
+            select user_id, week_start, bool_or(has_metrics) as has_metrics
+            from (
+                select user_id, week_start, true as has_metrics from hashed
+                union all
+                select user_id, week_start - 7, false from hashed
+            ) as weeks
+            where week_start between '{first}' and '{last}'
+            group by user_id, week_start
+        ),
+        wanted as (
+            select
+                normed.user_id,
+                normed.week_start,
+                coalesce(
+                    sum(hashed.week_hash) filter (where hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS}), 0
+                )::text || '/' || coalesce(sum(hashed.counted_hash), 0)::text as {_HASH}
+            from normed
+            left join hashed
+                on normed.user_id = hashed.user_id
+                and hashed.week_start between normed.week_start - {2 * 7 * SPAN_WEEKS} and normed.week_start - 1
+            group by normed.user_id, normed.week_start, normed.has_metrics
+            having normed.has_metrics or bool_or(hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS})
+        )
+        select user_id, week_start, wanted.{_HASH}, coalesce(wanted.{_HASH} = kept.{_HASH}, false) as is_as_it_was
+        from wanted
+        full join (
+            select user_id, week_start, {_HASH} from ris.user_week_norm
+            where week_start between '{first}' and '{last}'
+        ) as kept using (user_id, week_start)
+        """
+    )
+
+
+def _changed_members(inputs: pl.DataFrame) -> list[str] | None:
+    """Whose norms are to be made anew; None for everybody's, also where most are: to look up each takes longer."""
+    if inputs.is_empty():
+        return None
+    changed = inputs.filter(~pl.col("is_as_it_was"))["user_id"].unique().sort()
+    return changed.to_list() if 2 * changed.len() < inputs["user_id"].n_unique() else None
+
+
+def _lists_of(members: list[str]) -> list[str]:
+    """Conditions that name the members, some in each."""
+    return [
+        f"user_id in ({', '.join(map(_quoted, members[start : start + _MEMBERS_AT_ONCE]))})"
+        for start in range(0, len(members), _MEMBERS_AT_ONCE)
+    ]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _one_ahead(pool: Executor, work: Callable[[str], T], items: Sequence[str]) -> Iterator[T]:
@@ -172,8 +271,16 @@ def _norms_of(
     return usual.join(norms(longer, streaks), on=key, how="left", validate="1:1")
 
 
-def _clear(connection: psycopg.Connection, table: Table, first: date, last: date) -> bool:
-    """Delete the weeks; a table that holds no others is emptied at once. Whether it was."""
+def _clear(
+    connection: psycopg.Connection, table: Table, first: date, last: date, members: list[str] | None
+) -> bool:
+    """Delete the members' weeks; a table that is to hold no others is emptied at once. Whether it was."""
+    if members is not None:
+        connection.execute(
+            f"delete from {table.qualified} where week_start between %s and %s and user_id = any(%s)",
+            [first, last, members],
+        )
+        return False
     others = connection.execute(
         f"select from {table.qualified} where week_start not between %s and %s limit 1",
         [first, last],
@@ -198,7 +305,7 @@ def _blocks(postgres: PostgresResource, first: date, last: date) -> list[str]:
     cuts = _cuts(postgres, count) if count > 1 else []
     if not cuts:
         return ["true"]
-    quoted = ["'" + cut.replace("'", "''") + "'" for cut in cuts]
+    quoted = [_quoted(cut) for cut in cuts]
     between = [f"user_id >= {a} and user_id < {b}" for a, b in itertools.pairwise(quoted)]
     return [f"user_id < {quoted[0]}", *between, f"user_id >= {quoted[-1]}"]
 

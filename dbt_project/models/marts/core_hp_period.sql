@@ -1,13 +1,35 @@
 {{
     config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id']}],
+        pre_hook=[
+            "{{ delete_changed_members() }}",
+            "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ ')') }}",
+        ],
         post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
     )
 }}
 
+{#- The passes of a member stay while nothing that they are made of changes, and none that was open has outlived its grace. -#}
+
 with horizon as (
     select {{ horizon() }} as as_of_date
 ),
+
+inputs as (
+    select * from {{ ref('int_member_pass_inputs') }}
+),
+{%- if keeps_rows('passes_hash') %}
+
+members as (
+    select horizon.as_of_date, inputs.user_id
+    from inputs
+    cross join horizon
+    where inputs.user_id not in (select kept.user_id from {{ this }} as kept)
+),
+{%- endif %}
 
 versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
@@ -26,7 +48,7 @@ succeeded_charges as (
     where status = 'succeeded' and user_id in (select payer_id from failed_charges)
 ),
 
-{{ exposure_clock('horizon') }},
+{{ exposure_clock('horizon', members='members' if keeps_rows('passes_hash')) }},
 
 {{ pass_chain() }},
 
@@ -136,8 +158,10 @@ final as (
             when passes.as_of_date < passes.grace_ends_on then 'open'
             when failed_renewals.hp_id is not null then 'payment_failed'
             else 'lapsed'
-        end as how_ended
+        end as how_ended,
+        inputs.passes_hash
     from passes
+    left join inputs on passes.user_id = inputs.user_id
     left join failed_renewals on passes.hp_id = failed_renewals.hp_id
     left join passes as next_passes on passes.next_hp_id = next_passes.hp_id
 )

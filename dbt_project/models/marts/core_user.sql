@@ -42,7 +42,8 @@ spending as (
     group by user_passes.user_id
 ),
 
--- The last 26 weeks, that of the horizon among them. Neither table holds anything that is known after it.
+-- The last 26 weeks, that of the horizon among them. Neither table holds anything that is known after it, nor anything
+-- known in a week before that of its day.
 recent_weeks as (
     select {{ week_of(horizon()) }} - 25 * 7 as first_week
 ),
@@ -57,7 +58,8 @@ habits as (
         sum(leaderboard_count)::float8 / nullif(sum(app_session_count), 0) as leaderboard_share,
         sum(achievement_count)::float8 / nullif(sum(app_session_count), 0) as achievement_share
     from {{ ref('int_week_measured') }}
-    where activity_week_start >= (select first_week from recent_weeks)
+    where week_start >= (select first_week from recent_weeks)
+        and activity_week_start >= (select first_week from recent_weeks)
     group by user_id
 ),
 
@@ -65,43 +67,6 @@ joint_bookings as (
     select user_id, sum(change) as joint_booking_count
     from {{ ref('int_booking_changes') }}
     where activity_date >= (select first_week from recent_weeks) and what = 'joint_booking'
-    group by user_id
-),
-
-{%- set preferences = ['club_id', 'coach_id', 'class_type', 'class_hour'] %}
-
-visit_counts as (
-    select
-        user_id,
-        {{ preferences | join(', ') }},
-        grouping({{ preferences | join(', ') }}) as preference,
-        sum(change) as visits,
-        max(starts_at) as last_at
-    from {{ ref('int_booking_changes') }}
-    where activity_date >= (select first_week from recent_weeks) and what = 'attended'
-    group by grouping sets (
-        {%- for column in preferences %}
-        (user_id, {{ column }}){{ ',' if not loop.last }}
-        {%- endfor %}
-    )
-    having sum(change) > 0
-),
-
--- Of equals the later visited.
-first_preferences as (
-    select distinct on (user_id, preference) *
-    from visit_counts
-    where num_nonnulls({{ preferences | join(', ') }}) = 1
-    order by user_id, preference, visits desc, last_at desc, {{ preferences | join(', ') }}
-),
-
-preferred as (
-    select
-        user_id
-        {%- for column in preferences %},
-        max({{ column }}) as {{ column }}
-        {%- endfor %}
-    from first_preferences
     group by user_id
 ),
 
@@ -180,7 +145,7 @@ final as (
         select coalesce(habits.act_count, 0) / least(greatest(profiles.tenure_days::float8 / 7, 1), 26) as acts_a_week
         where {{ has_entity('social_actions') }}
     ) as social on true
-    left join preferred on profiles.user_id = preferred.user_id
+    left join {{ ref('int_visit_preferences') }} as preferred on profiles.user_id = preferred.user_id
 )
 
 select * from final

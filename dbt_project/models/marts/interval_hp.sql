@@ -3,39 +3,59 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        pre_hook=["{{ only_hash_joins() }}", "{{ delete_unsettled_intervals() }}"],
+        pre_hook=["{{ delete_unsettled_intervals() }}", "{{ only_hash_joins() }}"],
         indexes=[{'columns': ['user_id', 'week_start']}],
-        post_hook="{{ primary_key(['spell_id', 'week_start']) }}",
+        post_hook=[
+            "{{ primary_key(['spell_id', 'week_start']) }}",
+            "create index if not exists interval_hp_ends on {{ this }} (spell_id, user_id, spell_hash, week_start, event) where event or not is_settled",
+        ],
     )
 }}
 
 {#- Rows stay while nothing that they are made of changes: see delete_unsettled_intervals. -#}
 
-with spell_inputs as (
-    select * from {{ ref('int_spell_inputs') }}
-    {%- if adds_to_its_rows() %}
-    where spell_id not in (select spell_id from {{ this }} where event)
+with horizon as (
+    select {{ horizon() }} as horizon_on
+),
+
+covering as (
+    select * from {{ ref('core_hp_period') }}
+    where has_coverage
+),
+
+-- What is left of a spell without an event are its settled weeks: those after them are missing.
+spells as (
+    select
+        spell_id,
+        user_id,
+        spell_starts_on,
+        passes_hash as spell_hash,
+        max(hp_end_corrected) as spell_ends_on,
+        {%- if keeps_rows('is_settled') %}
+        coalesce(
+            (select max(kept.week_start) + 7 from {{ this }} as kept where kept.spell_id = covering.spell_id),
+            spell_starts_on
+        ) as missing_from_on
+        {%- else %}
+        spell_starts_on as missing_from_on
+        {%- endif %}
+    from covering
+    {%- if keeps_rows('is_settled') %}
+    where spell_id not in (select ended.spell_id from {{ this }} as ended where ended.event)
     {%- endif %}
+    group by spell_id, user_id, spell_starts_on, passes_hash
 ),
 
 passes as (
-    select periods.*
-    from {{ ref('core_hp_period') }} as periods
-    inner join spell_inputs on periods.spell_id = spell_inputs.spell_id
-    where periods.has_coverage
-),
-
-freezes as (
-    select * from {{ ref('int_pass_freezes_counted') }}
-),
-
-horizon as (
-    select {{ horizon() }} as horizon_on
+    select covering.*, spells.missing_from_on
+    from covering
+    inner join spells on covering.spell_id = spells.spell_id
+    where covering.hp_end_corrected >= spells.missing_from_on
 ),
 
 frozen_time as (
     select hp_id, range_agg(daterange(frozen_from_on, frozen_to_on, '[]')) as frozen_days
-    from freezes
+    from {{ ref('int_pass_freezes_counted') }}
     group by hp_id
 ),
 
@@ -46,13 +66,17 @@ pass_spans as (
         passes.user_id,
         unnest(
             datemultirange(
-                daterange(passes.starts_on, least(passes.hp_end_corrected, horizon.horizon_on), '[]')
+                daterange(
+                    greatest(passes.starts_on, passes.missing_from_on),
+                    least(passes.hp_end_corrected, horizon.horizon_on),
+                    '[]'
+                )
             ) - coalesce(frozen_time.frozen_days, '{}'::datemultirange)
         ) as at_risk_days
     from passes
     cross join horizon
     left join frozen_time on passes.hp_id = frozen_time.hp_id
-    where passes.starts_on <= least(passes.hp_end_corrected, horizon.horizon_on)
+    where greatest(passes.starts_on, passes.missing_from_on) <= least(passes.hp_end_corrected, horizon.horizon_on)
 ),
 
 spell_spans as (
@@ -70,14 +94,7 @@ span_weeks as (
         least(upper(spell_spans.at_risk_days), week::date + 7) - 1 as last_on
     from spell_spans
     cross join generate_series(
-        {%- if adds_to_its_rows() %}
-        greatest(
-            {{ week_of('lower(spell_spans.at_risk_days)') }},
-            (select max(kept.week_start) + 7 from {{ this }} as kept where kept.spell_id = spell_spans.spell_id)
-        ),
-        {%- else %}
         {{ week_of('lower(spell_spans.at_risk_days)') }},
-        {%- endif %}
         upper(spell_spans.at_risk_days) - 1,
         interval '7 days'
     ) as week
@@ -94,12 +111,6 @@ spell_weeks as (
         week_start = max(week_start) over (partition by spell_id) as is_last_week
     from span_weeks
     group by spell_id, user_id, week_start
-),
-
-spells as (
-    select spell_id, spell_starts_on, max(hp_end_corrected) as spell_ends_on
-    from passes
-    group by spell_id, spell_starts_on
 ),
 
 -- The pass of a week is the one that covers its last day at risk, the latest to end where several do.
@@ -166,35 +177,47 @@ first_versions as (
     order by hp_id, known_from_on
 ),
 
-final as (
+outcomes as (
     select
-        weeks.spell_id,
-        weeks.week_start,
-        weeks.user_id,
+        weeks.*,
+        spells.spell_starts_on,
+        spells.spell_hash,
         week_passes.hp_id,
-        (weeks.week_start - {{ week_of('spells.spell_starts_on') }}) / 7 as week_number,
-        (weeks.first_on - spells.spell_starts_on)::float8 as start_day,
-        (weeks.last_on - spells.spell_starts_on + 1)::float8 as stop_day,
-        weeks.exposure,
         case
             when not weeks.is_last_week or spells.spell_ends_on > horizon.horizon_on then false
             when spells.spell_ends_on + {{ var('grace_days') }} <= horizon.horizon_on then true
         end as event,
-        coalesce(days_to_end.days_to_end_at_start, greatest(first_versions.ends_on - weeks.first_on, 0))
-            as days_to_end_at_start,
         weeks.last_on + {{ var('grace_days') }} <= horizon.horizon_on
-        or week_passes.renewed_on is not null as is_matured,
-        weeks.last_on + {{ var('grace_days') }} as matures_on,
-        spell_inputs.spell_hash
+        or week_passes.renewed_on is not null as is_matured
     from spell_weeks as weeks
     cross join horizon
     inner join spells on weeks.spell_id = spells.spell_id
-    inner join spell_inputs on weeks.spell_id = spell_inputs.spell_id
     inner join week_passes
         on weeks.spell_id = week_passes.spell_id and weeks.week_start = week_passes.week_start
-    inner join first_versions on week_passes.hp_id = first_versions.hp_id
+),
+
+final as (
+    select
+        outcomes.spell_id,
+        outcomes.week_start,
+        outcomes.user_id,
+        outcomes.hp_id,
+        (outcomes.week_start - {{ week_of('outcomes.spell_starts_on') }}) / 7 as week_number,
+        (outcomes.first_on - outcomes.spell_starts_on)::float8 as start_day,
+        (outcomes.last_on - outcomes.spell_starts_on + 1)::float8 as stop_day,
+        outcomes.exposure,
+        outcomes.event,
+        coalesce(days_to_end.days_to_end_at_start, greatest(first_versions.ends_on - outcomes.first_on, 0))
+            as days_to_end_at_start,
+        outcomes.is_matured,
+        outcomes.last_on + {{ var('grace_days') }} as matures_on,
+        outcomes.spell_hash,
+        -- The week in which a spell ends is known when its grace is over.
+        outcomes.is_matured and (outcomes.event or not outcomes.is_last_week) is true as is_settled
+    from outcomes
+    inner join first_versions on outcomes.hp_id = first_versions.hp_id
     left join days_to_end
-        on weeks.spell_id = days_to_end.spell_id and weeks.week_start = days_to_end.week_start
+        on outcomes.spell_id = days_to_end.spell_id and outcomes.week_start = days_to_end.week_start
 )
 
 select * from final

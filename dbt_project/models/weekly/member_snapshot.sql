@@ -22,9 +22,10 @@ with versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
 ),
 
+-- A day inside a week is held against the norm of the week that its trailing seven days begin in.
 norms as (
     select * from {{ source('ris_norms', 'user_week_norm') }}
-    where {{ in_window_weeks() }}
+    where {{ in_window_weeks(days_before=6) }}
 ),
 
 {{ snapshot_days() }},

@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
-        pre_hook="{{ only_hash_joins() if opens_at_the_beginning() else 'select 1' }}",
+        pre_hook="{{ only_hash_joins() }}",
         post_hook=[
             "create index if not exists int_booking_changes_visits on {{ this }} (user_id, activity_date) where what = 'attended'",
             "create index if not exists int_booking_changes_joint on {{ this }} (activity_date) where what = 'joint_booking'",
