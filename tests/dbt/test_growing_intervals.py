@@ -76,3 +76,30 @@ def test_what_is_settled_is_left_alone(growing: Marts):
         " where matures_on < '2024-06-01'"
     )
     assert shares["kept"] > 0.5
+
+
+@pytest.mark.parametrize("payer", ["itself", "a relative"])
+def test_a_charge_that_lands_late_is_looked_at(growing: Marts, payer: str):
+    before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
+    at(growing, before, HORIZONS[0], "--select", "+core_hp_period")
+    lapsed = growing.read(
+        "select hp_id, user_id, hp_end_corrected from ris.core_hp_period"
+        " where how_ended = 'lapsed' and hp_end_corrected > starts_on order by hp_id"
+    ).row(0, named=True)
+    payer_id = lapsed["user_id"]
+    if payer == "a relative":
+        payer_id = "relative"
+        growing.execute(
+            f"update ris_raw.hero_passes set buyer_id = 'relative' where hp_id = '{lapsed['hp_id']}'"
+        )
+        at(growing, before, before, "--select", "+core_hp_period")
+    growing.execute(
+        "insert into ris_raw.payments (source_id, payment_id, user_id, paid_at, event_at, known_at,"
+        f" is_deleted, status) values ('late', 'late', '{payer_id}', '{lapsed['hp_end_corrected']}',"
+        f" '{lapsed['hp_end_corrected']}', '{after}', false, 'failed')"
+    )
+    at(growing, after, after, "--select", "+core_hp_period")
+    ended = growing.row(
+        f"select how_ended from ris.core_hp_period where hp_id = '{lapsed['hp_id']}'"
+    )
+    assert ended["how_ended"] == "payment_failed"
