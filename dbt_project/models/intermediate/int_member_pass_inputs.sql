@@ -6,24 +6,6 @@ with horizon as (
     select {{ horizon() }} as horizon_on
 ),
 
-pass_versions as (
-    select
-        versions.user_id,
-        versions.hp_id,
-        sum(hash_record_extended(
-            row(
-                versions,
-                versions.known_from_on <= horizon.horizon_on,
-                versions.known_until_on <= horizon.horizon_on,
-                versions.cancelled_on <= horizon.horizon_on
-            ),
-            1
-        )) as version_hash
-    from {{ ref('int_hero_passes_versioned') }} as versions
-    cross join horizon
-    group by versions.user_id, versions.hp_id
-),
-
 -- An open freeze lasts until the horizon.
 freeze_versions as (
     select
@@ -38,11 +20,30 @@ freeze_versions as (
                     when freezes.ends_on is null and {{ is_known('freezes', 'horizon.horizon_on') }} then horizon.horizon_on
                 end
             ),
-            2
+            1
         )) as freeze_hash
     from {{ ref('int_freezes_versioned') }} as freezes
     cross join horizon
     group by freezes.hp_id
+),
+
+pass_versions as (
+    select
+        versions.user_id,
+        sum(hash_record_extended(
+            row(
+                versions,
+                versions.known_from_on <= horizon.horizon_on,
+                versions.known_until_on <= horizon.horizon_on,
+                versions.cancelled_on <= horizon.horizon_on,
+                freeze_versions.freeze_hash
+            ),
+            2
+        )) as pass_hash
+    from {{ ref('int_hero_passes_versioned') }} as versions
+    cross join horizon
+    left join freeze_versions on versions.hp_id = freeze_versions.hp_id
+    group by versions.user_id
 ),
 
 -- Of whose charge has never failed nothing is asked.
@@ -76,22 +77,13 @@ member_charges as (
     group by payers.user_id
 ),
 
-members as (
-    select
-        pass_versions.user_id,
-        sum(hash_record_extended(row(pass_versions.version_hash, freeze_versions.freeze_hash), 4)) as pass_hash
-    from pass_versions
-    left join freeze_versions on pass_versions.hp_id = freeze_versions.hp_id
-    group by pass_versions.user_id
-),
-
 final as (
     select
-        members.user_id,
-        hash_record_extended(row(members.pass_hash, member_charges.charge_hash, {{ var('grace_days') }}), 5)::text
+        pass_versions.user_id,
+        hash_record_extended(row(pass_versions.pass_hash, member_charges.charge_hash, {{ var('grace_days') }}), 4)::text
             as passes_hash
-    from members
-    left join member_charges on members.user_id = member_charges.user_id
+    from pass_versions
+    left join member_charges on pass_versions.user_id = member_charges.user_id
 )
 
 select * from final
