@@ -87,18 +87,24 @@ def test_the_first_partition_carries_all_history(marts: Marts, whole):
     [pytest.param(3, id="of the norm"), pytest.param(40, id="that a streak may reach back to")],
 )
 def test_norms_are_made_anew_of_those_whose_weeks_have_changed(marts: Marts, whole, weeks_before):
-    marts.run(LAST, LAST)
-    marts.execute("update ris.user_week_norm set visits_ewma = -1")
     week = f"date_trunc('week', date '{LAST}')::date - {7 * weeks_before}"
+    of_mira = f"user_id = 'mira' and week_start = {week}"
     marts.execute(
-        f"delete from ris.user_week_metrics where user_id = 'mira' and week_start = {week}"
+        f"create table ris_int.kept as select * from ris.user_week_metrics where {of_mira}"
     )
+    marts.write_norms(LAST, LAST)
+    marts.execute("update ris.user_week_norm set visits_p50 = -1 where weeks_hash is not null")
+    marts.execute(f"delete from ris.user_week_metrics where {of_mira}")
     marts.execute(
         f"insert into ris.user_week_metrics (user_id, week_start, visits) values ('mira', {week}, 5)"
     )
-    marts.run(LAST, LAST)
-    fresh = marts.read(
-        "select distinct user_id from ris.user_week_norm where visits_ewma is distinct from -1"
-    )
-    assert fresh["user_id"].to_list() == ["mira"]
-    marts.run(*EVER)
+    marts.write_norms(LAST, LAST)
+    marked = "select user_id, bool_or(visits_p50 = -1) as is_left from ris.user_week_norm"
+    left = dict(marts.read(f"{marked} where weeks_hash is not null group by user_id").iter_rows())
+    assert len(left) > 5
+    assert [user_id for user_id, is_left in left.items() if not is_left] == ["mira"]
+    marts.execute(f"delete from ris.user_week_metrics where {of_mira}")
+    marts.execute("insert into ris.user_week_metrics select * from ris_int.kept")
+    marts.execute("drop table ris_int.kept; update ris.user_week_norm set weeks_hash = null")
+    marts.write_norms(LAST, LAST)
+    assert tables(marts)["user_week_norm"].rows() == whole["user_week_norm"].rows()
