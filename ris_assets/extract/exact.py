@@ -70,11 +70,16 @@ _MARKED_NUMBERS = {
     mark: re.compile(rf"[+-]?(?:\d+|\d{{1,3}}(?:[{between}\s'’]\d{{3}})+)(?:{re.escape(mark)}\d+)?")
     for mark, between in ((",", "."), (".", ","))
 }
+_CURRENCY = r"(?:[A-Z]{3}|[A-Z]{0,2}[$£¥\u20a0-\u20cf]|(?:kr|zł|Kč|Ft|Rs|lei|руб|р|тг)\.?)"
+"""A code of ISO 4217, a sign, or what people write for one; other words may be units or thousands."""
+_PRICE_TEXT = re.compile(rf"([+-]?)\s*{_CURRENCY}?\s*(.*?)\s*{_CURRENCY}?")
 _ISO_TEXT = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?\s?(?:Z|[+-]\d\d:?\d\d)?)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 500
+_WORDS: frozenset[Kind] = frozenset({"id", "text", "text[]", "jsonb"})
+"""Kinds to which a blank text is a text; to the others it is no value, as exports of tables write it."""
 _NAMES = {
     dict: "document", list: "array", str: "text", bool: "true or false", int: "number",
     float: "number", bson.Int64: "number", Decimal128: "number", datetime: "date", DatetimeMS: "date",
@@ -194,6 +199,8 @@ def _read(start: Any, reading: Reading, way: tuple[str, ...], order: UuidOrder) 
     value: Any = start
     try:
         value = _value_at(start, way)
+        if isinstance(value, str) and reading.kind not in _WORDS and not value.strip():
+            value = None
         return (None if value is None else _CONVERTERS[reading.kind](value, reading, order)), ""
     except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
         return value, str(error) or type(error).__name__
@@ -331,10 +338,12 @@ def _texts(value: Any, _reading: Reading, order: UuidOrder) -> list[str]:
 
 
 def _unmarked(text: str, mark: DecimalMark) -> str:
-    """A number in a text with the source's own marks as Python writes it."""
-    if not _MARKED_NUMBERS[mark].fullmatch(text.strip()):
+    """A number in a text with the source's own marks, and perhaps a currency's, as Python writes it."""
+    price = _PRICE_TEXT.fullmatch(text.strip())
+    text = "".join(price.groups()) if price else text
+    if not _MARKED_NUMBERS[mark].fullmatch(text):
         raise _MisfitError("a text is not a number")
-    whole, _, decimals = text.strip().partition(mark)
+    whole, _, decimals = text.partition(mark)
     return re.sub(r"[^\d+-]", "", whole) + (f".{decimals}" if decimals else "")
 
 
@@ -346,7 +355,10 @@ def _number(value: Any, reading: Reading, _order: UuidOrder) -> float:
     if isinstance(value, Decimal128):
         value = value.to_decimal()
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise _MisfitError(f"{_named(value)} is not a number")
+        is_marked = isinstance(value, str) and any(c.isdigit() for c in value)
+        may_be_told = is_marked and reading.kind == "float8" and not reading.decimal
+        hint = ": `decimal` reads marks and currencies" if may_be_told else ""
+        raise _MisfitError(f"{_named(value)} is not a number{hint}")
     number = float(value)
     if not math.isfinite(number):
         raise _MisfitError("not a finite number")

@@ -163,7 +163,8 @@ class EntityShape:
             lookup: finds parents' rows, where the map takes fields from them.
             counts: which rows count; the others are as if they had not been read.
         """
-        counted = self._filtered(decoded.frame).with_columns(self._source_id().alias("source_id"))
+        counted = self._without_blanks(self._filtered(decoded.frame))
+        counted = counted.with_columns(self._source_id().alias("source_id"))
         frame = self._with_spans(self._with_parents(counted, lookup))
         frame = frame if counts is None else frame.filter(counts)
         named = frame.select(
@@ -186,6 +187,14 @@ class EntityShape:
             for path, value in self.part.filter.items()
         ]
         return frame.filter(*wanted) if wanted else frame
+
+    def _without_blanks(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Blank texts as null, but where the map translates them: exports of tables know no other null."""
+        told = {n for n, spec in self.part.fields.items() if "" in (spec.values or {})}
+        names = [r.name for r in self.plan.readings if r.kind in ("id", "text")]
+        names = [n for n in names if n != ID and not n.startswith(_FILTER) and n not in told]
+        is_said = pl.col(names).str.strip_chars() != ""
+        return frame.with_columns(pl.when(is_said).then(pl.col(names))) if names else frame
 
     def _source_id(self) -> pl.Expr:
         identity = pl.lit(self.prefix) + pl.col(ID) if self.prefix else pl.col(ID)

@@ -243,6 +243,19 @@ def test_an_optional_misfit_keeps_the_row_and_is_noted(profile, field):
     assert result.rejects.select("field", "is_row_kept").rows() == [(field, True)]
 
 
+def test_a_blank_is_no_value_unless_the_map_translates_it():
+    fields = {"sex": {"path": "s", "values": {"": "other", "F": "female"}}, "city": "c"}
+    fields |= {"club_id": "c", "onboarding": {"path": "c", "values": {"x": "referral"}}}
+    documents = [
+        {"_id": 1, "at": NOON, "s": "", "c": " "},
+        {"_id": 2, "at": "", "s": "F", "c": "x"},
+    ]
+    result = cut(users(**fields), documents)
+    names = ("user_id", "sex", "city", "club_id", "onboarding")
+    assert result.rows.select(names).rows() == [("1", "other", None, None, None)]
+    assert result.rejects.select("field", "reason").rows() == [("registered_at", "missing")]
+
+
 def test_numbers_that_are_not_whole_are_no_counts():
     booking = {
         "_id": A,
