@@ -30,6 +30,7 @@ from ris_assets.extract.plan import (
     is_pattern,
     path_parts,
 )
+from ris_assets.extract.spans import on_clock
 
 _ARRAY, _ELEMENTS = "_array", "[]"
 _NULL, _DOUBLE, _TEXT, _DOCUMENT, _LIST, _BINARY, _OBJECT_ID, _BOOL, _DATE, _INT32, _INT64 = (
@@ -193,6 +194,8 @@ def _instant(reading: Reading, sample: list[Any]) -> tuple[Any, frozenset[int]]:
         raise NotArrowError("instants in a pattern of their own")
     if reading.time in ("epoch_s", "epoch_ms"):
         return pa.float64(), _NUMBERS
+    if reading.time == "local" and str in kinds:
+        raise NotArrowError("texts whose zone does not count")
     if kinds == {str} or (not kinds and reading.time == "iso"):
         return pa.string(), frozenset({_TEXT})
     return pa.timestamp("ms", tz="UTC"), frozenset({_DATE})
@@ -310,6 +313,14 @@ def _canonical(reading: Reading, column: pl.Expr, source: Any) -> pl.Expr:
         return milliseconds.round().cast(pl.Int64).cast(INSTANT)
     if reading.kind in ("timestamptz", "date") and source == pl.String:
         return _parsed(column, reading)
+    if reading.time == "local":
+        shown = column.dt.replace_time_zone(None)
+        is_day = reading.kind == "date"
+        return (
+            shown.dt.truncate("1d").dt.replace_time_zone("UTC")
+            if is_day
+            else on_clock(shown, reading.zone)
+        )
     return column.cast(CANONICAL[reading.kind])
 
 

@@ -386,12 +386,12 @@ def _instant(value: Any, reading: Reading, order: UuidOrder) -> datetime:
     if isinstance(value, str):
         return _written(value, reading)
     if isinstance(value, Timestamp):
-        return _EPOCH + timedelta(seconds=value.time)
+        value = _EPOCH + timedelta(seconds=value.time)
     if isinstance(value, DatetimeMS):
         raise _MisfitError("it lies outside the years 1-9999")
     if not isinstance(value, datetime):
         raise _MisfitError(f"{_named(value)} is not a date")
-    return value.astimezone(UTC)
+    return _zoned(value, reading) if reading.time == "local" else value.astimezone(UTC)
 
 
 def literal(value: Any, reading: Reading) -> Any:
@@ -432,7 +432,9 @@ def _patterned(text: str, reading: Reading) -> datetime:
 
 
 def _zoned(found: datetime, reading: Reading) -> datetime:
-    """Without a zone it is the reading's; a bare date of a date is UTC."""
+    """Without a zone, or with none to be believed, it is the reading's; a bare date of a date is UTC."""
+    if reading.time == "local":
+        found = found.replace(tzinfo=None)
     if found.tzinfo is None and reading.kind == "date":
         return datetime(found.year, found.month, found.day, tzinfo=UTC)
     aware = found if found.tzinfo else found.replace(tzinfo=reading.zone)

@@ -20,8 +20,9 @@ Kind = SqlType | Literal["id"]
 """What a value is read as. `id` is the canonical text of any BSON type that can identify something."""
 TimeFormat = str
 """How a source writes instants: one of `TIME_FORMATS`, or a strptime pattern such as `%d.%m.%Y`."""
-TIME_FORMATS = ("date", "iso", "epoch_s", "epoch_ms")
-"""`date` takes BSON dates and timestamps, and ISO texts among them."""
+TIME_FORMATS = ("date", "iso", "epoch_s", "epoch_ms", "local")
+"""`date` takes BSON dates and timestamps, and ISO texts among them. `local` takes the same, but what they show is the
+clock of the reading's zone, whatever zone they claim: days stored as midnight in UTC, for one."""
 DecimalMark = Literal[".", ","]
 UuidOrder = Literal["standard", "java", "csharp"]
 """Byte order of legacy UUIDs (binary subtype 3), as the driver that wrote them had it."""

@@ -19,7 +19,7 @@ _LIKE_A_DATE = r"^\d{4}-\d\d-\d\d"
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 _ZONE_SLACK = timedelta(hours=15)
-"""An ISO text may carry any offset; compared as text it lies at most this far from its instant."""
+"""What a clock shows, on its own or in an ISO text with any offset, lies at most this far from its instant."""
 
 
 def filter_query(wanted: dict[str, Any]) -> Query:
@@ -34,6 +34,11 @@ def window_query(
 
     A comparison never crosses BSON types, so there is one range a type.
     """
+    if time == "local":
+        starts_at, ends_at = (
+            starts_at and starts_at - _ZONE_SLACK,
+            ends_at and ends_at + _ZONE_SLACK,
+        )
     ranges = [_range(path, starts_at, ends_at), _written_range(path, time, starts_at, ends_at)]
     return {"$or": [*(r for r in ranges if r), {path: None}, *_odd(path, time)]}
 

@@ -132,7 +132,7 @@ class FieldSpec(_Strict):
     )
     format: Annotated[TimeFormat, AfterValidator(_known_format)] = Field(
         "date",
-        description="How the source writes instants: date, iso, epoch_s, epoch_ms or a strptime pattern",
+        description="How the source writes instants: date, iso, epoch_s, epoch_ms, local or a strptime pattern",
     )
     plus: Span | None = Field(None, description="The instant is so much later than what is written")
     minus: Span | None = Field(None, description="The instant is so much earlier")

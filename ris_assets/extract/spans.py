@@ -25,9 +25,13 @@ def shifted(instant: pl.Expr, amount: pl.Expr, unit: SpanUnit, zone: ZoneInfo) -
     """
     local = instant.dt.convert_time_zone(zone.key).dt.replace_time_zone(None)
     later = local.dt.offset_by(pl.format(f"{{}}{_SUFFIXES[unit]}", amount.cast(pl.Int64)))
-    moved: pl.Expr = pl.when(later.dt.year().is_between(1, 9999)).then(later)
-    skipped = _placed(moved.dt.offset_by("-1d"), zone) + pl.duration(days=1)
-    return pl.coalesce(_placed(moved, zone), skipped)
+    return on_clock(pl.when(later.dt.year().is_between(1, 9999)).then(later), zone)
+
+
+def on_clock(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
+    """The instants at which the clocks of a zone show these times; skipped and doubled hours as in `shifted`."""
+    skipped = _placed(local.dt.offset_by("-1d"), zone) + pl.duration(days=1)
+    return pl.coalesce(_placed(local, zone), skipped)
 
 
 def _placed(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:

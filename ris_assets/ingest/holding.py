@@ -5,7 +5,7 @@ Nothing is written, and no marts database is needed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,8 @@ from ris_assets.resources.mongo import DocumentSource
 
 Level = Literal["error", "warning"]
 _EXAMPLES = 3
+_FEWEST_DAYS = 3
+"""Times that are all midnight by chance are fewer."""
 _REFERENCES = {
     "user_id": "users",
     "target_user_id": "users",
@@ -55,6 +57,9 @@ class FieldHeld:
     examples: list[str] = field(default_factory=list)
     first: str | None = None
     last: str | None = None
+    days: int = 0
+    """Times at midnight UTC that are no midnight of the field's zone: calendar days, if all are."""
+    zone: str = ""
 
 
 @dataclass
@@ -133,7 +138,9 @@ class Holder:
         held.refused += refused.select(ROW, "source_id").n_unique()
         for one in held.fields:
             column = rows[one.name]
-            one.filled += read[one.name].count() if one.name in read.columns else column.count()
+            source = read[one.name] if one.name in read.columns else column
+            one.filled += source.count()
+            one.days += _days(source, one.zone)
             bad = rejects.filter(pl.col("field") == one.name)
             one.misfits += bad.height
             one.missing += missing.filter(pl.col("field") == one.name).height
@@ -186,10 +193,19 @@ def _fields(part: Part) -> list[FieldHeld]:
             origin = f"{spec.parent.entity}.{spec.parent.field}"
         else:
             origin = repr(spec.value)
-        found.append(FieldHeld(name, origin, entity.field(name).required))
+        zone = spec.zone or part.shape.zone.key
+        found.append(FieldHeld(name, origin, entity.field(name).required, zone=zone))
     if part.source.repeat and "ends_at" not in part.source.fields:
         found.append(FieldHeld("ends_at", "repeat", True))
     return found
+
+
+def _days(column: pl.Series, zone: str) -> int:
+    """How many instants are midnight in UTC and not in the zone."""
+    if not isinstance(column.dtype, pl.Datetime):
+        return 0
+    local = column.dt.convert_time_zone(zone or "UTC").dt.time()
+    return int(((column.dt.time() == time(0)) & (local != time(0))).sum())
 
 
 def _stretch(held: FieldHeld, column: pl.Series) -> None:
@@ -237,6 +253,13 @@ def _times(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     return None
 
 
+def _days_in_utc(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if not one.name.endswith("_at") or one.days < max(_FEWEST_DAYS, one.filled):
+        return None
+    told = f"all times at `{one.origin}` are midnight UTC, which is another hour in {one.zone}"
+    return "warning", f"{told}: if they are days of the studio, add `format: local`"
+
+
 def _findings(held: PartHeld, limit: float) -> list[Finding]:
     place = f"{held.entity} ({held.collection})"
     if held.rows == 0:
@@ -244,7 +267,7 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
     found = [
         Finding(verdict[0], f"{place}.{one.name}", verdict[1])
         for one in held.fields
-        for rule in (_missing, _sometimes_missing, _misfits, _times)
+        for rule in (_missing, _sometimes_missing, _misfits, _times, _days_in_utc)
         if (verdict := rule(held, one))
     ]
     if held.refused_share > limit:

@@ -45,6 +45,17 @@ def test_a_field_that_only_some_documents_lack_is_named(tmp_path):
     assert "1 of 2 rows have no value at `to`" in found[0].text
 
 
+@pytest.mark.parametrize(("form", "told"), [("date", ["starts_at"]), ("local", [])])
+def test_days_that_are_stored_as_midnight_utc_are_told(tmp_path, form, told):
+    bought = [NOON + timedelta(days=n) for n in range(5)]
+    passes = [hero_pass(n, at=at, on=at.replace(hour=0)) for n, at in enumerate(bought)]
+    write_dump(tmp_path, users=[user("a")], passes=passes)
+    starts = {"starts_at": {"path": "on", "format": form}}
+    part = held(tmp_path, hero_passes={**PASSES, "fields": {**PASSES["fields"], **starts}})
+    findings = part["hero_passes"].findings
+    assert [one.place.split(".")[-1] for one in findings if "format: local" in one.text] == told
+
+
 def test_missing_paths_misfits_orphans_and_wrong_epochs_are_found(tmp_path):
     future = datetime(2190, 1, 1, tzinfo=UTC)
     write_dump(

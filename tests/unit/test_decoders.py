@@ -2,7 +2,7 @@
 
 import random
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import bson
@@ -221,6 +221,33 @@ def test_instants_in_a_pattern_of_the_sources_own(value, pattern, utc):
     plan = ReadingPlan((Reading("x", "x", "timestamptz", pattern, BERLIN),))
     frame = BatchDecoder(plan).decode(encoded([{"x": value}] * 400)).frame
     assert frame["x"].unique().to_list() == [utc]
+
+
+@pytest.mark.parametrize(
+    ("value", "zone", "utc"),
+    [
+        (datetime(2024, 3, 1), ALMATY, datetime(2024, 2, 29, 19, tzinfo=UTC)),
+        (datetime(2024, 3, 31, 2, 30), BERLIN, datetime(2024, 3, 31, 1, 30, tzinfo=UTC)),
+        (datetime(2024, 10, 27, 2, 30), BERLIN, datetime(2024, 10, 27, 0, 30, tzinfo=UTC)),
+        ("2024-03-01T00:00:00.000Z", ALMATY, datetime(2024, 2, 29, 19, tzinfo=UTC)),
+        (Timestamp(1704110400, 9), ALMATY, datetime(2024, 1, 1, 6, tzinfo=UTC)),
+    ],
+)
+def test_a_local_time_is_the_clock_of_its_zone_whatever_zone_it_claims(value, zone, utc):
+    assert one("timestamptz", value, zone=zone, time="local") == (utc, [])
+    plan = ReadingPlan((Reading("x", "x", "timestamptz", "local", zone),))
+    frame = BatchDecoder(plan).decode(encoded([{"x": value}] * 400)).frame
+    assert frame["x"].unique().to_list() == [utc]
+    assert one("date", value, zone=zone, time="local")[0].hour == 0
+
+
+def test_local_times_are_read_alike_both_ways():
+    times = [datetime(1890, 1, 1) + timedelta(hours=613.5 * n) for n in range(2_000)]
+    for kind in ("timestamptz", "date"):
+        plan = ReadingPlan((ID, Reading("x", "x", kind, "local", BERLIN)))
+        documents = [{"_id": n, "x": at} for n, at in enumerate(times)]
+        exact = decode_exactly(encoded(documents), plan).frame
+        assert_frame_equal(fast(plan, documents).frame, exact)
 
 
 def test_a_text_outside_its_pattern_says_so_and_a_date_in_it_is_that_date():

@@ -1,6 +1,6 @@
 """What a server is asked for is never less than what counts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from bson.objectid import ObjectId
@@ -38,6 +38,11 @@ def test_a_window_of_dates_takes_texts_with_any_offset_and_whatever_is_no_time()
     assert {"at": {"$type": "string", "$not": {"$regex": r"^\d{4}-\d\d-\d\d"}}} in ranges
     odd = types_of(ranges)
     assert "double" in odd and "date" not in odd and "string" not in odd
+
+
+def test_a_window_of_local_times_allows_for_any_zone():
+    ranges = window_query("at", "local", START, END)["$or"]
+    assert {"at": {"$gte": START - timedelta(hours=15), "$lt": END + timedelta(hours=15)}} in ranges
 
 
 @pytest.mark.parametrize(("time", "unit"), [("epoch_s", 1), ("epoch_ms", 1000)])
