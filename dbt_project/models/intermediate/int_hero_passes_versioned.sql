@@ -13,7 +13,7 @@ longest_freezes as (
     select
         hp_id,
         case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
-    from {{ ref('stg_freezes__versions') }}
+    from {{ ref('int_freezes_versioned') }}
     group by hp_id
 ),
 
