@@ -1,5 +1,6 @@
 """Drafted source maps: of databases in foreign shapes, and of single fields."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,11 @@ def _people(**extra: Any) -> list[dict[str, Any]]:
         ("gender", lambda n: ("male", "female")[n % 2], "sex", {"path": "gender"}),
         ("birthday", lambda n: START, "birth_date", {"path": "birthday"}),
         ("trial", lambda n: n % 2, "has_trial", {"path": "trial"}),
+        ("trial", lambda n: ("No", "Yes")[n % 2], "has_trial", {"path": "trial", "values": {"No": False, "Yes": True}}),
+        ("weight", lambda n: f"{60 + n},5", "weight_kg", {"path": "weight", "decimal": ","}),
+        ("weight", lambda n: f"{60 + n}.5", "weight_kg", {"path": "weight"}),
+        ("birthday", lambda n: datetime(1990, 1, 1 + n % 28), "birth_date", {"path": "birthday"}),
+        ("birthday", lambda n: 19900101 + n % 28, "birth_date", {"path": "birthday", "format": "%Y%m%d"}),
         ("friends", lambda n: [oid(1, n + 1)], "friend_ids", {"path": "friends"}),
         ("клуб", lambda n: oid(5, n % 3), "club_id", {"path": "клуб"}),
     ],
@@ -210,6 +216,56 @@ def test_units_codes_and_types_are_told_by_names_and_values(name, value, field, 
 def test_numbers_since_1970_are_told_by_their_size(number, form):
     people = [{**person, "createdAt": number + n} for n, person in enumerate(_people())]
     assert drafted({"users": people})["users"].field("registered_at").spec["format"] == form
+
+
+@pytest.mark.parametrize(
+    "written, spec",
+    [
+        (lambda at: at.replace(hour=0), {"format": "local"}),
+        (lambda at: at, {}),
+        (lambda at: f"{at:%d.%m.%Y %H:%M}", {"format": "%d.%m.%Y %H:%M"}),
+        (lambda at: f"{at:%m/%d/%Y}", {"format": "%m/%d/%Y"}),
+        (lambda at: int(f"{at:%Y%m%d}"), {"format": "%Y%m%d"}),
+        (lambda at: f"{at:%Y-%m-%d}" if at.day % 5 else "", {"format": "iso"}),
+    ],
+)
+def test_days_and_patterns_of_instants_are_told_by_their_values(written, spec):
+    people = [
+        {**person, "createdAt": written(START + timedelta(days=n))}
+        for n, person in enumerate(_people())
+    ]
+    found = drafted({"users": people})["users"].field("registered_at")
+    assert found.spec == {"path": "createdAt", **spec}
+
+
+def test_an_import_of_tables_is_recognised_by_keys_of_one_name_and_days_by_their_pattern():
+    days = [START + timedelta(days=n) for n in range(40)]
+    people = [
+        {"_id": oid(1, n), "msno": f"m{n}", "Beitritt": f"{at:%d.%m.%Y}"}
+        for n, at in enumerate(days)
+    ]
+    passes = [
+        {"_id": oid(2, n), "msno": f"m{n // 2}", "Preis": f"{n}9,90 €"}
+        | dict.fromkeys(("von", "bis"), f"{at:%d.%m.%Y}")
+        for n, at in enumerate(days)
+    ]
+    guesses = drafted({"mitglieder": people, "vertraege": passes})
+    assert guesses["users"].field("user_id").spec == {"path": "msno"}
+    found = {g.name: g.spec for g in guesses["hero_passes"].fields}
+    assert found["user_id"] == {"path": "msno"}
+    assert found["price"] == {"path": "Preis", "decimal": ","}
+    assert found["ends_at"] == {"path": "bis", "format": "%d.%m.%Y"}
+    assert any("plus: {days: 1}" in note for note in guesses["hero_passes"].field("ends_at").notes)
+
+
+def test_parts_of_a_subscription_are_no_freezes():
+    people = [{"_id": f"c{n}", "createdAt": START} for n in range(40)]
+    times = dict.fromkeys(("created", "start_date", "ended_at"), START)
+    passes = [
+        {"_id": f"s{n}", "customer": f"c{n}", "items": [{"id": f"i{n}", "price": n}], **times}
+        for n in range(40)
+    ]
+    assert not drafted({"customers": people, "subscriptions": passes})["freezes"].is_active
 
 
 def test_values_nobody_knows_are_left_for_a_person_to_say():

@@ -93,7 +93,8 @@ def draft_map(collections: Sequence[CollectionProfile]) -> list[EntityGuess]:
     known: Known = {}
     users = _best(ENTITIES["users"], frames, known, referred)
     _learn(known, users)
-    chosen = _chosen([frame for frame in frames if frame is not users.frame], known, referred)
+    taken = users.frame if users.confidence >= LEAST_LIKENESS else None
+    chosen = _chosen([frame for frame in frames if frame is not taken], known, referred)
     for name in ("hero_passes", "bookings"):
         _learn(known, _guess(ENTITIES[name], chosen.get(name), known, referred))
     rest = [_guess(e, chosen.get(n), known, referred) for n, e in ENTITIES.items() if n != "users"]
@@ -167,6 +168,8 @@ def _guess(
     fields = _fields(entity, frame, known, referred)
     if entity.name == "hero_passes":
         fields |= _told_to_repeat(fields)
+    if "ends_at" in fields:
+        fields["ends_at"] = _told_of_the_last_day(fields["ends_at"])
     missing = tuple(name for name in _needed(entity, frame) if name not in fields)
     is_users = entity.name == "users"
     return EntityGuess(
@@ -188,6 +191,16 @@ def _told_to_repeat(fields: dict[str, Guess]) -> dict[str, Guess]:
         return {}
     note = f"empty in {1 - fill:.0%}: if these renew themselves, add `repeat: {{months: 1}}` beside `collection`"
     return {"ends_at": replace(end, notes=(*end.notes, note))}
+
+
+def _told_of_the_last_day(end: Guess) -> Guess:
+    """The end of a period with a word on what to do where it is a day."""
+    form, profile = str(end.spec.get("format", "")), end.candidate and end.candidate.profile
+    lengths = profile.text_lengths if profile else None
+    is_written = form == "iso" and lengths and lengths.maximum == len("2024-01-31")
+    is_day = form == "local" or is_written or ("%d" in form and "%H" not in form)
+    note = "a day: if it is the last that is covered, add `plus: {days: 1}`"
+    return replace(end, notes=(*end.notes, note)) if is_day else end
 
 
 def _needed(entity: Entity, frame: Frame | None) -> list[str]:
@@ -229,7 +242,7 @@ def _fields(
         if column.name not in fixed and column.name != entity.id_field
         for guess in _options(entity, column, frame, known)
     ]
-    options.sort(key=lambda guess: -guess.confidence)
+    options.sort(key=lambda guess: (-guess.confidence, str(guess.spec["path"]).count(".")))
     found = dict(fixed)
     taken: set[str] = {str(guess.spec.get("path")) for guess in fixed.values()}
     for guess in options:

@@ -1,13 +1,23 @@
 """How well a path fits a field of an entity: by name, type, values, references and size of numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from ris_assets.contracts.columns import Column
+from ris_assets.extract.exact import literal
+from ris_assets.extract.plan import DecimalMark, Reading
 from ris_assets.extract.profiling.frames import Candidate, Frame
 from ris_assets.extract.profiling.profile import FieldProfile
 from ris_assets.extract.profiling.values import DATE_TYPES, ID_TYPES, NUMBER_TYPES
-from ris_assets.extract.profiling.vocabulary import NEUTRAL, Phrase, value_words
+from ris_assets.extract.profiling.vocabulary import (
+    DATE_PATTERNS,
+    FLAGS,
+    NEUTRAL,
+    Phrase,
+    value_words,
+)
 
 _UNITS = ("kg", "g", "gr", "gram", "grams", "lb", "lbs", "cm", "m", "min", "bpm", "kzt", "utc")
 _WEAK = {"at": 0.3, "id": 0.4, "is": 0.1, "has": 0.1, "of": 0.1, **dict.fromkeys(_UNITS, 0.1)}
@@ -15,7 +25,8 @@ _WEAK = {"at": 0.3, "id": 0.4, "is": 0.1, "has": 0.1, "of": 0.1, **dict.fromkeys
 _LATER_PHRASE = 0.03
 _EPOCHS = (("epoch_s", 3e8, 4e9), ("epoch_ms", 3e11, 4e12))
 """Numbers that are instants between 1979 and 2096."""
-_MOSTLY = 0.9
+_TRIED_FIRST = 20
+_LIKELY_YEARS = range(1900, 2101)
 
 
 @dataclass(frozen=True)
@@ -98,24 +109,30 @@ def read_as(column: Column, candidate: Candidate) -> _Reading:
     shares = candidate.profile.type_shares
     if candidate.is_list or not shares:
         return _Reading(0.0)
-    if column.type in ("timestamptz", "date"):
+    if column.type == "date":
+        reading = instants(candidate.profile)
+        return replace(reading, spec={k: v for k, v in reading.spec.items() if v != "local"})
+    if column.type == "timestamptz":
         return instants(candidate.profile)
     if column.type == "jsonb":
         return _Reading(shares.get("object", 0.0), evidence="objects")
     if column.type == "text" and column.name.endswith("_id"):
+        if candidate.words >= {"at"} and not candidate.words & {"id"}:
+            return _Reading(0.0)
         return _of(shares, ID_TYPES | NUMBER_TYPES | {"string"})
     if column.type == "text":
         return _texts(candidate.profile, bool(column.allowed))
     if column.type == "bool":
         return _booleans(candidate.profile)
-    return _of(shares, NUMBER_TYPES)
+    return _numbers(candidate.profile)
 
 
 def instants(profile: FieldProfile) -> _Reading:
-    """The path read as instants: dates, ISO texts, or seconds or milliseconds since 1970."""
+    """The path read as instants: dates, ISO texts, seconds or milliseconds since 1970, or a pattern."""
     shares = profile.type_shares
     if (dates := sum(shares.get(t, 0.0) for t in DATE_TYPES)) >= 0.5:
-        return _Reading(dates, evidence=f"date in {dates:.0%}")
+        days = {"format": "local"} if profile.is_midnight_utc else {}
+        return _Reading(dates, days, f"date in {dates:.0%}")
     texts = sum(profile.text_kinds.values())
     iso = profile.text_kinds.get("iso", 0) / texts if texts else 0.0
     if iso >= 0.5 and shares.get("string", 0) >= 0.5:
@@ -126,7 +143,44 @@ def instants(profile: FieldProfile) -> _Reading:
             return _Reading(
                 0.95 * numbers, {"format": form}, f"{form.replace('_', ' ')} in {numbers:.0%}"
             )
-    return _Reading(0.0)
+    return _patterned(profile)
+
+
+def _patterned(profile: FieldProfile) -> _Reading:
+    """The path read by the pattern that fits most of its values; where several do, the day stands first."""
+    share, which = _best(profile, [Reading("", "", "timestamptz", p) for p in DATE_PATTERNS])
+    evidence = " or ".join(reading.time for reading in which)
+    return _Reading(0.9 * share, {"format": which[0].time}, f"{evidence} in {share:.0%}")
+
+
+def _numbers(profile: FieldProfile) -> _Reading:
+    """The path read as numbers, be they written in texts."""
+    shares = profile.type_shares
+    if shares.get("string", 0.0) < 0.5:
+        return _of(shares, NUMBER_TYPES)
+    marks: tuple[DecimalMark | None, ...] = (None, ".", ",")
+    share, which = _best(profile, [Reading("", "", "float8", decimal=mark) for mark in marks])
+    spec = {"decimal": which[0].decimal} if which[0].decimal else {}
+    return _Reading(0.95 * share, spec, f"numbers in {share:.0%} of texts")
+
+
+def _best(profile: FieldProfile, readings: Sequence[Reading]) -> tuple[float, list[Reading]]:
+    """The largest share of the values kept that convert by any of the readings, and those that reach it."""
+    values = [value for value in profile.ids if isinstance(value, (str, int))]
+    hopeful = [r for r in readings if any(_converts(v, r) for v in values[:_TRIED_FIRST])]
+    if not hopeful:
+        return 0.0, list(readings[:1])
+    shares = [sum(_converts(value, reading) for value in values) for reading in hopeful]
+    best = [r for r, share in zip(hopeful, shares, strict=True) if share == max(shares)]
+    return max(shares) / len(values), best
+
+
+def _converts(value: Any, reading: Reading) -> bool:
+    try:
+        found = literal(value, reading)
+    except ValueError:
+        return False
+    return not isinstance(found, datetime) or found.year in _LIKELY_YEARS
 
 
 def _of(shares: dict[str, float], types: frozenset[str]) -> _Reading:
@@ -149,8 +203,19 @@ def _booleans(profile: FieldProfile) -> _Reading:
     share = profile.type_shares.get("bool", 0.0)
     if share >= 0.5:
         return _Reading(share, evidence=f"bool in {share:.0%}")
-    is_flag = bool(profile.values) and {value for value, _ in profile.values} <= {0, 1}
-    return _Reading(0.8 if is_flag else 0.0, evidence="0 and 1")
+    values = {value for value, _ in profile.values}
+    if values and values <= {0, 1}:
+        return _Reading(0.8, evidence="0 and 1")
+    table = {value: flag for value in values for flag in _flag(value)}
+    if values and len(table) == len(values):
+        return _Reading(0.8, {"values": table}, "yes and no")
+    return _Reading(0.0)
+
+
+def _flag(value: Any) -> list[bool]:
+    """What a word says of yes and no; nothing where it says neither."""
+    word = str(value).strip().lower()
+    return [flag == "true" for flag, words in FLAGS.items() if word in words.split()]
 
 
 def _with_values(guess: Guess, entity: str, column: Column, profile: FieldProfile) -> Guess | None:
@@ -228,10 +293,11 @@ def _unit_of_duration(last: str) -> str | None:
 
 
 def entity_name_fit(names: tuple[frozenset[str], ...], phrases: tuple[Phrase, ...]) -> float:
-    """How well the words of a collection or array say an entity's name (0-1)."""
+    """How well the words of a collection or array say an entity's name (0-1); not without what all its names say."""
     best = 0.0
+    core = frozenset.intersection(*(phrase.words for phrase in phrases))
     for place, phrase in enumerate(phrases):
-        for name in names:
+        for name in (one for one in names if not core or core & one):
             common = _weight(phrase.words & name)
             if common:
                 score = common / _weight(phrase.words) * (0.4 + 0.6 * common / _weight(name))

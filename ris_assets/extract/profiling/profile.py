@@ -28,6 +28,8 @@ EXAMPLES = 5
 IDS_KEPT = 500
 _NEVER_PERSONAL = frozenset({"bool", "date", "object", "array", "null"})
 _LONGEST_ID = 64
+_FEWEST_DAYS = 3
+"""Dates that are all midnight by chance are fewer."""
 _EMPTY_BYTES = 5
 """Size of a document without fields."""
 
@@ -66,6 +68,8 @@ class FieldProfile:
     is_unique: bool
     is_personal: bool
     is_id_like: bool
+    is_midnight_utc: bool = False
+    """Whether all dates are: days rather than instants."""
     minimum: int | float | str | None = None
     maximum: int | float | str | None = None
     median: float | None = None
@@ -190,6 +194,7 @@ def _field(collection: str, way: tuple[str, ...], node: Node, parent: Node) -> F
         is_unique=scalars > 1 and scalars == node.seen - nulls and _all_differ(node, scalars),
         is_personal=personal is not None,
         is_id_like=_is_id_like(keys, node),
+        is_midnight_utc=bool(tally.dates and tally.days == tally.dates.count >= _FEWEST_DAYS),
         text_lengths=_lengths(tally.lengths),
         array_lengths=_lengths(tally.sizes),
         text_kinds=dict(tally.kinds),

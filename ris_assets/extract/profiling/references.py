@@ -18,7 +18,13 @@ from ris_assets.extract.profiling.profile import (
     FieldProfile,
     Reference,
 )
-from ris_assets.extract.profiling.values import ID_TYPES, NUMBER_TYPES, id_text, type_name
+from ris_assets.extract.profiling.values import (
+    ID_TYPES,
+    NUMBER_TYPES,
+    id_text,
+    is_date_like,
+    type_name,
+)
 from ris_assets.extract.profiling.words import words_of
 
 FindIds = Callable[[str, list[Any]], set[Any]]
@@ -46,7 +52,9 @@ def with_references(
     collections: Sequence[CollectionProfile], find_ids: FindIds
 ) -> list[CollectionProfile]:
     """The collections with what their id-like fields refer to."""
-    keys = [key for one in collections for key in _keys(one)]
+    paths = Counter(field.path for one in collections for field in one.fields)
+    shared = frozenset(path for path, count in paths.items() if count > 1)
+    keys = [key for one in collections for key in _keys(one, shared)]
     fields = sum(bool(f.is_id_like and f.ids) for one in collections for f in one.fields)
     most = max(_FEWEST_A_FIELD, _MOST_LOOKED_UP // max(1, fields))
     keys = [_asked(key, collections, find_ids, most) for key in keys]
@@ -62,20 +70,29 @@ def with_references(
     ]
 
 
-def _keys(collection: CollectionProfile) -> Iterable[_Key]:
-    """The `_id`, and other id-like fields that are unique in the sample."""
+def _keys(collection: CollectionProfile, shared: frozenset[str]) -> Iterable[_Key]:
+    """The `_id`, and other fields unique in the sample that are id-like or texts that others have, too."""
     for field in collection.fields:
         is_own = field.path == "_id"
-        if is_own or (field.is_id_like and field.is_unique):
+        if is_own or (field.is_unique and (field.is_id_like or _is_word_for(field, shared))):
             values = frozenset(text for text in map(id_text, field.ids) if text)
             yield _Key(collection.name, field.path, frozenset(field.types) - {"null"}, values)
+
+
+def _is_word_for(field: FieldProfile, shared: frozenset[str]) -> bool:
+    """Whether a field holds words that others have under the same name: no dates, and nobody's own."""
+    is_word = set(field.types) == {"string"} and not field.is_personal
+    return is_word and field.path in shared and not any(map(is_date_like, field.ids))
 
 
 def _asks(collection: CollectionProfile, field: FieldProfile, key: _Key) -> bool:
     """Whether it makes sense to look the field's values up among the keys."""
     is_named = _is_named_after(field, key)
-    if not (field.is_id_like or is_named) or not field.ids or _is_itself(collection, field, key):
+    is_alike = field.path == key.path != "_id" and key.types == {"string"}
+    if not field.ids or _is_itself(collection, field, key):
         return False
+    if is_alike or not (field.is_id_like or is_named):
+        return is_alike
     if set(field.types) & ID_TYPES or key.types & ID_TYPES:
         return True
     return is_named or bool(key.types - NUMBER_TYPES)

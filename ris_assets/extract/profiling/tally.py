@@ -15,6 +15,7 @@ MOST_VALUES = 60
 """Differing values of a field up to which each is counted."""
 _LONGEST_KEPT = 80
 _TEXTS_LOOKED_AT = 300
+_DAY = 86_400_000
 
 Number = int | float
 
@@ -58,6 +59,7 @@ class Tally:
 
     __slots__ = (
         "dates",
+        "days",
         "kinds",
         "lengths",
         "numbers",
@@ -77,13 +79,16 @@ class Tally:
         self.sketch = Sketch(sketch_size)
         self.numbers: Range | None = None
         self.dates: Range | None = None
+        self.days = 0
+        """Dates at midnight UTC."""
         self.lengths: Range | None = None
         self.sizes: Range | None = None
 
     def add(self, value: Any) -> None:
         """See a value that is neither a document nor an array."""
-        name = type_name(value)
-        self.types[name] += 1
+        if isinstance(value, str) and not value.strip():
+            value = None  # as it is read: exports of tables know no other null
+        self.types[type_name(value)] += 1
         if value is None:
             return
         if isinstance(value, str):
@@ -95,6 +100,7 @@ class Tally:
         elif (instant := as_milliseconds(value)) is not None:
             self.dates = self.dates or Range()
             self.dates.add(instant)
+            self.days += instant % _DAY == 0
         self._differing(value)
 
     def add_array(self, size: int) -> None:
@@ -124,6 +130,7 @@ class Tally:
         self.types += other.types
         self.kinds += other.kinds
         self.texts += other.texts
+        self.days += other.days
         self.sketch.merge(other.sketch)
         self.values = _together(self.values, other.values)
         for name in ("numbers", "dates", "lengths", "sizes"):

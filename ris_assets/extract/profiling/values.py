@@ -102,6 +102,11 @@ def instant_text(milliseconds: int) -> str:
         return f"{milliseconds} ms since 1970"
 
 
+def is_date_like(text: str) -> bool:
+    """Whether a text looks like a date in ISO format or in numbers parted by points, dashes or slashes."""
+    return _DATE_LIKE.match(text) is not None
+
+
 def text_kind(text: str) -> str | None:
     """What a text is by its looks: `iso` (a date), `e-mail`, `phone`, `iin`, `card` or `secret`."""
     if ISO.match(text):

@@ -169,6 +169,25 @@ VALUES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Per field with a fixed list of values: the words that sources write for each."""
 
+FLAGS: dict[str, str] = {
+    "true": "yes y true t 1 ja j si sí sim s oui o on да tak",
+    "false": "no n false f 0 nein não nao non off нет nie",
+}
+"""Words that sources write for yes and no."""
+_DAYS = (
+    "%Y%m%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%Y/%m/%d",
+    "%d.%m.%y",
+    "%d %b %Y",
+    "%b %d, %Y",
+)
+DATE_PATTERNS = tuple(f"{day}{clock}" for day in _DAYS for clock in ("", " %H:%M", " %H:%M:%S"))
+"""How sources write instants otherwise, patterns of strptime."""
+
 ATTENDED = frozenset({"visit"})
 """Collections of these are of visits that took place: a missing status says so."""
 NEUTRAL = frozenset(
