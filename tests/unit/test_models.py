@@ -213,6 +213,13 @@ def test_partial_exposure_lowers_the_chance_only_before_the_last_week(hazard):
     assert np.log1p(-half[~ends]) == pytest.approx(np.log1p(-whole[~ends]) / 2)
 
 
+def test_passes_of_a_week_that_begin_on_mondays_run_out_in_every_week():
+    left, length = [0, 0, 0, 7, 8, 3], [7, 30, None, 30, 7, 7]
+    weeks = pl.DataFrame({"days_to_end_at_start": left, "pass_days": length})
+    ends = ends_in_week(weeks.with_columns(pl.lit(False).alias("is_already_renewed")))
+    assert ends.tolist() == [True, False, False, True, False, True]
+
+
 def test_a_stored_hazard_predicts_the_same(hazard, tmp_path):
     (model, _), windows = hazard
     model.save(tmp_path)
