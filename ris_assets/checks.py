@@ -31,8 +31,11 @@ def _rejects_check(entity: Entity) -> dg.AssetChecksDefinition:
         )
         rejected, rows, limit = latest.row(0) if latest.height else (0.0, 0.0, 0.0)
         share = rejected / rows if rows else 0.0
+        told = f"{rejected:,.0f} of {rows:,.0f} rows were refused, the map allows {limit:.1%}"
+        where = f"select * from ris_raw.rejects where entity = '{entity.name}' says why"
         return dg.AssetCheckResult(
             passed=share <= limit,
+            description=f"{told}; {where}." if share > limit else None,
             metadata={
                 "rows_rejected": int(rejected),
                 "rows_considered": int(rows),

@@ -181,6 +181,10 @@ class SourcePart(_Strict):
     repeat: Span | None = Field(
         None, description="Passes that renew themselves: one row a period of this length"
     )
+    distinct: bool = Field(
+        False,
+        description="Several documents tell of one id: the first stands, the others are not refused",
+    )
     changed_at: Spec | None = Field(None, description="Path of the last-change time")
     overlap_minutes: int = Field(
         60, ge=0, description="How far behind the last change seen each extraction reads again"

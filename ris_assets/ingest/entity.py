@@ -166,7 +166,7 @@ class _Extraction:
         marks = self._marks()
         readings = [self._begun(part, marks.get(part.name, Mark())) for part in parts]
         is_whole = self.job.window is None and all(r.since is None for r in readings)
-        if any(self._has_own_ids(part) for part in parts):
+        if any(part.may_share_ids for part in parts):
             self.landing.index_ids()
         if not is_whole:
             self._retry(parts)
@@ -187,12 +187,6 @@ class _Extraction:
         age = self.landing.started_at - (mark.reconciled_at or mark.changed_until)
         is_due = age >= timedelta(days=self.job.reconcile_days)
         return _Reading(part, mark, mark.changed_until - overlap, is_due, mark.changed_until)
-
-    def _has_own_ids(self, part: Part) -> bool:
-        """Whether two documents may claim the same business id: it is not the document's own, or several
-        collections feed the entity."""
-        spec = part.source.fields.get(self.entity.id_field)
-        return spec is not None and (spec.path != "_id" or len(self.entity_map.sources) > 1)
 
     def _read(self, reading: _Reading) -> None:
         """All batches of one part."""
@@ -217,8 +211,9 @@ class _Extraction:
     def _land(self, part: Part, shaped: Shaped, raw: bytes, personal: list[str]) -> int:
         """Hand rows and refusals to the landing; the number of rows refused."""
         rows, rejects = shaped.rows, shaped.rejects
-        if self._has_own_ids(part):
-            rows, rejects = self._without_duplicates(rows, rejects)
+        if part.may_share_ids:
+            rows, refused = self._without_duplicates(rows, rejects)
+            rejects = rejects if part.source.distinct else refused
         self.landing.add(rows.drop(ROW))
         if rejects.is_empty():
             return 0
@@ -229,8 +224,10 @@ class _Extraction:
     def _without_duplicates(
         self, rows: pl.DataFrame, rejects: pl.DataFrame
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Set aside rows whose business id another document holds; the first one keeps it."""
+        """Set aside rows whose business id another document holds; the first one keeps it, of a batch the first
+        to have happened."""
         name = self.entity.id_field
+        rows = rows.sort("event_at", maintain_order=True)
         first = pl.col("source_id").first().over(name)
         claims = self.landing.claimed(rows[name].unique())
         own = claims.rename({"source_id": "holder"})

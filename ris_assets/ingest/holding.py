@@ -71,6 +71,8 @@ class PartHeld:
     documents: int = 0
     rows: int = 0
     refused: int = 0
+    shared: int = 0
+    """Rows whose id another document holds."""
     orphans: dict[str, int] = field(default_factory=dict)
     fields: list[FieldHeld] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -89,6 +91,8 @@ class Holder:
     source: DocumentSource
     zone: ZoneInfo
     sample: int = 20_000
+    _seen: dict[str, set[str]] = field(default_factory=dict)
+    """Ids of each entity so far, where documents may share them."""
     _kept: dict[tuple[str, tuple[str, ...]], pl.DataFrame] = field(default_factory=dict)
 
     def hold(self) -> Iterator[PartHeld]:
@@ -115,6 +119,7 @@ class Holder:
         for shaped, decoded in self._batches(part):
             held.documents += decoded.documents
             self._count(held, shaped, decoded.frame)
+            self._count_shared(held, shaped, part)
             report(held.entity, held.documents, self.sample or None)
         held.findings = _findings(held, limit)
         return held
@@ -156,6 +161,20 @@ class Holder:
                 known = self._ids(parent)
                 lost = rows[name].drop_nulls().is_in(known.implode()).not_().sum()
                 held.orphans[name] = held.orphans.get(name, 0) + int(lost)
+
+    def _count_shared(self, held: PartHeld, shaped: Shaped, part: Part) -> None:
+        """Rows whose id another document holds, be it of another source of the entity."""
+        if not part.may_share_ids:
+            return
+        ids, seen = (
+            shaped.rows[ENTITIES[held.entity].id_field],
+            self._seen.setdefault(held.entity, set()),
+        )
+        before = len(seen)
+        seen.update(ids)
+        if not part.source.distinct:
+            held.shared += ids.len() - (len(seen) - before)
+            held.refused += ids.len() - (len(seen) - before)
 
     def _rows(self, entity: str, columns: tuple[str, ...]) -> pl.DataFrame:
         """Some columns of all rows of an entity, read once."""
@@ -275,6 +294,10 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
             f"{held.refused:,} of {held.rows:,} rows would be refused ({held.refused_share:.1%})"
         )
         found.append(Finding("error", place, f"{share}; the map allows {limit:.1%}"))
+    if held.shared:
+        told = f"{held.shared:,} of {held.rows:,} rows have an id that another document has and would be refused"
+        advice = "add `distinct: true` if documents of one id tell the same"
+        found.append(Finding("warning", place, f"{told}: {advice}"))
     found += [
         Finding("warning", f"{place}.{name}", f"{count:,} of {held.rows:,} rows refer to nobody")
         for name, count in held.orphans.items()

@@ -24,6 +24,13 @@ class Part:
     shape: EntityShape
 
     @property
+    def may_share_ids(self) -> bool:
+        """Whether two documents may claim the same business id: it is not the document's own, or several collections
+        feed the entity."""
+        spec = self.source.fields.get(self.shape.entity.id_field)
+        return spec is not None and (spec.path != "_id" or bool(self.shape.prefix))
+
+    @property
     def is_exploded_from_inside(self) -> bool:
         """Whether the event time lies in the array's elements, where no query finds it."""
         path = self.shape.entity_event_path
@@ -31,9 +38,9 @@ class Part:
 
     @property
     def can_be_incremental(self) -> bool:
-        """Whether changes can be asked for. An element that is gone leaves no trace in its document, and
-        what repeats goes on without a change, so both are read whole."""
-        is_row = self.source.explode is None and self.source.repeat is None
+        """Whether changes can be asked for. An element that is gone leaves no trace in its document, what repeats
+        goes on without a change, and one of several documents may have to step in: all are read whole."""
+        is_row = not (self.source.explode or self.source.repeat or self.source.distinct)
         return self.source.changed_at is not None and is_row
 
     def query(self, window: Window | None, since: datetime | None) -> Query:

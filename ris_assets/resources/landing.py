@@ -189,13 +189,19 @@ class Landing:
         self._collected -= dropped if self.is_direct else 0
 
     def claimed(self, ids: pl.Series) -> pl.DataFrame:
-        """Which of these business ids other rows hold already: `id, source_id`."""
+        """Which of these business ids other documents hold that are not gone: `id, source_id`."""
         self._writer.drain()
-        name = self._entity.id_field
-        query = " union ".join(
-            f'select "{name}", source_id from {table} where "{name}" = any(%(ids)s)'
-            for table in (self._table.qualified, "pg_temp.incoming")
-        )
+        name, table = self._entity.id_field, self._table.qualified
+        query = f"""
+            select "{name}", source_id from (
+                select distinct on (source_id) source_id, "{name}", is_deleted from {table}
+                where source_id in (select source_id from {table} where "{name}" = any(%(ids)s))
+                order by source_id, known_at desc
+            ) as latest
+            where not is_deleted and "{name}" = any(%(ids)s)
+            union
+            select "{name}", source_id from pg_temp.incoming where "{name}" = any(%(ids)s)
+        """
         rows = self._connection.execute(query, {"ids": ids.to_list()}).fetchall()
         return pl.DataFrame(
             rows, schema={"id": pl.String(), "source_id": pl.String()}, orient="row"

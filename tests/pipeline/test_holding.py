@@ -56,6 +56,20 @@ def test_days_that_are_stored_as_midnight_utc_are_told(tmp_path, form, told):
     assert [one.place.split(".")[-1] for one in findings if "format: local" in one.text] == told
 
 
+@pytest.mark.parametrize(("distinct", "refused"), [(False, 1), (True, 0)])
+def test_ids_that_several_documents_have_are_told_unless_one_is_to_stand(
+    tmp_path, distinct, refused
+):
+    write_dump(tmp_path, passes=[hero_pass(1), hero_pass(2), hero_pass(3, "b")])
+    fields = {"user_id": "user", "registered_at": "at"}
+    users = {"collection": "passes", "fields": fields, "distinct": distinct}
+    part = held(tmp_path, users=users)["users"]
+    assert (part.rows, part.refused) == (3, refused)
+    assert (
+        any("an id that another document has" in one.text for one in part.findings) is not distinct
+    )
+
+
 def test_missing_paths_misfits_orphans_and_wrong_epochs_are_found(tmp_path):
     future = datetime(2190, 1, 1, tzinfo=UTC)
     write_dump(

@@ -312,6 +312,34 @@ def test_of_two_documents_with_one_business_id_the_first_keeps_it(case):
     assert case.land("bookings").rejected == 2
     held = case.rows("select booking_id, source_id from ris_raw.bookings order by 1")
     assert held == [("v0", "0"), ("v2", "2")]
+    case.dump(visits=[visit(1, no="v0"), visit(2), visit(3, day=1, no="v2")])
+    case.land("bookings", reconcile_days=0)
+    case.land("bookings")
+    taken_over = case.rows("select source_id from ris_raw.bookings where booking_id = 'v0'")
+    assert ("1",) in taken_over
+
+
+def test_of_several_documents_that_tell_of_one_person_the_first_stands_and_none_is_refused(case):
+    fields = {"user_id": "user", "registered_at": "at"}
+    case.source_map = source_map(users={"collection": "passes", "distinct": True, "fields": fields})
+    later, first, other = (
+        {"_id": n, "user": user, "at": NOON + timedelta(days=days)}
+        for n, user, days in ((1, "a", 9), (2, "a", 0), (3, "b", 5))
+    )
+    living = """
+        select user_id, registered_at from (
+            select distinct on (source_id) * from ris_raw.users order by source_id, known_at desc
+        ) as latest
+        where not is_deleted order by user_id
+    """
+    both = [("a", NOON), ("b", NOON + timedelta(days=5))]
+    case.dump(passes=[later, first, other])
+    assert case.land("users").rejected == 0
+    assert case.rows(living) == both
+    case.dump(passes=[later, other])
+    case.land("users")
+    case.land("users")
+    assert case.rows(living) == [("a", NOON + timedelta(days=9)), both[1]]
 
 
 def test_several_collections_feed_one_entity_and_their_ids_do_not_meet(case):
@@ -412,6 +440,8 @@ def test_the_check_on_refusals_knows_the_maps_limit_and_tells_reasons_without_va
         result = check_of("rejected_share", "users")(postgres=case.postgres)
         assert result.passed is passes
         assert result.metadata["share"].value == pytest.approx(0.1)
+        told = None if passes else "1 of 10 rows were refused, the map allows 5.0%"
+        assert told is None or result.description.startswith(told)
         reasons = result.metadata["reasons"].md_str
         assert "| registered_at | missing | row refused | 1 |" in reasons
         assert "secret" not in reasons
