@@ -5,7 +5,7 @@ keeps the row with that field null. Either way it is noted, and the whole docume
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Any
@@ -65,7 +65,7 @@ ParentLookup = Callable[[ParentSpec, pl.Series], pl.DataFrame]
 """Parent rows by their keys: a frame of `key` (text) and `value`."""
 CHANGED = "_changed_at"
 _FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
-_SPAN, _REPEAT = "_span:", "_repeat:"
+_SPAN, _REPEAT, _ELSE = "_span:", "_repeat:", "_else:"
 _REPEATED = f"{_REPEAT}ends_at"
 _AMOUNT = "_amount:"
 _PERIOD = ("hp_id", "purchased_at", "starts_at", "ends_at", "cancelled_at")
@@ -106,7 +106,10 @@ class EntityShape:
             readings.append(self._reading(CHANGED, self.part.changed_at, "timestamptz"))
         for name, spec in self.part.fields.items():
             if spec.path is not None:
-                readings.append(self._reading(name, spec, self._kind(name, spec)))
+                first = self._reading(name, spec, self._kind(name, spec))
+                readings.append(first)
+                if spec.fallback is not None:
+                    readings.append(replace(first, name=f"{_ELSE}{name}", path=spec.fallback))
             elif spec.parent is not None:
                 readings.append(Reading(f"{_PARENT}{name}", spec.parent.key, "id"))
         readings += [
@@ -124,6 +127,11 @@ class EntityShape:
         """Lengths of time that the map speaks of, by the reading that gives them."""
         spans = {f"{_SPAN}{n}": spec.span for n, spec in self.part.fields.items() if spec.span}
         return spans | ({_REPEATED: self.part.repeat} if self.part.repeat else {})
+
+    @property
+    def _spare(self) -> list[str]:
+        """Fields with a second path."""
+        return [name for name, spec in self.part.fields.items() if spec.fallback is not None]
 
     @property
     def identity_plan(self) -> ReadingPlan:
@@ -164,6 +172,7 @@ class EntityShape:
             counts: which rows count; the others are as if they had not been read.
         """
         counted = self._without_blanks(self._filtered(decoded.frame))
+        counted = counted.with_columns(pl.coalesce(n, f"{_ELSE}{n}").alias(n) for n in self._spare)
         counted = counted.with_columns(self._source_id().alias("source_id"))
         frame = self._with_spans(self._with_parents(counted, lookup))
         frame = frame if counts is None else frame.filter(counts)
@@ -191,6 +200,7 @@ class EntityShape:
     def _without_blanks(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Blank texts as null, but where the map translates them: exports of tables know no other null."""
         told = {n for n, spec in self.part.fields.items() if "" in (spec.values or {})}
+        told |= {f"{_ELSE}{name}" for name in told}
         names = [r.name for r in self.plan.readings if r.kind in ("id", "text")]
         names = [n for n in names if n != ID and not n.startswith(_FILTER) and n not in told]
         is_said = pl.col(names).str.strip_chars() != ""
@@ -287,7 +297,8 @@ class EntityShape:
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
         personal = set(self.part.personal.values())
-        hidden = [name for name, spec in self.part.fields.items() if spec.path in personal]
+        paths = {name: {spec.path, spec.fallback} for name, spec in self.part.fields.items()}
+        hidden = [name for name, ways in paths.items() if ways & personal]
         if hidden:
             shown = pl.when(~pl.col("field").is_in(hidden)).then(pl.col("value"))
             rejects = rejects.with_columns(shown.alias("value"))
@@ -367,6 +378,10 @@ class EntityShape:
     def _decoding_misfits(self, frame: pl.DataFrame, misfits: list[Misfit]) -> pl.DataFrame:
         """What the decoder could not convert, by field."""
         required = {column.name for column in self.entity.fields if column.required} | {ID}
+        keys = [ROW, ELEMENT] if self.part.explode else [ROW]
+        told = {
+            n: set(frame.filter(pl.col(n).is_not_null()).select(keys).rows()) for n in self._spare
+        }
         records = [
             {
                 ROW: m.row,
@@ -378,8 +393,9 @@ class EntityShape:
                 "is_waiting": False,
             }
             for m in misfits
+            if (m.row, m.element)[: len(keys)] not in told.get(m.name.removeprefix(_ELSE), ())
+            or not m.name.startswith(_ELSE)
         ]
-        keys = [ROW, ELEMENT] if self.part.explode else [ROW]
         schema: dict[str, Any] = {**REJECT_SCHEMA, ELEMENT: pl.Int64()}
         schema = {n: t for n, t in schema.items() if n not in ("source_id", "user_id")}
         found = pl.DataFrame(records, schema=schema)
@@ -447,7 +463,7 @@ def _noted(
 
 def _field_of(reading: str) -> str:
     """The field that a reading serves."""
-    for prefix in (_FILTER, _PARENT, _PERSONAL, _SPAN, _REPEAT):
+    for prefix in (_FILTER, _PARENT, _PERSONAL, _SPAN, _REPEAT, _ELSE):
         reading = reading.removeprefix(prefix)
     return reading
 

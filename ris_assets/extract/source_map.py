@@ -121,6 +121,7 @@ class FieldSpec(_Strict):
     """Where one field comes from, and how its value is translated."""
 
     path: str | None = Field(None, description=r"Dotted path in the document; `\.` within a key")
+    fallback: str | None = Field(None, description="Path to read where the first has no value")
     value: Any = Field(None, description="A literal, the same for every row")
     parent: ParentSpec | None = Field(None, description="Taken from a parent entity's row")
     values: dict[Any, Any] | None = Field(None, description="Translation of source values")
@@ -142,6 +143,8 @@ class FieldSpec(_Strict):
     def _one_origin(self) -> "FieldSpec":
         if sum(x is not None for x in (self.path, self.value, self.parent)) != 1:
             raise ValueError("give exactly one of `path`, `value` and `parent`")
+        if self.fallback is not None and self.path is None:
+            raise ValueError("`fallback` needs `path`")
         if self.scale is not None and self.unit is not None:
             raise ValueError("give either `scale` or `unit`")
         if self.otherwise is not None and self.values is None:

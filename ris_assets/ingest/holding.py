@@ -60,6 +60,7 @@ class FieldHeld:
     days: int = 0
     """Times at midnight UTC that are no midnight of the field's zone: calendar days, if all are."""
     zone: str = ""
+    has_fallback: bool = False
 
 
 @dataclass
@@ -143,7 +144,8 @@ class Holder:
         held.refused += refused.select(ROW, "source_id").n_unique()
         for one in held.fields:
             column = rows[one.name]
-            source = read[one.name] if one.name in read.columns else column
+            is_plain = one.name in read.columns and not one.has_fallback
+            source = read[one.name] if is_plain else column
             one.filled += source.count()
             one.days += _days(source, one.zone)
             bad = rejects.filter(pl.col("field") == one.name)
@@ -213,7 +215,8 @@ def _fields(part: Part) -> list[FieldHeld]:
         else:
             origin = repr(spec.value)
         zone = spec.zone or part.shape.zone.key
-        found.append(FieldHeld(name, origin, entity.field(name).required, zone=zone))
+        required, spare = entity.field(name).required, spec.fallback is not None
+        found.append(FieldHeld(name, origin, required, zone=zone, has_fallback=spare))
     if part.source.repeat and "ends_at" not in part.source.fields:
         found.append(FieldHeld("ends_at", "repeat", True))
     return found

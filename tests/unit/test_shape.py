@@ -256,6 +256,19 @@ def test_a_blank_is_no_value_unless_the_map_translates_it():
     assert result.rejects.select("field", "reason").rows() == [("registered_at", "missing")]
 
 
+def test_a_second_path_is_read_where_the_first_has_no_value():
+    at = {"path": "paid", "fallback": "made", "format": "iso"}
+    pairs = [("2024-01-01T12:00Z", "junk"), (None, "2024-01-01T12:00Z"), ("", None), (None, "junk")]
+    documents = [{"_id": n, "paid": paid, "made": made} for n, (paid, made) in enumerate(pairs)]
+    result = cut(users(registered_at=at), documents)
+    assert result.rows.select("user_id", "registered_at").rows() == [("0", NOON), ("1", NOON)]
+    refused = result.rejects.filter(~pl.col("is_row_kept")).select("source_id", "field", "reason")
+    assert sorted(refused.rows()) == [
+        ("2", "registered_at", "missing"),
+        ("3", "registered_at", "a text is not a date"),
+    ]
+
+
 def test_numbers_that_are_not_whole_are_no_counts():
     booking = {
         "_id": A,
