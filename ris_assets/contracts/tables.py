@@ -67,7 +67,8 @@ MODEL_IMPORTANCE = Table(
                "Rise of the out-of-time log loss (of a survival model: a person-week) when the feature is shuffled"
                " between members; null if not tried"),
         Column("mean_abs_shap", "float8",
-               "Mean size of what the feature adds to the log odds out of time; null from families that cannot tell"),
+               "Mean size of what the feature adds to the log odds (of a survival model: to the log hazard of a week)"
+               " out of time; null from families that cannot tell"),
     ),
 )  # fmt: skip
 

@@ -56,13 +56,13 @@ def _loss(model: RenewalModel, rows: pl.DataFrame, outcome: Array) -> float:
 
 
 def contributions_by_feature(
-    model: RenewalModel, rows: pl.DataFrame
+    model: RenewalModel | HazardModel, rows: pl.DataFrame
 ) -> tuple[list[str], Array] | None:
-    """Catalogue features, the strongest first, and (rows, features) what each adds to the log odds.
+    """Catalogue features, the strongest first, and (rows, features) what each adds to the log odds or log hazard.
 
-    None from families that cannot tell.
+    None from families that cannot tell, or without rows.
     """
-    parts = model.contributions(rows)
+    parts = model.contributions(rows) if rows.height else None
     if parts is None or not parts.size:
         return None
     parents = [_parent(model, name) for name in model.features.names]
@@ -74,7 +74,7 @@ def contributions_by_feature(
     return [names[i] for i in order], summed[:, order]
 
 
-def _parent(model: RenewalModel, name: str) -> str:
+def _parent(model: RenewalModel | HazardModel, name: str) -> str:
     column = name if name in model.features.parents else name.split("=", 1)[0]
     return model.features.parents.get(column, column)
 

@@ -138,10 +138,14 @@ def _auc_at(week: int, censoring: Censoring) -> Callable[..., float]:
     return auc
 
 
-def permutation(model: HazardModel, windows: Windows) -> dict[str, float]:
-    """Catalogue feature -> rise of the log loss when it is shuffled between person-weeks that have a snapshot."""
-    known = windows.test.filter(pl.col("as_of_date").is_not_null()).sort("week_start", "spell_id")
-    rows = sample(known)
+def explained_weeks(windows: Windows) -> pl.DataFrame:
+    """Person-weeks of the test window that have a snapshot, so many as are looked into."""
+    known = windows.test.filter(pl.col("as_of_date").is_not_null())
+    return sample(known.sort("week_start", "spell_id"))
+
+
+def permutation(model: HazardModel, rows: pl.DataFrame) -> dict[str, float]:
+    """Catalogue feature -> rise of the log loss when it is shuffled between person-weeks."""
     if not rows.height:
         return {}
     event = rows["event"].cast(pl.Float64).to_numpy()

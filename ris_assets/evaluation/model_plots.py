@@ -86,11 +86,14 @@ def brier_plot(scores: pl.DataFrame, title: str) -> bytes:
     return png_of(figure)
 
 
-def contributions_plot(names: Sequence[str], parts: Array, values: Array, title: str) -> bytes:
-    """What the strongest features add to the log odds, a dot a row, coloured from low (blue) to high (red) values.
+def contributions_plot(
+    names: Sequence[str], parts: Array, values: Array, title: str, to: str
+) -> bytes:
+    """What the strongest features add, a dot a row, coloured from low (blue) to high (red) values.
 
     Args:
         parts, values: (rows, features), the strongest feature first.
+        to: what they add to.
     """
     shown = min(STRONGEST, len(names))
     rng = np.random.default_rng(7)
@@ -109,7 +112,7 @@ def contributions_plot(names: Sequence[str], parts: Array, values: Array, title:
         )
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set_yticks(range(shown), list(names[:shown])[::-1])
-    axes.set(xlabel="adds to the log odds of renewing", title=title)
+    axes.set(xlabel=f"adds to {to}", title=title)
     return png_of(figure)
 
 

@@ -132,6 +132,17 @@ class BoostedWeeks(HazardModel):
         mixed = {name: (linear[name] + trees[name]) / 2 for name in linear}
         return dict(sorted(mixed.items(), key=lambda item: (-item[1], item[0])))
 
+    def contributions(self, weeks: pl.DataFrame) -> Array:
+        """(rows, matrix columns): half of what each adds to the linear log hazard and in the trees (TreeSHAP)."""
+        if self.linear is None:
+            raise ValueError("the hazard is not fitted yet")
+        linear = self.linear.contributions(weeks)
+        if not self.rounds:
+            return linear
+        features = _features(self.features.encode(weeks), clock_of_weeks(weeks))
+        trees = ENGINES[self.engine].contributions(self.trees, features)
+        return (linear + trees[:, : linear.shape[1]]) / 2
+
     def params(self) -> dict[str, Any]:
         """Settings worth logging."""
         names = ("learning_rate", "max_depth", "min_information", "column_share", "row_share")

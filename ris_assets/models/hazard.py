@@ -65,6 +65,10 @@ class HazardModel(ABC):
     def importance(self) -> dict[str, float]:
         """Catalogue feature -> share of importance, the clock apart, largest first."""
 
+    def contributions(self, weeks: pl.DataFrame) -> Array | None:
+        """(rows, matrix columns): what each adds to the log hazard of person-weeks; None from rates."""
+        return None
+
     def params(self) -> dict[str, Any]:
         """Settings worth logging."""
         return {"future_rule": rule_name(self.half_life), "features": len(self.features.columns)}

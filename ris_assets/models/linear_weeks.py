@@ -120,6 +120,13 @@ class LinearWeeks(HazardModel):
         weights = np.abs(self.weights[FIRST:])
         return self.features.by_feature(weights[:columns] + weights[columns:])
 
+    def contributions(self, weeks: pl.DataFrame) -> Array:
+        """(rows, matrix columns): what value and indicator of each add to the log hazard, beside their mean."""
+        design = self._design(self._matrix(weeks), np.zeros((weeks.height, len(CLOCK))))
+        values, missing = np.hsplit(design[:, FIRST:] * self.weights[FIRST:], 2)
+        parts = values + missing
+        return parts - parts.mean(axis=0)
+
     def params(self) -> dict[str, Any]:
         """Settings worth logging."""
         return super().params() | {"penalty": self.penalty, "prior_weeks": self.prior_weeks}

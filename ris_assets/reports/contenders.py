@@ -6,8 +6,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from ris_assets.evaluation import explain, model_plots
 from ris_assets.evaluation.contender import Contender, loss_of
 from ris_assets.evaluation.probability_scores import Interval
+from ris_assets.models.hazard import HazardModel
+from ris_assets.models.renewal import RenewalModel
 from ris_assets.tracking import Candidate
 
 STEPS = ("log_loss", "auc", "brier", "calibration_in_the_large")
@@ -63,6 +66,27 @@ def importance_table(
     schema = {"feature": pl.String} | dict.fromkeys([*columns][1:], pl.Float64)
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
     return pl.DataFrame(columns, schema=schema).with_columns(rank.alias("importance_rank"))
+
+
+def taken_apart(
+    model: RenewalModel | HazardModel, rows: pl.DataFrame, to: str
+) -> tuple[dict[str, float], dict[str, bytes]]:
+    """Catalogue feature -> mean size of what it adds, and plots of it; empty from families that cannot tell.
+
+    Args:
+        to: what features add to.
+    """
+    found = explain.contributions_by_feature(model, rows)
+    if found is None:
+        return {}, {}
+    names, parts = found
+    values = model_plots.matrix_of(rows, names)
+    title = f"{model.family}: what the strongest features add"
+    sizes = dict(zip(names, np.abs(parts).mean(axis=0).tolist(), strict=True))
+    return sizes, {
+        "shap_summary.png": model_plots.contributions_plot(names, parts, values, title, to),
+        "shap_dependence.png": model_plots.dependence_plot(names, parts, values, title),
+    }
 
 
 def calibration_table(bins: Mapping[int, pl.DataFrame]) -> pl.DataFrame | None:

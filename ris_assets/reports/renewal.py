@@ -27,6 +27,7 @@ from ris_assets.reports.contenders import (
     calibration_table,
     importance_table,
     metrics_table,
+    taken_apart,
 )
 from ris_assets.reports.model_card import RENEWAL_USE, Card
 from ris_assets.tracking import Candidate
@@ -78,16 +79,8 @@ def explained(winner: RenewalContender, windows: Windows) -> Explanation:
     model, test = winner.model, explain.sample(windows.test)
     if not test.height or test["renewed_30d"].n_unique() < 2:
         return Explanation({}, {}, {}, pl.DataFrame(), {})
-    files, shap = {}, {}
     apart = explain.explained_rows(model, test)
-    found = explain.contributions_by_feature(model, apart)
-    if found is not None:
-        names, parts = found
-        shap = dict(zip(names, abs(parts).mean(axis=0).tolist(), strict=True))
-        values = model_plots.matrix_of(apart, names)
-        title = f"{model.family}: what the strongest features add"
-        files["shap_summary.png"] = model_plots.contributions_plot(names, parts, values, title)
-        files["shap_dependence.png"] = model_plots.dependence_plot(names, parts, values, title)
+    shap, files = taken_apart(model, apart, "the log odds of renewing")
     learning = pl.DataFrame()
     if model.basis == "model":
         learning = explain.learning_curve(model, windows)

@@ -29,6 +29,7 @@ from ris_assets.reports.contenders import (
     calibration_table,
     importance_table,
     metrics_table,
+    taken_apart,
 )
 from ris_assets.reports.model_card import SURVIVAL_USE, Card
 from ris_assets.tracking import Candidate
@@ -57,17 +58,19 @@ class Explanation:
 
     Attributes:
         permutation: catalogue feature -> rise of the log loss a person-week.
+        mean_abs_shap: catalogue feature -> mean size of what it adds to the log hazard; empty if not known.
         calibration: weeks ahead -> reliability bins of the share still in their spell.
     """
 
     permutation: Mapping[str, float]
+    mean_abs_shap: Mapping[str, float]
     calibration: Mapping[int, pl.DataFrame]
     intervals: Mapping[str, Interval]
     files: Mapping[str, bytes]
 
 
 def explained(winner: SurvivalContender, background: Background) -> Explanation:
-    """Shuffle, draw members again, hold what was said against what happened."""
+    """Shuffle, take apart, draw members again, hold what was said against what happened."""
     model, windows, weeks = winner.model, background.windows, background.weeks
     ahead = hazard_report.said_ahead(model, windows, weeks)
     sunday = first_sunday(model, windows, weeks)
@@ -79,7 +82,10 @@ def explained(winner: SurvivalContender, background: Background) -> Explanation:
         for week, found in bins.items()
     }
     bounds = hazard_report.intervals(model, windows, ahead, sunday)
-    return Explanation(hazard_report.permutation(model, windows), bins, bounds, files)
+    rows = hazard_report.explained_weeks(windows)
+    shap, plotted = taken_apart(model, rows, "the log hazard of leaving")
+    permuted = hazard_report.permutation(model, rows)
+    return Explanation(permuted, shap, bins, bounds, files | plotted)
 
 
 def candidate(
@@ -211,7 +217,9 @@ def tables(
 ) -> list[tuple[Table, pl.DataFrame | None]]:
     """What the database gets of the registered version: importances and reliability bins."""
     bins = {7 * week: found for week, found in explanation.calibration.items()}
-    importance = importance_table(winner.model.importance(), explanation.permutation, {})
+    importance = importance_table(
+        winner.model.importance(), explanation.permutation, explanation.mean_abs_shap
+    )
     return [(MODEL_IMPORTANCE, importance), (MODEL_CALIBRATION, calibration_table(bins))]
 
 

@@ -367,7 +367,8 @@ def test_the_page_of_an_asset_shows_what_was_looked_into(trained):
     }
     wanted = {"reliability", "reliability_60d", "reliability_90d", "shap_dependence"}
     assert wanted <= set(shown["renewal_models"])
-    assert {"brier", "survival_by_band", "reliability_4w"} <= set(shown["survival_model"])
+    wanted = {"brier", "survival_by_band", "reliability_4w", "shap_summary", "shap_dependence"}
+    assert wanted <= set(shown["survival_model"])
 
 
 def test_hazard_ratios_and_curves_are_written(trained, database):
@@ -384,7 +385,7 @@ def test_importances_are_told_in_three_ways(trained, database):
         "select permutation, mean_abs_shap from ris.model_importance"
         " where feature = 'visits' and model_version = 1 order by model_name",
     )
-    assert [permutation > 0 for permutation, _ in found] == [True, True]
+    assert [permutation > 0 and added > 0 for permutation, added in found] == [True, True]
 
 
 def test_a_day_has_one_score_a_member_and_a_rerun_changes_nothing(

@@ -1,10 +1,15 @@
 """What is looked into for a hazard says the same as its metrics, and more."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from ris_assets.evaluation import hazard_report, survival_contest
 from ris_assets.evaluation.survival import first_sunday, survival_metrics
+from ris_assets.features.matrix import FeatureSet
+from ris_assets.models.hazard_families import HAZARDS, RATES
+from ris_assets.models.week_clock import clock_of_weeks
+from ris_assets.reports.contenders import taken_apart
 from tests.fakes import CATALOG, fake_studio, person_weeks
 
 
@@ -61,10 +66,40 @@ def test_brier_scores_by_week_make_up_the_integrated_one(judged):
 
 def test_what_the_hazard_goes_by_is_missed_most_when_shuffled(judged):
     model, windows, _ = judged
-    found = hazard_report.permutation(model, windows)
+    found = hazard_report.permutation(model, hazard_report.explained_weeks(windows))
     assert max(found, key=found.get) == "visits"
     assert found["visits"] > 0.001
     assert set(found) <= set(model.importance())
+
+
+@pytest.mark.parametrize("family", ["hazard", "hazard_xgboost", "hazard_lightgbm"])
+def test_parts_of_the_features_make_up_the_log_hazard(judged, family):
+    """Beside a mean in the linear one; trees let some of it stand with the clock, which is no feature."""
+    linear, windows, _ = judged
+    rows = hazard_report.explained_weeks(windows).filter(pl.col("pass_number") > 1)
+    rows = rows.with_columns(week_number=pl.lit(20), days_to_end_at_start=pl.lit(3))
+    rows = rows.with_columns(is_already_renewed=pl.lit(False))
+    model = linear if family == "hazard" else fitted(family, linear, windows)
+    said = model.scores(rows)(clock_of_weeks(rows), 0)
+    parts = model.contributions(rows)
+    assert parts.shape == (rows.height, len(model.features.names))
+    left = said - parts.sum(axis=1)
+    assert left.std() < (1e-9 if family == "hazard" else 0.1 * said.std())
+    sizes, files = taken_apart(model, rows, "the log hazard")
+    assert max(sizes, key=sizes.get) == "visits"
+    assert set(files) == {"shap_summary.png", "shap_dependence.png"}
+
+
+def fitted(family, linear, windows):
+    model = HAZARDS[family](linear.features, linear=linear)
+    return model.fit(windows.fitting, windows.validation)
+
+
+def test_a_rate_for_everyone_has_no_parts(judged):
+    _, windows, _ = judged
+    rate = RATES["hazard_base_rate"](FeatureSet(())).fit(windows.fitting, windows.validation)
+    rows = hazard_report.explained_weeks(windows)
+    assert taken_apart(rate, rows, "the log hazard") == ({}, {})
 
 
 def test_without_a_window_out_of_time_there_is_nothing_to_look_into(judged):
@@ -76,4 +111,6 @@ def test_without_a_window_out_of_time_there_is_nothing_to_look_into(judged):
     assert hazard_report.said_ahead(model, empty, early) == {}
     assert first_sunday(model, empty, early) is None
     assert hazard_report.intervals(model, empty, {}, None) == {}
-    assert hazard_report.permutation(model, empty) == {}
+    rows = hazard_report.explained_weeks(empty)
+    assert hazard_report.permutation(model, rows) == {}
+    assert taken_apart(model, rows, "the log hazard") == ({}, {})
