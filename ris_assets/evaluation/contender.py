@@ -12,6 +12,8 @@ from ris_assets.evaluation.split import Windows
 from ris_assets.features.matrix import FeatureSet
 
 Array = np.ndarray
+STRONGEST = 10
+"""Features that are looked at one by one."""
 
 
 class Contender(Protocol):
@@ -33,9 +35,11 @@ class Contender(Protocol):
 
 
 class Readable(Protocol):
-    """A model that says which columns it reads."""
+    """A model that says which columns it reads, and which most."""
 
     features: FeatureSet
+
+    def importance(self) -> dict[str, float]: ...  # noqa: D102
 
 
 Either = TypeVar("Either", bound=Contender)
@@ -71,6 +75,18 @@ def said_by(
         return True, None
     said = says(champion)
     return (True, said) if np.isfinite(said).all() else (False, None)
+
+
+def strongest_columns(model: Readable, rows: pl.DataFrame) -> dict[str, Array]:
+    """Matrix columns of the features that a model goes by most: the gate asks each whether it knows the outcome."""
+    shares = model.importance()
+    strongest = [feature for feature, share in shares.items() if share > 0][:STRONGEST]
+    matrix = model.features.encode(rows)
+    return {
+        name: matrix[:, place]
+        for place, name in enumerate(model.features.names)
+        if model.features.feature_of(name) in strongest
+    }
 
 
 def unjudged(

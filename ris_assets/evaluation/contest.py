@@ -6,7 +6,7 @@ judging the one that is chosen: choosing by it as well would flatter.
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import ClassVar
 
@@ -15,7 +15,13 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.contender import loss_of, said_by, unjudged, winner_of
+from ris_assets.evaluation.contender import (
+    loss_of,
+    said_by,
+    strongest_columns,
+    unjudged,
+    winner_of,
+)
 from ris_assets.evaluation.gate import Evidence, Verdict, judge, rule_shares
 from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.probability_scores import DEFAULT_COSTS, Costs
@@ -25,7 +31,7 @@ from ris_assets.evaluation.tiers import Tier, tier_of, told
 from ris_assets.features.matrix import FeatureSet, choose_features
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.base_rate import BaseRateRenewal
-from ris_assets.models.protocol import Fold, RenewalEstimator
+from ris_assets.models.protocol import RENEWAL_HORIZONS, Fold, RenewalEstimator
 from ris_assets.models.renewal import ESTIMATORS, RenewalModel, balanced, new_estimator
 from ris_assets.models.ridge_renewal import RidgeRenewal
 from ris_assets.models.rule_renewal import EDGES as STREAK_WEEKS
@@ -233,23 +239,43 @@ def judge_renewal(
     test = windows.test
 
     def says(model: RenewalModel) -> Array:
-        return model.predict(test)["p_renew_30d"].to_numpy()
+        return model.predict(test).to_numpy()
 
-    has_champion, said = said_by(champion, fitted_through, windows, says)
-    evidence = Evidence(
-        outcome=test["renewed_30d"].cast(pl.Float64).to_numpy(),
-        members=test["user_id"].to_numpy(),
-        challenger=says(winner.model),
-        rules=renewal_rules(windows.fitting, test),
-        champion=said,
-        champion_is_rule=champion is not None and champion.basis != "model",
+    has_champion, known = said_by(champion, fitted_through, windows, says)
+    said = says(winner.model)
+
+    def at(days: int) -> Evidence:
+        rows, place = known_after(test, days, windows.cuts.as_of), RENEWAL_HORIZONS.index(days)
+        mature = test.filter(rows)
+        return Evidence(
+            outcome=mature[f"renewed_{days}d"].cast(pl.Float64).to_numpy(),
+            members=mature["user_id"].to_numpy(),
+            challenger=said[rows, place],
+            rules=renewal_rules(windows, mature, days),
+            champion=None if known is None else known[rows, place],
+            champion_is_rule=champion is not None and champion.basis != "model",
+        )
+
+    first, *further = RENEWAL_HORIZONS
+    later = {f"{days} days": at(days) for days in further}
+    later = {name: evidence for name, evidence in later.items() if len(evidence.outcome)}
+    evidence = replace(at(first), columns=strongest_columns(winner.model, test))
+    return judge(evidence, has_champion, windows.tell_of_test(), later)
+
+
+def known_after(rows: pl.DataFrame, days: int, by: date) -> Array:
+    """Which rows' renewal within so many days is known by a day, whatever came of it."""
+    return (
+        rows.select((pl.col(f"matures_{days}d_on") <= by).fill_null(False)).to_series().to_numpy()
     )
-    return judge(evidence, has_champion, windows.tell_of_test())
 
 
-def renewal_rules(fitting: pl.DataFrame, test: pl.DataFrame) -> dict[str, Array]:
+def renewal_rules(windows: Windows, test: pl.DataFrame, days: int = 30) -> dict[str, Array]:
     """What anyone would say: the share that renewed before, of all and by how long members have come in a row."""
-    before = fitting["renewed_30d"].cast(pl.Float64).to_numpy()
+    fitting = windows.fitting.filter(known_after(windows.fitting, days, windows.cuts.fit))
+    if not fitting.height:
+        return {}
+    before = fitting[f"renewed_{days}d"].cast(pl.Float64).to_numpy()
     rules = {"base rate": np.full(test.height, before.mean())}
     if STREAK in fitting.columns and fitting[STREAK].null_count() < fitting.height:
         known, asked = (

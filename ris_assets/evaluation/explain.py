@@ -65,18 +65,13 @@ def contributions_by_feature(
     parts = model.contributions(rows) if rows.height else None
     if parts is None or not parts.size:
         return None
-    parents = [_parent(model, name) for name in model.features.names]
+    parents = [model.features.feature_of(name) for name in model.features.names]
     names = sorted(set(parents))
     place = np.array([names.index(parent) for parent in parents])
     summed = np.zeros((len(parts), len(names)))
     np.add.at(summed.T, place, parts.T)
     order = np.argsort(-np.abs(summed).mean(axis=0), kind="stable")
     return [names[i] for i in order], summed[:, order]
-
-
-def _parent(model: RenewalModel | HazardModel, name: str) -> str:
-    column = name if name in model.features.parents else name.split("=", 1)[0]
-    return model.features.parents.get(column, column)
 
 
 def learning_curve(

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ris_assets.evaluation.calibration import Platt
-from ris_assets.evaluation.metrics import column, log_losses, probabilities
-from ris_assets.evaluation.probability_scores import CalibrationLine, Interval, calibration_line
+from ris_assets.evaluation.metrics import column, log_losses, probabilities, reliability
+from ris_assets.evaluation.probability_scores import Interval, calibration_line, recalibrated
 
 Array = np.ndarray
 ROUNDS = 1000
@@ -31,6 +30,14 @@ AS_GOOD = 0.01
 TOO_GOOD_SHARE = 0.5
 """Of a champion's log loss: from one model of a studio to the next no more than that is gained."""
 ENOUGH_CASES = 10
+SURE, SURE_SHARE = 0.995, 0.25
+"""A column that knows the outcome of some members alone leaves the AUC below its limit, but a model sure of them: of a
+fourth of those with one outcome and of those with the other no model is that stays below it, where log odds are spread
+as behaviour spreads them (normally: 0.965 goes with a fifth, 0.93 with a fifteenth)."""
+OUTER, ENDS_AUC, ENDS_CASES = 0.1, 0.999, 30
+"""Share of the rows at either end of a column, by which one that knows some outcomes alone is told: log odds that are
+spread so that the AUC of all rows is 0.93 have 0.995 there."""
+THIRDS = ("lowest", "middle", "highest")
 OWN_MEAN = "its own mean said of everyone"
 
 
@@ -43,6 +50,7 @@ class Evidence:
         champion: what the champion says; None when there is none, or when it has seen these rows.
         level: what parts rows which anyone can tell apart (does a pass end in the week?).
         champion_is_rule: the champion is a rule that stands in until a model is better.
+        columns: what the challenger goes by most, name -> numbers, NaN where missing.
     """
 
     outcome: Array
@@ -52,6 +60,7 @@ class Evidence:
     champion: Array | None = None
     level: Array | None = None
     champion_is_rule: bool = False
+    columns: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def levels(self) -> Array:
@@ -72,8 +81,11 @@ class Evidence:
             what = f"the {side}'s probability of every row"
             return column(probabilities(said, what), what, rows)
 
-        if len(self.members) != rows or len(self.levels) != rows:
-            raise ValueError(f"members and levels must have {rows} rows, as the outcome has")
+        sides = (self.members, self.levels, *self.columns.values())
+        if any(len(one) != rows for one in sides):
+            raise ValueError(
+                f"members, levels and columns must have {rows} rows, as the outcome has"
+            )
         return replace(
             self,
             outcome=column(probabilities(self.outcome, "outcome"), "outcome", rows),
@@ -81,6 +93,7 @@ class Evidence:
             challenger=of("challenger", self.challenger),
             rules={name: of(name, said) for name, said in self.rules.items()},
             champion=None if self.champion is None else of("champion", self.champion),
+            columns={name: np.asarray(one, dtype=float) for name, one in self.columns.items()},
         )
 
     @property
@@ -105,13 +118,19 @@ class Verdict:
         return "Promote" if self.is_promoted else "Keep"
 
 
-def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) -> Verdict:
+def judge(
+    evidence: Evidence,
+    has_champion: bool,
+    has_seen_these: bool = False,
+    later: Mapping[str, Evidence] | None = None,
+) -> Verdict:
     """Judge a challenger.
 
     Args:
         evidence: out-of-time rows and what each side said.
         has_champion: whether one is in office, comparable or not.
         has_seen_these: the challenger was fitted on what tells of these rows, so nothing here counts.
+        later: what was said of further horizons, by their names: its calibration has to be sound there too.
 
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
@@ -134,6 +153,8 @@ def judge(evidence: Evidence, has_champion: bool, has_seen_these: bool = False) 
     if has_seen_these:
         against.insert(0, "was fitted on days of the window that it is judged on")
     against += _miscalibrated(evidence) + _too_good(evidence)
+    for horizon, one in (later or {}).items():
+        against += [f"{horizon}: {told}" for told in _miscalibrated(one.as_columns())]
     if has_champion and evidence.champion is None:
         against.append("the champion has seen later data and cannot be compared")
     if against:
@@ -186,22 +207,36 @@ def mean_interval(
 
 def _miscalibrated(evidence: Evidence) -> list[str]:
     """What is wrong with the challenger's probabilities, in sentences."""
-    own, line = _miscalibration(evidence, evidence.challenger)
-    told = (
-        f"predicts {evidence.challenger.mean():.1%} where {evidence.outcome.mean():.1%} happened,"
-        f" calibration slope {line.slope:.2f}"
-    )
+    own = _miscalibration(evidence, evidence.challenger)
     wrong = []
     if mean_interval(own, evidence.members).low > MISLEADING:
-        wrong.append(told)
+        wrong.append("its probabilities mislead")
     for name, (said, worse) in _held_against(evidence).items():
-        theirs, _ = _miscalibration(evidence, said)
+        theirs = _miscalibration(evidence, said)
         if mean_interval(own - theirs, evidence.members).low > worse:
             wrong.append(
                 f"worse calibrated than the {name}, {own.mean():.1%} of the log loss against"
-                f" {theirs.mean():.1%}: {told}"
+                f" {theirs.mean():.1%}"
             )
-    return wrong
+    return [f"{told}: {_calibration_told(evidence)}" for told in wrong]
+
+
+def _calibration_told(evidence: Evidence) -> str:
+    """Level, slope, and where the challenger's probabilities are farthest from what happened."""
+    outcome, said = evidence.outcome, evidence.challenger
+    told = (
+        f"predicts {said.mean():.1%} where {outcome.mean():.1%} happened,"
+        f" calibration slope {calibration_line(outcome, said).slope:.2f}"
+    )
+    thirds = reliability(outcome, said, bins=len(THIRDS)).select(
+        "predicted_share", "observed_share"
+    )
+    if thirds.height < len(THIRDS):
+        return told
+    gaps = [abs(predicted - observed) for predicted, observed in thirds.iter_rows()]
+    worst = int(np.argmax(gaps))
+    predicted, observed = thirds.row(worst)
+    return f"{told}, of the {THIRDS[worst]} third {predicted:.1%} where {observed:.1%} happened"
 
 
 def _held_against(evidence: Evidence) -> dict[str, tuple[Array, float]]:
@@ -213,29 +248,30 @@ def _held_against(evidence: Evidence) -> dict[str, tuple[Array, float]]:
     return rivals
 
 
-def _miscalibration(evidence: Evidence, said: Array) -> tuple[Array, CalibrationLine]:
-    """The log loss of each row that the right level and slope would save, as a share of what there is to know.
+def _miscalibration(evidence: Evidence, said: Array) -> Array:
+    """The log loss of each row that the right bent line would save, as a share of what there is to know.
 
     The mean is 0 where probabilities are right, whatever they tell apart; 1 is the entropy of the share that
     happened, so that rare and common outcomes are held to the same.
     """
-    outcome, line = evidence.outcome, calibration_line(evidence.outcome, said)
-    if np.isnan(line.in_the_large):
-        return np.zeros(len(outcome)), line
-    is_flat = np.isnan(line.slope)
-    right = Platt(line.in_the_large, 1.0) if is_flat else Platt(line.intercept, line.slope)
-    saved = log_losses(outcome, said) - log_losses(outcome, right.apply(said))
-    share = outcome.mean()
-    return saved / log_losses(share, share), line
+    outcome, share = evidence.outcome, evidence.outcome.mean()
+    if share in (0, 1):
+        return np.zeros(len(outcome))
+    saved = log_losses(outcome, said) - log_losses(outcome, recalibrated(outcome, said))
+    return saved / log_losses(share, share)
 
 
 def _too_good(evidence: Evidence) -> list[str]:
     """What no behaviour explains, in sentences: a column may know the outcome."""
-    signs = [*_tells_too_much(evidence), *_gains_too_much(evidence)]
+    named = _known_to_a_column(evidence)
+    signs = [
+        *_tells_too_much(evidence), *_gains_too_much(evidence), *_is_too_sure(evidence), *named
+    ]  # fmt: skip
     if not signs:
         return []
+    where = "look at it" if named else "look at the most important one"
     return [
-        f"too good to be true, {' and '.join(signs)}: a column may know the outcome, look at the most important one;"
+        f"too good to be true, {' and '.join(signs)}: a column may know the outcome, {where};"
         " if it is known beforehand, train with always_promote"
     ]
 
@@ -243,25 +279,109 @@ def _too_good(evidence: Evidence) -> list[str]:
 def _tells_too_much(evidence: Evidence) -> list[str]:
     """The AUC, where it is beyond its limit.
 
-    That nobody leaves while a pass lasts is no merit: each level is asked for itself. Where a champion tells nearly as
-    much, somebody has found it true before.
+    That nobody leaves while a pass lasts is no merit: each level is asked for itself.
     """
-    from sklearn.metrics import roc_auc_score
+    asked = (_Told.of(evidence, evidence.challenger, rows) for rows in _by_level(evidence))
+    beyond = [told for told in asked if told is not None and told.is_too_much]
+    return [str(max(beyond, key=lambda told: told.auc))] if beyond else []
 
-    found = []
-    for level in np.unique(evidence.levels):
-        rows = evidence.levels == level
+
+def _by_level(evidence: Evidence) -> list[Array]:
+    """The rows of each level."""
+    return [evidence.levels == level for level in np.unique(evidence.levels)]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """How well some numbers order the outcomes of some rows, and how well behaviour can.
+
+    Attributes:
+        accepted: the AUC up to which it is no news: the champion has nearly as much, so somebody has found it true.
+    """
+
+    auc: float
+    limit: float
+    accepted: float
+
+    @classmethod
+    def of(
+        cls,
+        evidence: Evidence,
+        said: Array,
+        rows: Array,
+        least: float = 0.0,
+        cases: int = ENOUGH_CASES,
+    ) -> "_Told | None":
+        """None of fewer cases; a limit below `least` is that."""
+        from sklearn.metrics import roc_auc_score
+
         outcome = evidence.outcome[rows]
-        cases = int(min(outcome.sum(), len(outcome) - outcome.sum()))
-        if cases < ENOUGH_CASES:
-            continue
-        auc = float(roc_auc_score(outcome, evidence.challenger[rows]))
-        limit = min(TOO_GOOD_AUC + 1 / cases, MOST_AUC)
+        found = int(min(outcome.sum(), len(outcome) - outcome.sum()))
+        if found < cases:
+            return None
         known = evidence.champion
         accepted = 0.0 if known is None else float(roc_auc_score(outcome, known[rows])) + AS_GOOD
-        if auc >= max(limit, accepted):
-            found.append((auc, limit))
-    return [f"AUC {auc:.4f} (limit {limit:.4f})" for auc, limit in sorted(found)[-1:]]
+        auc = float(roc_auc_score(outcome, said[rows]))
+        return cls(auc, max(least, min(TOO_GOOD_AUC + 1 / found, MOST_AUC)), accepted)
+
+    @property
+    def is_too_much(self) -> bool:
+        """Beyond the limit, and news."""
+        return self.auc >= max(self.limit, self.accepted)
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"AUC {self.auc:.4f} (limit {self.limit:.4f})"
+
+
+def _known_to_a_column(evidence: Evidence) -> list[str]:
+    """The column that by itself orders outcomes as no behaviour does: where it is filled, or at its two ends."""
+    found = []
+    for name, values in evidence.columns.items():
+        for level in _by_level(evidence):
+            filled = level & ~np.isnan(values)
+            for rows, where, limits in (
+                (filled, "where it is filled", (0.0, ENOUGH_CASES)),
+                (_ends(values, filled), "at its ends", (ENDS_AUC, ENDS_CASES)),
+            ):
+                for way in (values, -values):
+                    told = _Told.of(evidence, way, rows, *limits)
+                    if told is not None and told.is_too_much:
+                        share = rows.sum() / level.sum()
+                        found.append(
+                            (share, f"{name} alone has {told} {where}, {share:.0%} of rows")
+                        )
+    return [max(found)[1]] if found else []
+
+
+def _ends(values: Array, filled: Array) -> Array:
+    """The rows with the lowest and the highest values; none where these are the same."""
+    if not filled.any():
+        return filled
+    low, high = np.quantile(values[filled], [OUTER, 1 - OUTER])
+    with np.errstate(invalid="ignore"):
+        return filled & ((values <= low) | (values >= high)) & (low < high)
+
+
+def _is_too_sure(evidence: Evidence) -> list[str]:
+    """The share of either outcome that is said for certain, where it is too large."""
+
+    def sure_of(said: Array, rows: Array) -> float:
+        """Of the outcome of which it is smaller."""
+        outcome = evidence.outcome[rows]
+        right = np.where(outcome > 0.5, said[rows], 1 - said[rows]) > SURE
+        return min(float(right[outcome > 0.5].mean()), float(right[outcome <= 0.5].mean()))
+
+    for rows in _by_level(evidence):
+        happened = evidence.outcome[rows].sum()
+        if min(happened, rows.sum() - happened) < ENOUGH_CASES:
+            continue
+        share, known = sure_of(evidence.challenger, rows), evidence.champion
+        if share >= SURE_SHARE and (known is None or sure_of(known, rows) < SURE_SHARE):
+            return [
+                f"sure beyond {SURE:.1%} of {share:.0%} of either outcome (limit {SURE_SHARE:.0%})"
+            ]
+    return []
 
 
 def _gains_too_much(evidence: Evidence) -> list[str]:

@@ -9,7 +9,13 @@ import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.backtest import earlier_windows
-from ris_assets.evaluation.contender import loss_of, said_by, unjudged, winner_of
+from ris_assets.evaluation.contender import (
+    loss_of,
+    said_by,
+    strongest_columns,
+    unjudged,
+    winner_of,
+)
 from ris_assets.evaluation.gate import Evidence, Verdict, judge
 from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
@@ -193,6 +199,7 @@ def judge_survival(
         champion=said,
         level=ends_in_week(test).astype(int),
         champion_is_rule=isinstance(champion, BaseRateWeeks),
+        columns=strongest_columns(model, test),
     )
     return judge(evidence, has_champion, windows.tell_of_test("week_start", "matures_on"))
 

@@ -69,12 +69,16 @@ class FeatureSet:
         encoded = frame.select(numbers + levels)
         return encoded.fill_null(float("nan")).to_numpy().astype(np.float32, copy=False)
 
+    def feature_of(self, name: str) -> str:
+        """The catalogue feature that a matrix column belongs to."""
+        column = name if name in self.parents else name.split("=", 1)[0]
+        return self.parents.get(column, column)
+
     def by_feature(self, weights: Sequence[float] | np.ndarray) -> dict[str, float]:
         """Weights of matrix columns added up to catalogue features, as shares, largest first."""
         totals: dict[str, float] = {}
         for name, weight in zip(self.names, weights, strict=True):
-            column = name if name in self.parents else name.split("=", 1)[0]
-            feature = self.parents.get(column, column)
+            feature = self.feature_of(name)
             totals[feature] = totals.get(feature, 0.0) + abs(float(weight))
         whole = sum(totals.values()) or 1.0
         ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))

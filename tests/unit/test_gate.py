@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation.calibration import sigmoid
 from ris_assets.evaluation.gate import Evidence, judge, mean_interval, rule_shares
+from ris_assets.evaluation.probability_scores import BENT_FROM, recalibrated
 
 ROWS = 4000
 
@@ -264,7 +265,7 @@ def test_evidence_of_any_kind_is_judged_alike_and_must_fit(window):
         {"base rate": [0.5] * ROWS}, pl.Series(given.champion), ["a"] * ROWS,
     )  # fmt: skip
     assert judge(lists, True) == judge(given, True)
-    with pytest.raises(ValueError, match="members and levels must have 4000 rows"):
+    with pytest.raises(ValueError, match="members, levels and columns must have 4000 rows"):
         judge(replace(given, members=given.members[1:]), True)
     with pytest.raises(ValueError, match="the champion's probability of every row has shape"):
         judge(replace(given, champion=given.champion[1:]), True)
@@ -298,3 +299,100 @@ def test_a_rule_says_what_happened_before():
     found = rule_shares(known, outcome, asked, (0.5, 2.5, 6.5))
     # Nobody was seen with nine weeks or more: the share of all.
     assert found == pytest.approx([0.5, 1.0, 1.0, 4 / 6, 1.0])
+
+
+BENT = {
+    "at both ends the same way": lambda odds: odds + 0.2 * (odds**2 - odds.var()),
+    "flat at both ends": lambda odds: 1.35 * np.clip(odds, -1, 1),
+    "of those most likely alone": lambda odds: odds + 0.8 * (odds > 0.8),
+}
+
+
+@pytest.mark.parametrize("kind", BENT)
+def test_probabilities_that_are_wrong_at_the_ends_alone_are_worse_calibrated(kind):
+    """Level and slope may fit: the sentence names the third in which they do not."""
+    outcome, share, champion, said = two_columns(10_000, 3)
+    given = Evidence(
+        outcome, np.arange(10_000) // 3, sigmoid(BENT[kind](said)),
+        {"base rate": np.full(10_000, share)}, sigmoid(champion),
+    )  # fmt: skip
+    reason = judge(given, True).reason
+    assert "does not beat" not in reason
+    assert re.search(r"worse calibrated than the champion.*, of the \w+ third \d+", reason)
+    assert judge(replace(given, challenger=sigmoid(said)), True).is_promoted
+
+
+def test_a_bend_is_not_told_on_few_rows(known_bent):
+    outcome, said = known_bent
+    few, many = (recalibrated(outcome[:rows], said[:rows]) for rows in (BENT_FROM - 1, BENT_FROM))
+    for right, is_straight in ((few, True), (many, False)):
+        odds = np.log(right / (1 - right))
+        asked = np.log(said[: len(right)] / (1 - said[: len(right)]))
+        off = odds - np.polyval(np.polyfit(asked, odds, 1), asked)
+        assert (np.abs(off).max() < 1e-6) == is_straight
+
+
+@pytest.fixture
+def known_bent():
+    rng = np.random.default_rng(2)
+    odds = rng.normal(size=BENT_FROM)
+    outcome = (rng.random(BENT_FROM) < sigmoid(BENT["flat at both ends"](odds))).astype(float)
+    return outcome, sigmoid(odds)
+
+
+def of_half(outcome, gap=6.0):
+    """A column that is the outcome with a little noise for half of the members, and noise for the others."""
+    rng, half = np.random.default_rng(4), np.arange(len(outcome)) % 8 < 4
+    noise = rng.normal(size=len(outcome))
+    return half, np.where(half, gap * (2 * outcome - 1) + noise, noise)
+
+
+def test_who_is_sure_of_half_of_the_members_knows_their_outcome(window):
+    truth, outcome, _ = window
+    half, _ = of_half(outcome)
+    said = np.where(half, np.where(outcome > 0.5, 0.999, 0.001), truth)
+    assert roc_auc_score(outcome, said) < 0.95
+    verdict = judge(evidence(window, said), has_champion=False)
+    assert re.search(r"sure beyond 99.5% of \d\d% of either outcome", verdict.reason)
+    as_known = judge(evidence(window, said, said), has_champion=True)
+    assert "too good" not in as_known.reason
+
+
+@pytest.mark.parametrize("spread", [1.0, 2.0, 2.8])
+def test_whose_members_are_easily_told_apart_is_not_too_sure(spread):
+    """Up to an AUC of 0.94, however many the rows."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        odds = spread * rng.normal(size=3000)
+        outcome = (rng.random(3000) < sigmoid(odds)).astype(float)
+        rules = {"base rate": np.full(3000, 0.5)}
+        given = Evidence(outcome, np.arange(3000), sigmoid(odds), rules, columns={"odds": odds})
+        assert judge(given, False).is_promoted
+
+
+@pytest.mark.parametrize("others", [np.nan, 0.0])
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_column_that_knows_some_outcomes_is_named(window, others, way):
+    """Whatever the model made of it: filled for half of the members alone, or of one value for the others."""
+    truth, outcome, _ = window
+    half, column = of_half(outcome)
+    honest = {"visits": truth, "empty": np.full(ROWS, np.nan), "same": np.ones(ROWS)}
+    given = replace(evidence(window, truth), columns=honest)
+    assert judge(given, has_champion=False).is_promoted
+    leak = {"refund_days": way * np.where(half, column, others)}
+    reason = judge(replace(given, columns=honest | leak), has_champion=False).reason
+    assert re.search(
+        r"too good to be true, refund_days alone has AUC 1.0000 \(limit 0.9\d+\)", reason
+    )
+    assert "visits alone" not in reason
+    knowing = np.where(half, np.where(outcome > 0.5, 0.999, 0.001), truth)
+    told = judge(replace(given, columns=honest | leak, champion=knowing), has_champion=True)
+    assert "too good" not in told.reason
+
+
+def test_a_horizon_that_is_off_by_itself_is_named():
+    sound, off = of_two(20_000, 0), of_two(20_000, 0, shift=0.5)
+    assert judge(sound, True, later={"60 days": sound}).is_promoted
+    verdict = judge(sound, True, later={"60 days": off, "90 days": sound})
+    assert [told.split(":")[0] for told in verdict.reasons] == ["60 days", "60 days"]
+    assert "worse calibrated than the champion" in verdict.reason

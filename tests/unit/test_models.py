@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation import contest, explain, survival_contest
 from ris_assets.evaluation.bands import band_limits
+from ris_assets.evaluation.calibration import Platt
 from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
@@ -107,6 +108,32 @@ def test_who_has_learned_the_window_is_not_promoted_by_it(contenders, hazards, w
     model, whole = found["hazard"].model, replace(weeks, validation=weeks.test)
     assert seen not in survival_contest.judge_survival(model, weeks, None, None).reason
     assert seen in survival_contest.judge_survival(model, whole, None, None).reason
+
+
+def test_a_leaking_column_is_named_and_a_late_horizon_that_is_off(studio):
+    """One that knows half of the outcomes, beside models that know what members do."""
+    rng = np.random.default_rng(3)
+    knows = pl.Series(rng.random(studio.snapshot.height) < 0.5)
+    outcome = pl.col("renewed_30d").cast(pl.Float64)
+    leaking = studio.labelled.with_columns(price=pl.when(knows).then(outcome))
+    windows = contest.renewal_windows(leaking, studio.horizon)
+    winner = winner_of(contest.fit_contenders(windows, CATALOG, families=("ridge", "logistic")))
+    reason = contest.judge_renewal(winner, windows, None, None).reason
+    assert "price alone has AUC 1.0000" in reason
+    windows = contest.renewal_windows(studio.labelled, studio.horizon)
+    sound = contest.fit_contenders(windows, CATALOG, families=("ridge",))["ridge"]
+    assert contest.judge_renewal(sound, windows, None, None).is_promoted
+    model = replace(sound.model, late=(Platt(2.0, 0.0), sound.model.late[1]))
+    reasons = contest.judge_renewal(replace(sound, model=model), windows, None, None).reasons
+    assert "60 days" in {told.split(":")[0] for told in reasons}
+
+
+def test_a_column_that_knows_who_leaves_is_named_for_hazards_too(studio):
+    weeks = person_weeks(studio).with_columns(price=pl.col("event").cast(pl.Float64))
+    windows = survival_contest.survival_windows(weeks, studio.horizon)
+    (one,) = survival_contest.fit_hazards(weeks, windows, CATALOG, ("hazard",)).values()
+    reason = survival_contest.judge_survival(one.model, windows, None, None).reason
+    assert "price alone has AUC 1.0000" in reason
 
 
 @pytest.mark.parametrize("family", FAMILIES)
