@@ -37,6 +37,8 @@ as behaviour spreads them (normally: 0.965 goes with a fifth, 0.93 with a fiftee
 OUTER, ENDS_AUC, ENDS_CASES = 0.1, 0.999, 30
 """Share of the rows at either end of a column, by which one that knows some outcomes alone is told: log odds that are
 spread so that the AUC of all rows is 0.93 have 0.995 there."""
+LATER_MEMBERS = 30
+"""Of either outcome, from which the calibration of a further horizon is judged: a window holds few whose is known."""
 THIRDS = ("lowest", "middle", "highest")
 OWN_MEAN = "its own mean said of everyone"
 
@@ -154,7 +156,9 @@ def judge(
         against.insert(0, "was fitted on days of the window that it is judged on")
     against += _miscalibrated(evidence) + _too_good(evidence)
     for horizon, one in (later or {}).items():
-        against += [f"{horizon}: {told}" for told in _miscalibrated(one.as_columns())]
+        columns = one.as_columns()
+        wrong = _miscalibrated(columns) if _tells_of_calibration(columns) else []
+        against += [f"{horizon}: {told}" for told in wrong]
     if has_champion and evidence.champion is None:
         against.append("the champion has seen later data and cannot be compared")
     if against:
@@ -219,6 +223,13 @@ def _miscalibrated(evidence: Evidence) -> list[str]:
                 f" {theirs.mean():.1%}"
             )
     return [f"{told}: {_calibration_told(evidence)}" for told in wrong]
+
+
+def _tells_of_calibration(evidence: Evidence) -> bool:
+    """Whether enough members have either outcome: of a dozen rows any line saves half of the log loss."""
+    happened = evidence.outcome > 0.5
+    sides = evidence.members[happened], evidence.members[~happened]
+    return min(len(np.unique(side)) for side in sides) >= LATER_MEMBERS
 
 
 def _calibration_told(evidence: Evidence) -> str:

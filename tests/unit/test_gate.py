@@ -396,3 +396,10 @@ def test_a_horizon_that_is_off_by_itself_is_named():
     verdict = judge(sound, True, later={"60 days": off, "90 days": sound})
     assert [told.split(":")[0] for told in verdict.reasons] == ["60 days", "60 days"]
     assert "worse calibrated than the champion" in verdict.reason
+
+
+def test_a_horizon_of_which_few_members_are_known_is_not_judged():
+    sound, off = of_two(300, 0), of_two(300, 0, shift=3.0)
+    few = replace(off, members=np.arange(300) // 12)
+    assert not judge(sound, True, later={"90 days": off}).is_promoted
+    assert judge(sound, True, later={"90 days": few}).is_promoted
