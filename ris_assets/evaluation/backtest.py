@@ -12,7 +12,7 @@ import polars as pl
 from ris_assets.errors import RisError
 from ris_assets.evaluation.split import Windows, cuts_for, refuse_too_little, split_by_time
 
-ORIGINS = 2
+ORIGINS = 3
 LEAST_DAYS = 90
 """History before a cut-off below which it is no use training."""
 

@@ -194,3 +194,18 @@ def test_no_label_of_an_earlier_window_is_known_after_its_cut(large):
         # Between the two lies what a label needs to mature.
         gap = one.test["as_of_date"].min() - one.fitting["as_of_date"].max()
         assert gap > timedelta(days=30)
+
+
+def test_two_years_are_rolled_back_three_times():
+    """Each window ends where the one after it had been fitted."""
+    studio = fake_studio(members=700, weeks=110)
+    rows = contest.renewal_windows(studio.labelled, studio.horizon)
+    found = list(
+        earlier_windows(rows.fitting, rows.cuts.fit, seen="as_of_date", matures="matures_30d_on",
+                        target="renewed_30d", unit="hp_id")
+    )  # fmt: skip
+    assert [one.cuts.as_of for one in found] == [
+        rows.cuts.fit,
+        *(one.cuts.fit for one in found[:-1]),
+    ]
+    assert len(found) == 3
