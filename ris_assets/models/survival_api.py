@@ -51,7 +51,7 @@ def check_weight(sample_weight: ArrayLike | None, count: int) -> Array:
     """(count,) weights, 1 each where none are given.
 
     Raises:
-        ValueError: another shape, or a weight that is negative or not finite.
+        ValueError: another shape, a weight that is negative or not finite, or all of them 0.
     """
     if sample_weight is None:
         return np.ones(count)
@@ -60,6 +60,8 @@ def check_weight(sample_weight: ArrayLike | None, count: int) -> Array:
         raise ValueError(f"sample_weight must be ({count},), it is {weight.shape}")
     if not (np.isfinite(weight) & (weight >= 0)).all():
         raise ValueError("sample_weight must be finite and not negative")
+    if not weight.any():
+        raise ValueError("sample_weight is zero everywhere: no sample to learn from")
     return weight
 
 

@@ -352,8 +352,10 @@ def test_weights_that_mean_nothing_are_refused(wrong):
         LinearHazard().fit(matrix, y, sample_weight=np.append(np.ones(49), wrong))
     with pytest.raises(ValueError, match="sample_weight must be"):
         LinearHazard().fit(matrix, y, sample_weight=np.ones(49))
-    with pytest.raises(ValueError, match="no event"):
+    with pytest.raises(ValueError, match="sample_weight is zero everywhere"):
         LinearHazard().fit(matrix, y, sample_weight=np.zeros(50))
+    with pytest.raises(ValueError, match="no event"):
+        LinearHazard().fit(matrix, y, sample_weight=(~event).astype(float))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
