@@ -292,9 +292,12 @@ def _tells_too_much(evidence: Evidence) -> list[str]:
 
     That nobody leaves while a pass lasts is no merit: each level is asked for itself.
     """
-    asked = (_Told.of(evidence, evidence.challenger, rows) for rows in _by_level(evidence))
-    beyond = [told for told in asked if told is not None and told.is_too_much]
-    return [str(max(beyond, key=lambda told: told.auc))] if beyond else []
+    told = []
+    for rows in _by_level(evidence):
+        limit, auc = _limit(evidence, rows), _auc(evidence, evidence.challenger, rows)
+        if auc >= limit and _is_news(evidence, rows, auc):
+            told.append(f"AUC {auc:.4f} (limit {limit:.4f})")
+    return sorted(told)[-1:]
 
 
 def _by_level(evidence: Evidence) -> list[Array]:
@@ -302,47 +305,30 @@ def _by_level(evidence: Evidence) -> list[Array]:
     return [evidence.levels == level for level in np.unique(evidence.levels)]
 
 
-@dataclass(frozen=True)
-class _Told:
-    """How well some numbers order the outcomes of some rows, and how well behaviour can.
+def _auc(evidence: Evidence, said: Array, rows: Array) -> float:
+    """Of some rows; nan where they have one outcome alone."""
+    from sklearn.metrics import roc_auc_score
 
-    Attributes:
-        accepted: the AUC up to which it is no news: the champion has nearly as much, so somebody has found it true.
-    """
+    outcome = evidence.outcome[rows]
+    return float(roc_auc_score(outcome, said[rows])) if 0 < outcome.sum() < len(outcome) else np.nan
 
-    auc: float
-    limit: float
-    accepted: float
 
-    @classmethod
-    def of(
-        cls,
-        evidence: Evidence,
-        said: Array,
-        rows: Array,
-        least: float = 0.0,
-        cases: int = ENOUGH_CASES,
-    ) -> "_Told | None":
-        """None of fewer cases; a limit below `least` is that."""
-        from sklearn.metrics import roc_auc_score
+def _cases(evidence: Evidence, rows: Array) -> int:
+    """How many rows have the rarer outcome."""
+    happened = int(evidence.outcome[rows].sum())
+    return min(happened, int(rows.sum()) - happened)
 
-        outcome = evidence.outcome[rows]
-        found = int(min(outcome.sum(), len(outcome) - outcome.sum()))
-        if found < cases:
-            return None
-        known = evidence.champion
-        accepted = 0.0 if known is None else float(roc_auc_score(outcome, known[rows])) + AS_GOOD
-        auc = float(roc_auc_score(outcome, said[rows]))
-        return cls(auc, max(least, min(TOO_GOOD_AUC + 1 / found, MOST_AUC)), accepted)
 
-    @property
-    def is_too_much(self) -> bool:
-        """Beyond the limit, and news."""
-        return self.auc >= max(self.limit, self.accepted)
+def _limit(evidence: Evidence, rows: Array) -> float:
+    """The AUC that no behaviour reaches on some rows; infinite of too few cases."""
+    cases = _cases(evidence, rows)
+    return min(TOO_GOOD_AUC + 1 / cases, MOST_AUC) if cases >= ENOUGH_CASES else np.inf
 
-    def __str__(self) -> str:
-        """In words."""
-        return f"AUC {self.auc:.4f} (limit {self.limit:.4f})"
+
+def _is_news(evidence: Evidence, rows: Array, auc: float) -> bool:
+    """Whether no champion tells nearly as much: then nobody has found it true before."""
+    known = evidence.champion
+    return known is None or auc >= _auc(evidence, known, rows) + AS_GOOD
 
 
 def _known_to_a_column(evidence: Evidence) -> list[str]:
@@ -350,19 +336,23 @@ def _known_to_a_column(evidence: Evidence) -> list[str]:
     found = []
     for name, values in evidence.columns.items():
         for level in _by_level(evidence):
-            filled = level & ~np.isnan(values)
-            for rows, where, limits in (
-                (filled, "where it is filled", (0.0, ENOUGH_CASES)),
-                (_ends(values, filled), "at its ends", (ENDS_AUC, ENDS_CASES)),
+            filled = level & np.isfinite(values)
+            ends = _ends(values, filled)
+            for rows, where, limit in (
+                (filled, "where it is filled", _limit(evidence, filled)),
+                (ends, "at its ends", _limit_of_ends(evidence, ends)),
             ):
-                for way in (values, -values):
-                    told = _Told.of(evidence, way, rows, *limits)
-                    if told is not None and told.is_too_much:
-                        share = rows.sum() / level.sum()
-                        found.append(
-                            (share, f"{name} alone has {told} {where}, {share:.0%} of rows")
-                        )
+                auc = abs(_auc(evidence, values, rows) - 0.5) + 0.5
+                if auc >= limit and _is_news(evidence, rows, auc):
+                    share = rows.sum() / level.sum()
+                    told = f"AUC {auc:.4f} (limit {limit:.4f}) {where}, {share:.0%} of rows"
+                    found.append((share, f"{name} alone has {told}"))
     return [max(found)[1]] if found else []
+
+
+def _limit_of_ends(evidence: Evidence, rows: Array) -> float:
+    """The AUC that no column reaches at its ends; infinite of too few cases."""
+    return ENDS_AUC if _cases(evidence, rows) >= ENDS_CASES else np.inf
 
 
 def _ends(values: Array, filled: Array) -> Array:
@@ -384,8 +374,7 @@ def _is_too_sure(evidence: Evidence) -> list[str]:
         return min(float(right[outcome > 0.5].mean()), float(right[outcome <= 0.5].mean()))
 
     for rows in _by_level(evidence):
-        happened = evidence.outcome[rows].sum()
-        if min(happened, rows.sum() - happened) < ENOUGH_CASES:
+        if _cases(evidence, rows) < ENOUGH_CASES:
             continue
         share, known = sure_of(evidence.challenger, rows), evidence.champion
         if share >= SURE_SHARE and (known is None or sure_of(known, rows) < SURE_SHARE):

@@ -377,6 +377,7 @@ def test_a_column_that_knows_some_outcomes_is_named(window, others, way):
     truth, outcome, _ = window
     half, column = of_half(outcome)
     honest = {"visits": truth, "empty": np.full(ROWS, np.nan), "same": np.ones(ROWS)}
+    honest["endless"] = np.where(truth > 0.9, np.inf, truth)
     given = replace(evidence(window, truth), columns=honest)
     assert judge(given, has_champion=False).is_promoted
     leak = {"refund_days": way * np.where(half, column, others)}
