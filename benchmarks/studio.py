@@ -95,7 +95,7 @@ def _repeat(connection: psycopg.Connection, table: str, copies: int) -> None:
 
 def _copied(name: str, kind: str) -> str:
     if kind == "text" and name.endswith("_id") and name not in _SHARED:
-        return f"t.\"{name}\" || ':' || copy.number"
+        return f"t.\"{name}\" || '~' || copy.number"
     if name == "friend_ids":
-        return "(select array_agg(f || ':' || copy.number) from unnest(t.friend_ids) as f)"
+        return "(select array_agg(f || '~' || copy.number) from unnest(t.friend_ids) as f)"
     return f't."{name}"'

@@ -63,10 +63,11 @@
 {%- endmacro %}
 
 {#
-    Delete the rows of interval_hp that a run may find different: those of members whose passes have changed, and of each
-    other spell the weeks from the first on that is not settled. Each spell has a row that is an event or not settled.
+    Make room in interval_hp for what a run finds different: all rows of members whose passes have changed, and the last
+    week of each other spell that has not ended for good. What time alone does to weeks before it is said here: they mature.
+    Each spell has a row that is an event or not settled.
 #}
-{% macro delete_unsettled_intervals() -%}
+{% macro make_room_for_intervals() -%}
     {%- if not is_incremental() -%}
         select 1
     {%- elif not keeps_rows('is_settled') -%}
@@ -81,14 +82,14 @@
                     where periods.user_id = kept.user_id and periods.passes_hash = kept.spell_hash
                 )
         );
-        delete from {{ this }} as intervals
-        using (
-            select spell_id, min(week_start) as from_week
-            from {{ this }}
-            where not is_settled
-            group by spell_id
-        ) as unsettled
-        where intervals.spell_id = unsettled.spell_id and intervals.week_start >= unsettled.from_week
+        delete from {{ this }} where ctid = any(array(
+            select (array_agg(kept.ctid order by kept.week_start desc))[1]
+            from {{ this }} as kept
+            where not kept.is_settled
+            group by kept.spell_id
+        ));
+        update {{ this }} set is_matured = true, is_settled = true
+        where not is_settled and matures_on <= {{ horizon() }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -12,31 +12,38 @@
 {%- set preferences = ['club_id', 'coach_id', 'class_type', 'class_hour'] %}
 
 -- The last 26 weeks, that of the horizon among them. Nothing is known there that the horizon does not know.
-with visits as (
-    select user_id, starts_at, change, {{ preferences | join(', ') }}
-    from {{ ref('int_booking_changes') }}
-    where activity_date >= {{ week_of(horizon()) }} - 25 * 7 and what = 'attended'
+with recent_weeks as (
+    select {{ week_of(horizon()) }} - 25 * 7 as first_week
 ),
 
+{%- if keeps_rows('last_known_on') %}
+
+-- Whose visits became known in the window or, it being made again, may have been; and everyone where a new week begins.
 members as (
-    select
-        user_id,
-        sum(hash_record_extended(row(starts_at, change, {{ preferences | join(', ') }}), 1))::text as visits_hash
-    from visits
-    group by user_id
+    select user_id from {{ ref('int_booking_changes') }}
+    where known_on between {{ window_start() }} and {{ window_end() }} and what = 'attended'
+    union
+    select kept.user_id from {{ this }} as kept
+    cross join recent_weeks
+    where kept.last_known_on >= {{ window_start() }} or kept.first_week <> recent_weeks.first_week
 ),
+{%- endif %}
 
--- Counting takes longer than comparing: it is done for those whose visits are others than they were.
-changed as (
-    {%- if keeps_rows('visits_hash') %}
-    select coalesce(members.user_id, kept.user_id) as user_id, members.visits_hash
-    from members
-    full join {{ this }} as kept on members.user_id = kept.user_id
-    where members.visits_hash is distinct from kept.visits_hash
-    {%- else %}
-    select * from members
+visits as (
+    select user_id, known_on, starts_at, change, {{ preferences | join(', ') }}
+    from {{ ref('int_booking_changes') }}
+    where activity_date >= (select first_week from recent_weeks) and what = 'attended'
+    {%- if keeps_rows('last_known_on') %}
+        and user_id in (select user_id from members)
     {%- endif %}
 ),
+
+{%- if not keeps_rows('last_known_on') %}
+
+members as (
+    select distinct user_id from visits
+),
+{%- endif %}
 
 visit_counts as (
     select
@@ -46,7 +53,6 @@ visit_counts as (
         sum(change) as visits,
         max(starts_at) as last_at
     from visits
-    where user_id in (select user_id from changed)
     group by grouping sets (
         {%- for column in preferences %}
         (user_id, {{ column }}){{ ',' if not loop.last }}
@@ -73,15 +79,24 @@ preferred as (
     group by user_id
 ),
 
+known as (
+    select user_id, max(known_on) as last_known_on
+    from visits
+    group by user_id
+),
+
 final as (
     select
-        changed.user_id,
+        members.user_id,
         {%- for column in preferences %}
         preferred.{{ column }},
         {%- endfor %}
-        changed.visits_hash
-    from changed
-    left join preferred on changed.user_id = preferred.user_id
+        recent_weeks.first_week,
+        known.last_known_on
+    from members
+    cross join recent_weeks
+    left join preferred on members.user_id = preferred.user_id
+    left join known on members.user_id = known.user_id
 )
 
 select * from final

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        pre_hook=["{{ delete_unsettled_intervals() }}", "{{ only_hash_joins() }}"],
+        pre_hook=["{{ make_room_for_intervals() }}", "{{ only_hash_joins() }}"],
         indexes=[{'columns': ['user_id', 'week_start']}],
         post_hook=[
             "{{ primary_key(['spell_id', 'week_start']) }}",
@@ -12,7 +12,7 @@
     )
 }}
 
-{#- Rows stay while nothing that they are made of changes: see delete_unsettled_intervals. -#}
+{#- Rows stay while nothing that they are made of changes: see make_room_for_intervals. -#}
 
 with horizon as (
     select {{ horizon() }} as horizon_on
@@ -23,7 +23,7 @@ covering as (
     where has_coverage
 ),
 
--- What is left of a spell without an event are its settled weeks: those after them are missing.
+-- What is left of a spell without an event are the weeks before its last: those after them are missing.
 spells as (
     select
         spell_id,
