@@ -18,6 +18,8 @@ PENALTY = 14.0
 FARTHEST = 5.0
 """Standard deviations beyond which a value counts as one there. A column that hardly varied when the model was fitted
 decided everything when it began to: with 10,000 members the log loss out of time was 0.504 without this bound."""
+MOST_ROWS = 100_000
+"""Rows to fit on, of more evenly chosen ones: the solver copies its nine hundred columns at 24 bytes a value."""
 TRUSTED = ["numpy.clip", "numpy.dtype"]
 """What skops may build besides scikit-learn's own types: the bound, and the dtype that the imputer saw."""
 
@@ -57,8 +59,10 @@ class LogisticRenewal:
                 C=1 / self.penalty, l1_ratio=1.0, solver="liblinear", random_state=1, max_iter=200
             ),
         )
-        weights = {"logisticregression__sample_weight": training.weight}
-        self.pipeline.fit(_doubled(training.matrix), training.target, **weights)
+        rows = len(training.target)
+        kept = np.linspace(0, rows - 1, MOST_ROWS).astype(int) if rows > MOST_ROWS else slice(None)
+        weights = {"logisticregression__sample_weight": training.weight[kept]}
+        self.pipeline.fit(_doubled(training.matrix[kept]), training.target[kept], **weights)
         return self
 
     def predict(self, matrix: Array) -> Array:

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from ris_assets.evaluation.calibration import sigmoid
+from ris_assets.models import logistic
 from ris_assets.models.logistic import LogisticRenewal
 from ris_assets.models.protocol import Fold
 
@@ -28,3 +29,15 @@ def test_coefficients_of_the_baseline_tell_direction_and_size():
         model.importance().tolist()
     )
     assert sizes.get("nothing", 0.0) < 0.1 < sizes["down"] < sizes["up"]
+
+
+def test_of_more_rows_than_the_solver_holds_an_even_choice_is_learned(monkeypatch):
+    rng = np.random.default_rng(3)
+    matrix = np.sort(rng.normal(size=(4000, 1)), axis=0).astype(np.float32)
+    target = (rng.random(4000) < sigmoid(1.5 * matrix[:, 0])).astype(float)
+    rows = Fold(matrix, target, np.ones(4000))
+    whole = LogisticRenewal().fit(rows).predict(matrix)
+    monkeypatch.setattr(logistic, "MOST_ROWS", 1000)
+    chosen = LogisticRenewal().fit(rows)
+    assert chosen.predict(matrix) == pytest.approx(whole, abs=0.1)
+    assert (chosen.predict(matrix) != whole).any()
