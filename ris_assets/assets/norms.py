@@ -1,5 +1,6 @@
 """Norm stage: what each member usually does, week by week, between the week metrics and the week facts."""
 
+import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,12 @@ import yaml
 from ris_assets.contracts.columns import Column, Table
 from ris_assets.dbt import PROJECT_DIR
 from ris_assets.features.norms import (
+    HALF_LIFE_WEEKS,
+    MIN_OBSERVED_WEEKS,
     NORM_SUFFIXES,
+    QUARTILES,
+    RECENT_HALF_LIFE_WEEKS,
+    RECENT_WEEKS,
     SPAN_WEEKS,
     STREAKS,
     norm_names,
@@ -48,8 +54,8 @@ def norm_table(metrics: Mapping[str, str]) -> Table:
         Column(
             _HASH,
             "text",
-            "Hash of the weeks that the norms are made of, null where it was not asked for; when it changes, they are"
-            " made anew",
+            "Hash of the weeks that the norms are made of, and of how; null where not asked for. When it changes,"
+            " they are made anew",
         ),
     )
     texts = _norm_texts()
@@ -190,7 +196,7 @@ def _inputs(
                 normed.week_start,
                 coalesce(
                     sum(hashed.week_hash) filter (where hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS}), 0
-                )::text || '/' || coalesce(sum(hashed.counted_hash), 0)::text as {_HASH}
+                )::text || '/' || coalesce(sum(hashed.counted_hash), 0)::text || '/{_rules(metrics)}' as {_HASH}
             from normed
             left join hashed
                 on normed.user_id = hashed.user_id
@@ -206,6 +212,13 @@ def _inputs(
         ) as kept using (user_id, week_start)
         """
     )
+
+
+def _rules(metrics: list[str]) -> str:
+    """Of which metrics norms are made, and how: one that is asked for anew changes no week."""
+    told = (metrics, STREAKS, SPAN_WEEKS, HALF_LIFE_WEEKS, MIN_OBSERVED_WEEKS, QUARTILES,
+            RECENT_WEEKS, RECENT_HALF_LIFE_WEEKS)  # fmt: skip
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
 
 
 def _changed_members(inputs: pl.DataFrame) -> list[str] | None:

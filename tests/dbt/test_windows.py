@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from ris_assets.assets import norms
 from tests.dbt.marts import EVER, Marts
 from tests.dbt.members import HORIZON, hand_written
 
@@ -106,5 +107,13 @@ def test_norms_are_made_anew_of_those_whose_weeks_have_changed(marts: Marts, who
     marts.execute(f"delete from ris.user_week_metrics where {of_mira}")
     marts.execute("insert into ris.user_week_metrics select * from ris_int.kept")
     marts.execute("drop table ris_int.kept; update ris.user_week_norm set weeks_hash = null")
+    marts.write_norms(LAST, LAST)
+    assert tables(marts)["user_week_norm"].rows() == whole["user_week_norm"].rows()
+
+
+def test_norms_are_made_anew_where_the_rule_is_another(marts: Marts, whole, monkeypatch):
+    marts.write_norms(LAST, LAST)
+    marts.execute("update ris.user_week_norm set visits_p50 = -1 where weeks_hash is not null")
+    monkeypatch.setattr(norms, "HALF_LIFE_WEEKS", norms.HALF_LIFE_WEEKS + 1)
     marts.write_norms(LAST, LAST)
     assert tables(marts)["user_week_norm"].rows() == whole["user_week_norm"].rows()
