@@ -14,7 +14,7 @@ from ris_assets.errors import RisError
 TEST_DAYS = 105
 VALIDATION_DAYS = 63
 FULL_HISTORY_DAYS = 420
-MAX_ROWS = 250_000
+MAX_ROWS = 200_000
 """Rows to learn from, which training holds in 8 GiB; of more whole passes (spells) are left out, evenly."""
 MIN_PASSES = {"training": 100, "validation": 30, "test": 30}
 BEGINNING = date(1900, 1, 1)
