@@ -11,12 +11,14 @@
 
 {%- set preferences = ['club_id', 'coach_id', 'class_type', 'class_hour'] %}
 
+{%- set is_added_to = keeps_rows('last_known_on') %}
+
 -- The last 26 weeks, that of the horizon among them. Nothing is known there that the horizon does not know.
 with recent_weeks as (
     select {{ week_of(horizon()) }} - 25 * 7 as first_week
 ),
 
-{%- if keeps_rows('last_known_on') %}
+{%- if is_added_to %}
 
 -- Whose visits became known in the window or, it being made again, may have been; and everyone where a new week begins.
 members as (
@@ -33,12 +35,12 @@ visits as (
     select user_id, known_on, starts_at, change, {{ preferences | join(', ') }}
     from {{ ref('int_booking_changes') }}
     where activity_date >= (select first_week from recent_weeks) and what = 'attended'
-    {%- if keeps_rows('last_known_on') %}
+    {%- if is_added_to %}
         and user_id in (select user_id from members)
     {%- endif %}
 ),
 
-{%- if not keeps_rows('last_known_on') %}
+{%- if not is_added_to %}
 
 members as (
     select distinct user_id from visits

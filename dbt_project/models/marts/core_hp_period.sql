@@ -14,6 +14,8 @@
 
 {#- The passes of a member stay while nothing that they are made of changes, and none that was open has outlived its grace. -#}
 
+{%- set is_added_to = keeps_rows('passes_hash') %}
+
 with horizon as (
     select {{ horizon() }} as as_of_date
 ),
@@ -21,7 +23,7 @@ with horizon as (
 inputs as (
     select * from {{ ref('int_member_pass_inputs') }}
 ),
-{%- if keeps_rows('passes_hash') %}
+{%- if is_added_to %}
 
 members as (
     select horizon.as_of_date, inputs.user_id
@@ -48,7 +50,7 @@ succeeded_charges as (
     where status = 'succeeded' and user_id in (select payer_id from failed_charges)
 ),
 
-{{ exposure_clock('horizon', members='members' if keeps_rows('passes_hash')) }},
+{{ exposure_clock('horizon', members='members' if is_added_to) }},
 
 {{ pass_chain() }},
 

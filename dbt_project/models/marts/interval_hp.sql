@@ -14,6 +14,8 @@
 
 {#- Rows stay while nothing that they are made of changes: see make_room_for_intervals. -#}
 
+{%- set is_added_to = keeps_rows('is_settled') %}
+
 with horizon as (
     select {{ horizon() }} as horizon_on
 ),
@@ -31,7 +33,7 @@ spells as (
         spell_starts_on,
         passes_hash as spell_hash,
         max(hp_end_corrected) as spell_ends_on,
-        {%- if keeps_rows('is_settled') %}
+        {%- if is_added_to %}
         coalesce(
             (select max(kept.week_start) + 7 from {{ this }} as kept where kept.spell_id = covering.spell_id),
             spell_starts_on
@@ -40,7 +42,7 @@ spells as (
         spell_starts_on as missing_from_on
         {%- endif %}
     from covering
-    {%- if keeps_rows('is_settled') %}
+    {%- if is_added_to %}
     where spell_id not in (select ended.spell_id from {{ this }} as ended where ended.event)
     {%- endif %}
     group by spell_id, user_id, spell_starts_on, passes_hash
