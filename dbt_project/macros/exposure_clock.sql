@@ -243,3 +243,22 @@ pass_chain as (
 {% macro has_outlived_grace() -%}
     how_ended = 'open' and hp_end_corrected + {{ var('grace_days') }} <= {{ horizon() }}
 {%- endmacro %}
+
+{# Emits the CTE longest_freezes (hp_id): the days of freezes of any version, known whenever; null where one is open. #}
+{% macro longest_freezes() -%}
+longest_freezes as (
+    select
+        hp_id,
+        case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
+    from {{ ref('int_freezes_versioned') }}
+    group by hp_id
+)
+{%- endmacro %}
+
+{# A day that no resolution of a pass's freezes can pass, beside its longest_freezes. #}
+{% macro covers_at_most_until_on(passes) -%}
+    case
+            when longest_freezes.hp_id is null then {{ passes }}.ends_on
+            else coalesce({{ passes }}.ends_on + longest_freezes.freeze_days, date '9999-12-31')
+        end
+{%- endmacro %}

@@ -34,7 +34,6 @@ from ris_assets.resources.postgres import PostgresResource, copy_typed
 
 T = TypeVar("T")
 _BEGINNING = date(1900, 1, 1)
-_HASH = "weeks_hash"
 BLOCK_ROWS = 100_000
 """Member-weeks held at once: about 250 MB with their norms."""
 NORMS_A_METRIC = len(NORM_SUFFIXES)
@@ -42,22 +41,24 @@ NORMS_A_METRIC = len(NORM_SUFFIXES)
 _COMPARED_WEEKS = 8
 """Windows of at most so many weeks leave alone whose weeks before are as they were; to compare all takes longer."""
 _MEMBERS_AT_ONCE = 5_000
+_KEYS = (
+    Column("user_id", "text", "The member", True),
+    Column("week_start", "date", "Monday of the week that the norm is for", True),
+)
+INPUTS = Table(
+    "ris_int",
+    "user_week_norm_inputs",
+    "One row is a norm that a run of few weeks made or left alone",
+    ("week_start", "user_id"),
+    (
+        *_KEYS,
+        Column("weeks_hash", "text", "Hash of the weeks that the norms are made of, and of how", True),
+    ),
+)
 
 
 def norm_table(metrics: Mapping[str, str]) -> Table:
     """`ris.user_week_norm`: the norms of each metric, given with what it is and its unit."""
-    keys = (
-        Column("user_id", "text", "The member", True),
-        Column("week_start", "date", "Monday of the week that the norm is for", True),
-    )
-    inputs = (
-        Column(
-            _HASH,
-            "text",
-            "Hash of the weeks that the norms are made of, and of how; null where not asked for. When it changes,"
-            " they are made anew",
-        ),
-    )
     texts = _norm_texts()
     norms = tuple(
         Column(f"{metric}_{name}", "float8", f"{description}: {texts[name]}")
@@ -70,7 +71,7 @@ def norm_table(metrics: Mapping[str, str]) -> Table:
         "One row is a member and a week: what the member usually does, from the 26 weeks before. Weeks with metrics,"
         " and the week before one where it has none",
         ("week_start", "user_id"),
-        keys + inputs + norms,
+        _KEYS + norms,
     )
 
 
@@ -122,13 +123,14 @@ def write_norms(
     """
     described = active_metrics(postgres)
     metrics, table = list(described), norm_table(described)
-    postgres.ensure_table(table)
+    postgres.ensure_tables([table, INPUTS])
     counts = Counts(metrics=len(metrics))
     inputs = _inputs(postgres, metrics, first, last)
     changed = _changed_members(inputs)
     blocks = _blocks(postgres, first, last) if changed is None else _lists_of(changed)
     if changed is not None:
         counts.left_alone = inputs.filter(~pl.col("user_id").is_in(changed)).height
+        inputs = inputs.filter(pl.col("user_id").is_in(changed))
 
     def read(members: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         return _read_block(postgres, metrics, first, last, members)
@@ -141,9 +143,7 @@ def write_norms(
         cleared = writer.submit(_clear, connection, table, first, last, changed)
         copying: Future[int] | None = None
         for number, (weeks, longer) in enumerate(_one_ahead(reader, read, blocks), 1):
-            norms = _norms_of(weeks, longer, metrics, first, last).join(
-                inputs.select(*table.key, _HASH), on=table.key, how="left", maintain_order="left"
-            )
+            norms = _norms_of(weeks, longer, metrics, first, last)
             counts.read += weeks.height
             counts.written += copying.result() if copying else 0
             copying = writer.submit(
@@ -152,6 +152,8 @@ def write_norms(
             if len(blocks) > 1:
                 progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
         counts.written += copying.result() if copying else 0
+        made_of = inputs.select(INPUTS.column_names).drop_nulls()
+        copy_typed(connection, INPUTS.qualified, made_of)
         if cleared.result():
             connection.execute(f"analyze {table.qualified} ({', '.join(table.key)})")
     return counts
@@ -165,7 +167,7 @@ def _inputs(
     The hash is null where there is to be no norm any more. For a long window no row: nothing is compared.
     """
     if last - first >= timedelta(weeks=_COMPARED_WEEKS):
-        schema = {"user_id": pl.String, "week_start": pl.Date, _HASH: pl.String}
+        schema = {"user_id": pl.String, "week_start": pl.Date, "weeks_hash": pl.String}
         return pl.DataFrame(schema={**schema, "is_as_it_was": pl.Boolean})
     counted = sorted({STREAKS[metric] for metric in metrics if metric in STREAKS})
     return postgres.read(
@@ -196,7 +198,7 @@ def _inputs(
                 normed.week_start,
                 coalesce(
                     sum(hashed.week_hash) filter (where hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS}), 0
-                )::text || '/' || coalesce(sum(hashed.counted_hash), 0)::text || '/{_rules(metrics)}' as {_HASH}
+                )::text || '/' || coalesce(sum(hashed.counted_hash), 0)::text || '/{_rules(metrics)}' as weeks_hash
             from normed
             left join hashed
                 on normed.user_id = hashed.user_id
@@ -204,11 +206,14 @@ def _inputs(
             group by normed.user_id, normed.week_start, normed.has_metrics
             having normed.has_metrics or bool_or(hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS})
         )
-        select user_id, week_start, wanted.{_HASH}, coalesce(wanted.{_HASH} = kept.{_HASH}, false) as is_as_it_was
+        select user_id, week_start, wanted.weeks_hash, coalesce(wanted.weeks_hash = kept.weeks_hash, false) as is_as_it_was
         from wanted
         full join (
-            select user_id, week_start, {_HASH} from ris.user_week_norm
-            where week_start between '{first}' and '{last}'
+            select norms.user_id, norms.week_start, inputs.weeks_hash
+            from ris.user_week_norm as norms
+            left join {INPUTS.qualified} as inputs
+                on norms.week_start = inputs.week_start and norms.user_id = inputs.user_id
+            where norms.week_start between '{first}' and '{last}'
         ) as kept using (user_id, week_start)
         """
     )
@@ -288,12 +293,15 @@ def _clear(
     connection: psycopg.Connection, table: Table, first: date, last: date, members: list[str] | None
 ) -> bool:
     """Delete the members' weeks; a table that is to hold no others is emptied at once. Whether it was."""
+    of_window = "where week_start between %s and %s"
     if members is not None:
-        connection.execute(
-            f"delete from {table.qualified} where week_start between %s and %s and user_id = any(%s)",
-            [first, last, members],
-        )
+        for cleared in (table, INPUTS):
+            connection.execute(
+                f"delete from {cleared.qualified} {of_window} and user_id = any(%s)",
+                [first, last, members],
+            )
         return False
+    connection.execute(f"delete from {INPUTS.qualified} {of_window}", [first, last])
     others = connection.execute(
         f"select from {table.qualified} where week_start not between %s and %s limit 1",
         [first, last],
@@ -301,9 +309,7 @@ def _clear(
     if others is None:
         connection.execute(f"truncate {table.qualified}")
     else:
-        connection.execute(
-            f"delete from {table.qualified} where week_start between %s and %s", [first, last]
-        )
+        connection.execute(f"delete from {table.qualified} {of_window}", [first, last])
     return others is None
 
 

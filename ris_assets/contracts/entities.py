@@ -100,6 +100,8 @@ HERO_PASSES = Entity(
         Column("freeze_days_allowed", "int4", "Days that it may be frozen"),
         Column("cancelled_at", "timestamptz", "When it was cancelled"),
         Column("cancel_reason", "text", "Why it was cancelled"),
+        Column("is_cancellation", "bool",
+               "Covers nothing: from `ends_at` on it takes back what the member bought before it, of its `product`"),
         Column("payment_status", "text", "State of the payment",
                allowed=("paid", "failed", "refunded", "pending")),
     ),

@@ -1,4 +1,4 @@
-"""What is looked into for one hazard, out of time: calibration, intervals, Brier score by week, shuffled features.
+"""What is looked into for one hazard, out of time: calibration, bands, intervals, Brier score by week, shuffled features.
 
 The metrics themselves stand in `survival.py`.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from ris_assets.evaluation.bands import band_limits, band_table
 from ris_assets.evaluation.explain import sample, shuffled
 from ris_assets.evaluation.gate import mean_interval
 from ris_assets.evaluation.metrics import log_losses, reliability
@@ -29,6 +30,7 @@ from ris_assets.evaluation.survival_scores import (
     time_dependent_auc,
 )
 from ris_assets.models.hazard import HazardModel
+from ris_assets.models.renewal import risk_scores
 
 MOST_DRAWN = 1_000
 """Members of a Sunday up to which pairs of them are counted again in every draw."""
@@ -71,6 +73,22 @@ def calibration(ahead: dict[int, pl.DataFrame]) -> dict[int, pl.DataFrame]:
         alive, said, weight = (rows[name].to_numpy() for name in ("alive", "said", "weight"))
         found[horizon] = with_bounds(reliability(alive, said, weight))
     return found
+
+
+def bands(ahead: dict[int, pl.DataFrame]) -> pl.DataFrame:
+    """Risk bands of P(still there) at the nearest horizon, as `band_table`.
+
+    They are cut on every other member and judged on the rest: nothing is told of those by whom they were cut.
+    """
+    rows = ahead.get(HORIZON_WEEKS[0])
+    if rows is None:
+        return pl.DataFrame()
+    is_cut_by = np.unique(members_of(rows), return_inverse=True)[1] % 2 == 0
+    alive, said, weight = (rows[name].to_numpy() for name in ("alive", "said", "weight"))
+    risk = risk_scores(said)
+    limits = band_limits(risk[is_cut_by], 1 - alive[is_cut_by], weight[is_cut_by])
+    judged = (column[~is_cut_by] for column in (risk, said, alive, weight))
+    return band_table(limits, *judged)
 
 
 def brier_by_week(sunday: Sunday) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from ris_assets import tracking
 from ris_assets.contracts.columns import Table
-from ris_assets.contracts.tables import MODEL_CALIBRATION, MODEL_IMPORTANCE
+from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.evaluation import hazard_report, model_plots, plots
 from ris_assets.evaluation.bands import band_of
 from ris_assets.evaluation.gate import Verdict
@@ -60,11 +60,13 @@ class Explanation:
         permutation: catalogue feature -> rise of the log loss a person-week.
         mean_abs_shap: catalogue feature -> mean size of what it adds to the log hazard; empty if not known.
         calibration: weeks ahead -> reliability bins of the share still in their spell.
+        bands: what happened in each risk band, four weeks ahead.
     """
 
     permutation: Mapping[str, float]
     mean_abs_shap: Mapping[str, float]
     calibration: Mapping[int, pl.DataFrame]
+    bands: pl.DataFrame
     intervals: Mapping[str, Interval]
     files: Mapping[str, bytes]
 
@@ -85,7 +87,8 @@ def explained(winner: SurvivalContender, background: Background) -> Explanation:
     rows = hazard_report.explained_weeks(windows)
     shap, plotted = taken_apart(model, rows, "the log hazard of leaving")
     permuted = hazard_report.permutation(model, rows)
-    return Explanation(permuted, shap, bins, bounds, files | plotted)
+    parted = hazard_report.bands(ahead)
+    return Explanation(permuted, shap, bins, parted, bounds, files | plotted)
 
 
 def candidate(
@@ -200,6 +203,8 @@ def card(
         found["Rules for the weeks ahead, mean Brier score in the backtest"] = "\n".join(
             ["| rule | score |", "|---|---|", *lines]
         )
+    if explanation.bands.height:
+        found["Risk bands, four weeks ahead"] = plots.as_table(explanation.bands)
     if winner.backtest.height:
         found["Backtest"] = plots.as_table(winner.backtest)
     return Card(
@@ -215,12 +220,17 @@ def card(
 def tables(
     winner: SurvivalContender, explanation: Explanation
 ) -> list[tuple[Table, pl.DataFrame | None]]:
-    """What the database gets of the registered version: importances and reliability bins."""
+    """What the database gets of the registered version: importances, reliability bins, bands."""
     bins = {7 * week: found for week, found in explanation.calibration.items()}
     importance = importance_table(
         winner.model.importance(), explanation.permutation, explanation.mean_abs_shap
     )
-    return [(MODEL_IMPORTANCE, importance), (MODEL_CALIBRATION, calibration_table(bins))]
+    bands = explanation.bands
+    return [
+        (MODEL_IMPORTANCE, importance),
+        (MODEL_CALIBRATION, calibration_table(bins)),
+        (MODEL_BANDS, bands if bands.height else None),
+    ]
 
 
 def metadata(

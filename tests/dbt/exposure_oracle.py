@@ -76,7 +76,9 @@ class Oracle:
 
     def member(self, passes: list[list[Row]], freezes: list[list[Row]], charges: list[Row]) -> None:
         """Work out one member: the versions of each pass and freeze, the charges."""
-        rows = [row for versions in passes if (row := self.known(versions))]
+        known = [row for versions in passes if (row := self.known(versions))]
+        rows = [row for row in known if not row.get("is_cancellation")]
+        taken_back = [row for row in known if row.get("is_cancellation")]
         pauses = [row for versions in freezes if (row := self.known(versions))]
         unpaid = [
             self.day(row["purchased_at"]) for row in rows if row.get("payment_status") == "failed"
@@ -85,7 +87,10 @@ class Oracle:
         charges = [charge for charge in charges if charge.get("hp_id") in nameable]
         chain = []
         for row in rows:
-            covering = self.walked(row, [one for one in pauses if one["hp_id"] == row["hp_id"]])
+            reach = self.reach(row, freezes)
+            called_off = [*self.own_cancellation(row), *self.taken_back(row, reach, taken_back)]
+            own = [one for one in pauses if one["hp_id"] == row["hp_id"]]
+            covering = self.walked(row, min(called_off, default=None), own)
             if covering is None:
                 status = row.get("payment_status")
                 ended = {"failed": "payment_failed", "pending": "open"}.get(status, "cancelled")
@@ -99,10 +104,35 @@ class Oracle:
         for spell in sorted({one.spell for one in chain}):
             self.tell_weeks([one for one in chain if one.spell == spell])
 
-    def walked(self, row: Row, pauses: list[Row]) -> Pass | None:
+    def reach(self, row: Row, freezes: list[list[Row]]) -> date:
+        """The last day that a pass could cover with everything that is ever said of its freezes."""
+        said = [one for versions in freezes for one in versions if one["hp_id"] == row["hp_id"]]
+        if any(one.get("ends_at") is None for one in said):
+            return date.max
+        spans = [
+            (self.day(one["ends_at"] - INSTANT) - self.day(one["starts_at"])).days + 1
+            for one in said
+            if not one["is_deleted"]
+        ]
+        return self.day(row["ends_at"] - INSTANT) + sum(max(days, 0) for days in spans) * DAY
+
+    def own_cancellation(self, row: Row) -> list[date]:
+        """The day that stands in the pass itself."""
+        return [self.day(row["cancelled_at"])] if row.get("cancelled_at") else []
+
+    def taken_back(self, row: Row, reach: date, cancellations: list[Row]) -> list[date]:
+        """The last days that are left of it by cancellations that came after it."""
+        days = [
+            self.day(one["ends_at"] - INSTANT)
+            for one in cancellations
+            if one["purchased_at"] > row["purchased_at"]
+            and one.get("product") in (None, row["product"])
+        ]
+        return [day for day in days if day <= reach]
+
+    def walked(self, row: Row, called_off: date | None, pauses: list[Row]) -> Pass | None:
         """The pass day by day; None if it covers nothing."""
         starts_on, ends_on = self.day(row["starts_at"]), self.day(row["ends_at"] - INSTANT)
-        called_off = self.day(row["cancelled_at"]) if row.get("cancelled_at") else None
         if starts_on > ends_on:
             return None
         cancelled_on = called_off if called_off and called_off <= self.horizon else None

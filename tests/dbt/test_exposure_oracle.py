@@ -50,12 +50,24 @@ class Studio:
                 self.beside(f"{hp_id}b", starts_on, days)
             if self.chance(0.2):
                 self.charges(name, hp_id, end + timedelta(days=int(self.rng.integers(-35, 36))))
+            if self.chance(0.1):
+                self.cancellation(f"{hp_id}c", end - timedelta(days=int(self.rng.integers(-5, 20))))
 
     def beside(self, hp_id: str, starts_on: date, days: int) -> None:
         """One more pass for the same days, for some of them, or for days beyond."""
         spans = [(0, days), (days // 3, 1), (days // 2, days - days // 2), (0, 7), (days - 1, 14)]
         after, length = self.pick(spans)
         self.hero_pass(hp_id, starts_on + timedelta(days=after), length)
+
+    def cancellation(self, hp_id: str, ends_on: date) -> None:
+        """A document that takes back what its member bought before it, as known that day or earlier or later."""
+        asked = ends_on + timedelta(days=self.pick([0, 0, 0, -1, -10, 3]))
+        values: Row = {
+            "hp_id": hp_id, "user_id": hp_id.split("-")[0], "is_cancellation": True,
+            "product": self.pick([None, "month", "year"]), "purchased_at": self.instant(asked),
+            "starts_at": self.midnight(asked), "ends_at": self.midnight(ends_on + timedelta(days=1)),
+        }  # fmt: skip
+        self.versions("hero_passes", values, "purchased_at", "ends_at")
 
     def charges(self, name: str, hp_id: str, day: date) -> None:
         """One that failed, with or without the name of the pass, and perhaps another."""

@@ -27,7 +27,7 @@ KEYS = {
     "model_scores_daily": ("score_date", "user_id"),
     "model_outcomes": ("score_date", "user_id"),
     "model_importance": ("model_name", "model_version", "feature"),
-    "model_bands": ("model_version", "risk_band"),
+    "model_bands": ("model_name", "model_version", "risk_band"),
     "dq_feature_stats": ("as_of_date", "feature"),
 }
 
@@ -64,11 +64,10 @@ class Home:
         )
 
     def fingerprints(self) -> dict[str, str]:
-        """A hash of the content of every table; what norms are made of is noted by runs of few weeks alone."""
-        norms = "to_jsonb(t) - 'weeks_hash'"
+        """A hash of the content of every table."""
         selects = [
             f"select '{table}', md5(coalesce(string_agg(t::text, '|' order by t::text), ''))"
-            f" from (select {norms if table == 'user_week_norm' else 't.*'} from ris.{table} t) t"
+            f" from ris.{table} t"
             for table in KEYS
         ]
         return dict(self.rows(" union all ".join(selects)))

@@ -52,6 +52,29 @@ def test_bins_hold_every_spell_once_and_agree_with_the_shares_of_all(judged):
         assert (bins["predicted_share"].diff().drop_nulls() > 0).all()
 
 
+def test_bands_are_judged_on_members_by_whom_they_were_not_cut(judged):
+    model, windows, weeks = judged
+    rows = hazard_report.said_ahead(model, windows, weeks)[4]
+    bands = hazard_report.bands({4: rows})
+    members = np.unique(hazard_report.members_of(rows))
+    others = rows.filter(pl.Series(np.isin(hazard_report.members_of(rows), members[1::2])))
+    assert bands["passes"].sum() == pytest.approx(others["weight"].sum())
+    found = bands.filter(pl.col("passes") > 0)
+    assert found.height > 1
+    observed = np.average(found["observed_share"], weights=found["passes"])
+    assert observed == pytest.approx(np.average(others["alive"], weights=others["weight"]))
+    assert (found["observed_share"].diff().drop_nulls() < 0).all()
+    # Whatever becomes of those who judge, the limits stay.
+    other = rows.with_columns(
+        pl.when(pl.Series(np.isin(hazard_report.members_of(rows), members[1::2])))
+        .then(1 - pl.col("alive"))
+        .otherwise("alive")
+        .alias("alive")
+    )
+    assert hazard_report.bands({4: other})["from_score"].equals(bands["from_score"])
+    assert hazard_report.bands({}).is_empty()
+
+
 def test_brier_scores_by_week_make_up_the_integrated_one(judged):
     model, windows, weeks = judged
     metrics = survival_metrics(model, windows, weeks)

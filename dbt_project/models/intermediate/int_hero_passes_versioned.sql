@@ -8,26 +8,49 @@ ranged as (
     {{ known_ranges('versions', 'hero_passes') }}
 ),
 
--- Freezes of any version, known whenever: an open one has no end.
-longest_freezes as (
-    select
-        hp_id,
-        case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
-    from {{ ref('int_freezes_versioned') }}
-    group by hp_id
+{{ longest_freezes() }},
+
+cancelled_parts as (
+    select * from {{ ref('int_passes_taken_back') }}
 ),
 
 -- Of several versions of one day only the last is ever the one that is known. A tombstone ends the one before.
 final as (
     select
-        ranged.*,
-        case
-            when longest_freezes.hp_id is null then ranged.ends_on
-            else coalesce(ranged.ends_on + longest_freezes.freeze_days, date '9999-12-31')
-        end as covers_at_most_until_on
+        ranged.source_id,
+        ranged.event_at,
+        ranged.known_at,
+        ranged.is_deleted,
+        ranged.hp_id,
+        ranged.user_id,
+        ranged.buyer_id,
+        ranged.club_id,
+        ranged.product,
+        ranged.price,
+        ranged.currency,
+        ranged.discount_share,
+        ranged.purchased_at,
+        ranged.purchased_on,
+        ranged.starts_at,
+        ranged.starts_on,
+        ranged.ends_at,
+        ranged.ends_on,
+        ranged.is_trial,
+        ranged.freeze_days_allowed,
+        least(ranged.cancelled_at, parts.cancelled_at) as cancelled_at,
+        least(ranged.cancelled_on, parts.cancelled_on) as cancelled_on,
+        coalesce(ranged.cancel_reason, parts.cancel_reason) as cancel_reason,
+        ranged.payment_status,
+        coalesce(parts.from_on, ranged.known_from_on) as known_from_on,
+        coalesce(parts.until_on, ranged.known_until_on) as known_until_on,
+        {{ covers_at_most_until_on('ranged') }} as covers_at_most_until_on
     from ranged
     left join longest_freezes on ranged.hp_id = longest_freezes.hp_id
-    where known_from_on < known_until_on and is_deleted is not true
+    left join cancelled_parts as parts
+        on ranged.source_id = parts.source_id and ranged.known_from_on = parts.version_from_on
+    where ranged.known_from_on < ranged.known_until_on
+        and ranged.is_deleted is not true
+        and ranged.is_cancellation is not true
 )
 
 select * from final

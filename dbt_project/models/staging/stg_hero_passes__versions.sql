@@ -27,6 +27,7 @@ final as (
         cancelled_at,
         {{ studio_day('cancelled_at') }} as cancelled_on,
         cancel_reason,
+        is_cancellation,
         payment_status
     from source
 )

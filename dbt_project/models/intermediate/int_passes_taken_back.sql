@@ -1,0 +1,82 @@
+{{ config(post_hook="{{ analyzed() }}") }}
+
+{#- A cancellation that is a document of its own takes back what is left of the passes that were bought before it. -#}
+
+with versions as (
+    select * from {{ ref('stg_hero_passes__versions') }}
+    where user_id in (select user_id from {{ ref('stg_hero_passes__versions') }} where is_cancellation)
+),
+
+ranged as (
+    {{ known_ranges('versions', 'hero_passes') }}
+),
+
+{{ longest_freezes() }},
+
+known as (
+    select
+        ranged.*,
+        {{ covers_at_most_until_on('ranged') }} as covers_at_most_until_on
+    from ranged
+    left join longest_freezes on ranged.hp_id = longest_freezes.hp_id
+    where ranged.known_from_on < ranged.known_until_on and ranged.is_deleted is not true
+),
+
+taken_back as (
+    select
+        passes.source_id,
+        passes.known_from_on as version_from_on,
+        passes.known_until_on as version_until_on,
+        greatest(passes.known_from_on, cancellations.known_from_on) as from_on,
+        least(passes.known_until_on, cancellations.known_until_on) as until_on,
+        cancellations.ends_at,
+        cancellations.ends_on,
+        cancellations.cancel_reason
+    from known as cancellations
+    inner join known as passes
+        on cancellations.user_id = passes.user_id
+        and coalesce(cancellations.product = passes.product, true)
+        and cancellations.purchased_at > passes.purchased_at
+        and cancellations.ends_on <= passes.covers_at_most_until_on
+        and cancellations.known_from_on < passes.known_until_on
+        and cancellations.known_until_on > passes.known_from_on
+    where cancellations.is_cancellation and passes.is_cancellation is not true
+),
+
+-- Where one becomes known, or is withdrawn, a version of a pass has two parts.
+part_starts as (
+    select source_id, version_from_on, version_until_on, version_from_on as from_on from taken_back
+    union
+    select source_id, version_from_on, version_until_on, from_on from taken_back
+    union
+    select source_id, version_from_on, version_until_on, until_on from taken_back
+    where until_on < version_until_on
+),
+
+parts as (
+    select
+        *,
+        lead(from_on, 1, version_until_on) over (partition by source_id, version_from_on order by from_on) as until_on
+    from part_starts
+),
+
+-- Of several cancellations the one that takes back most.
+final as (
+    select distinct on (parts.source_id, parts.version_from_on, parts.from_on)
+        parts.source_id,
+        parts.version_from_on,
+        parts.from_on,
+        parts.until_on,
+        taken_back.ends_at as cancelled_at,
+        taken_back.ends_on as cancelled_on,
+        taken_back.cancel_reason
+    from parts
+    left join taken_back
+        on parts.source_id = taken_back.source_id
+        and parts.version_from_on = taken_back.version_from_on
+        and parts.from_on >= taken_back.from_on
+        and parts.from_on < taken_back.until_on
+    order by parts.source_id, parts.version_from_on, parts.from_on, taken_back.ends_at
+)
+
+select * from final
