@@ -52,7 +52,9 @@ INPUTS = Table(
     ("week_start", "user_id"),
     (
         *_KEYS,
-        Column("weeks_hash", "text", "Hash of the weeks that the norms are made of, and of how", True),
+        Column(
+            "weeks_hash", "text", "Hash of the weeks that the norms are made of, and of how", True
+        ),
     ),
 )
 
@@ -206,7 +208,11 @@ def _inputs(
             group by normed.user_id, normed.week_start, normed.has_metrics
             having normed.has_metrics or bool_or(hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS})
         )
-        select user_id, week_start, wanted.weeks_hash, coalesce(wanted.weeks_hash = kept.weeks_hash, false) as is_as_it_was
+        select
+            user_id,
+            week_start,
+            wanted.weeks_hash,
+            coalesce(wanted.weeks_hash = kept.weeks_hash, false) as is_as_it_was
         from wanted
         full join (
             select norms.user_id, norms.week_start, inputs.weeks_hash

@@ -101,7 +101,7 @@ MODEL_BANDS = Table(
         Column("from_score", "float8", "Lowest risk score of the band", True),
         Column("to_score", "float8", "Risk score at which the next band begins", True),
         Column("expected_share", "float8",
-               "Mean predicted P(renew in 30 days), of a survival model P(still in their spell in 28 days); null if empty"),
+               "Mean predicted P(renew in 30 days), of a survival model P(still in their spell in 28); null if empty"),
         Column("observed_share", "float8", "Share that did; null if empty"),
         Column("observed_low", "float8", "Lower end of the 95% Wilson interval of observed_share"),
         Column("observed_high", "float8", "Upper end of that interval"),

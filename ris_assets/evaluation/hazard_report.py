@@ -1,4 +1,4 @@
-"""What is looked into for one hazard, out of time: calibration, bands, intervals, Brier score by week, shuffled features.
+"""What is looked into for one hazard, out of time: calibration, bands, intervals, scores by week, shuffled features.
 
 The metrics themselves stand in `survival.py`.
 """
