@@ -29,6 +29,7 @@ COMPARED_MEMBERS = 500
 TOLERANCE = 1e-6
 DAYS = 7
 """Each weekday once: on Mondays all norms are new."""
+_KNOWN_ON = f"(known_at at time zone '{ZONE}')::date"
 
 
 def run(
@@ -162,7 +163,7 @@ def _refuse_other_results(url: str) -> None:
 def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
     """Everything from landing tables to snapshots, and each day of the week after it, by weeks of history.
 
-    Documents of that week are there from the start and become known day by day, as the horizon moves on.
+    Documents of that week land day by day, as they became known.
     """
     found: dict[str, Any] = {}
     for history in (weeks // 2, weeks):
@@ -174,7 +175,7 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
             last = PostgresResource(url=url).read(
                 "select max(through_day) as day from ris_raw.extraction_log"
             )["day"][0]
-            _move_horizon(url, last - timedelta(days=DAYS + 1))
+            _set_aside(url, last - timedelta(days=DAYS + 1))
             full = _seconds(lambda m=marts: m.run("1900-01-01", "2100-01-01"))
             # The first day afterwards makes norms anew of whom the run of everything has not hashed.
             _day(url, marts, last - timedelta(days=DAYS))
@@ -192,8 +193,31 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
 
 
 def _day(url: str, marts: Any, day: date) -> float:
-    _move_horizon(url, day)
+    _land(url, day)
     return _seconds(lambda: marts.run(str(day), str(day)))
+
+
+def _set_aside(url: str, day: date) -> None:
+    """Move the horizon back to a day, and out of the way what became known later."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("create schema later")
+        for table in RAW:
+            aside, is_later = table.replace("ris_raw", "later"), f"{_KNOWN_ON} > '{day}'"
+            connection.execute(f"create table {aside} as select * from {table} where {is_later}")
+            connection.execute(f"delete from {table} where {is_later}")
+            connection.execute(f"vacuum (analyze) {table}")
+    _move_horizon(url, day)
+
+
+def _land(url: str, day: date) -> None:
+    """Move the horizon on to a day, with what became known on it."""
+    with psycopg.connect(url) as connection:
+        for table in RAW:
+            aside = table.replace("ris_raw", "later")
+            connection.execute(
+                f"insert into {table} select * from {aside} where {_KNOWN_ON} = '{day}'"
+            )
+    _move_horizon(url, day)
 
 
 def _move_horizon(url: str, day: date) -> None:

@@ -53,10 +53,10 @@
     {{ return(column in columns) }}
 {%- endmacro %}
 
-{# Delete the rows of members whose passes are made of something else by now. #}
-{% macro delete_changed_members() -%}
+{# Delete the rows of members whose passes are made of something else by now; all rows where a column is not there yet. #}
+{% macro delete_changed_members(column='passes_hash') -%}
     {{- delete_where(
-        'true' if not keeps_rows('passes_hash') else
+        'true' if not keeps_rows(column) else
         'not exists (select from ' ~ ref('int_member_pass_inputs') ~ ' as inputs where inputs.user_id = '
         ~ this ~ '.user_id and inputs.passes_hash = ' ~ this ~ '.passes_hash)'
     ) }}

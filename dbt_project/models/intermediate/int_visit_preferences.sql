@@ -53,21 +53,22 @@ visit_counts as (
         {{ preferences | join(', ') }},
         grouping({{ preferences | join(', ') }}) as preference,
         sum(change) as visits,
-        max(starts_at) as last_at
+        max(starts_at) as last_at,
+        max(known_on) as last_known_on
     from visits
     group by grouping sets (
         {%- for column in preferences %}
-        (user_id, {{ column }}){{ ',' if not loop.last }}
+        (user_id, {{ column }}),
         {%- endfor %}
+        (user_id)
     )
-    having sum(change) > 0
 ),
 
 -- Of equals the later visited.
 first_preferences as (
     select distinct on (user_id, preference) *
     from visit_counts
-    where num_nonnulls({{ preferences | join(', ') }}) = 1
+    where visits > 0 and num_nonnulls({{ preferences | join(', ') }}) = 1
     order by user_id, preference, visits desc, last_at desc, {{ preferences | join(', ') }}
 ),
 
@@ -82,9 +83,9 @@ preferred as (
 ),
 
 known as (
-    select user_id, max(known_on) as last_known_on
-    from visits
-    group by user_id
+    select user_id, last_known_on
+    from visit_counts
+    where preference = {{ 2 ** (preferences | length) - 1 }}
 ),
 
 final as (

@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id']}],
         pre_hook=[
-            "{{ delete_changed_members() }}",
+            "{{ delete_changed_members('spent_so_far') }}",
             "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ ')') }}",
         ],
         post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
@@ -14,7 +14,7 @@
 
 {#- The passes of a member stay while nothing that they are made of changes, and none that was open has outlived its grace. -#}
 
-{%- set is_added_to = keeps_rows('passes_hash') %}
+{%- set is_added_to = keeps_rows('spent_so_far') %}
 
 with horizon as (
     select {{ horizon() }} as as_of_date
@@ -63,6 +63,9 @@ passes as (
         pass_chain.hp_end_corrected,
         pass_chain.freeze_days,
         pass_chain.previous_hp_id,
+        pass_chain.previous_end_on,
+        pass_chain.first_purchased_on,
+        pass_chain.spent_so_far,
         pass_chain.next_hp_id,
         pass_chain.next_starts_on - pass_chain.hp_end_corrected - 1 as gap_days,
         pass_chain.spell_id,
@@ -141,6 +144,7 @@ final as (
         coalesce(passes.freeze_days, 0) as freeze_days,
         passes.hp_end_corrected,
         passes.previous_hp_id,
+        passes.previous_end_on,
         passes.next_hp_id,
         passes.gap_days,
         passes.spell_id,
@@ -148,6 +152,8 @@ final as (
         passes.spell_starts_on,
         passes.return_count,
         passes.pass_number::int as pass_number,
+        passes.first_purchased_on,
+        passes.spent_so_far,
         passes.renewed_on,
         case
             when not passes.has_coverage and passes.payment_status = 'failed' then 'payment_failed'

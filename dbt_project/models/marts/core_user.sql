@@ -4,11 +4,6 @@ with users as (
     select * from {{ ref('int_users_versioned') }}
 ),
 
-passes as (
-    select * from {{ ref('core_hp_period') }}
-    where has_coverage
-),
-
 as_of_users as (
     select distinct {{ horizon() }} as as_of_date, user_id
     from users
@@ -16,30 +11,42 @@ as_of_users as (
 
 {{ profiles('as_of_users') }},
 
+-- What was given back was not spent. Of whose passes no price is known, nothing is.
+passes_by_currency as (
+    select
+        user_id,
+        currency,
+        min(starts_on) as first_pass_on,
+        max(hp_end_corrected) as covered_until_on,
+        count(*) as passes,
+        max(pass_number) as last_number,
+        max(spell_number) as spell_count,
+        max(return_count) as return_count,
+        min(purchased_on) as first_purchased_on,
+        max(purchased_on) as last_purchased_on,
+        sum(case when payment_status = 'refunded' then 0 else price end::numeric)::float8 as money_spent,
+        bool_or({{ horizon() }} between starts_on and hp_end_corrected) as is_active
+    from {{ ref('core_hp_period') }}
+    where has_coverage
+    group by user_id, currency
+),
+
+-- Money is counted in the currency of the last pass.
 user_passes as (
     select
         user_id,
-        min(starts_on) as first_pass_on,
-        max(hp_end_corrected) as covered_until_on,
-        count(*)::int as pass_count,
-        max(spell_number) as spell_count,
+        min(first_pass_on) as first_pass_on,
+        max(covered_until_on) as covered_until_on,
+        sum(passes)::int as pass_count,
+        max(spell_count) as spell_count,
         max(return_count) as return_count,
-        (array_agg(currency order by starts_on desc, purchased_on desc, hp_id desc))[1] as currency,
-        (max(purchased_on) - min(purchased_on))::float8 / nullif(count(*) - 1, 0) as days_between_purchases_mean,
-        bool_or({{ horizon() }} between starts_on and hp_end_corrected) as is_active
-    from passes
+        (array_agg(currency order by last_number desc))[1] as currency,
+        (array_agg(money_spent order by last_number desc))[1] as money_spent,
+        (max(last_purchased_on) - min(first_purchased_on))::float8 / nullif(sum(passes) - 1, 0)
+            as days_between_purchases_mean,
+        bool_or(is_active) as is_active
+    from passes_by_currency
     group by user_id
-),
-
--- What was given back was not spent. Of whose passes no price is known, nothing is.
-spending as (
-    select
-        user_passes.user_id,
-        sum(case when passes.payment_status = 'refunded' then 0 else passes.price end::numeric)::float8 as money_spent
-    from user_passes
-    inner join passes
-        on user_passes.user_id = passes.user_id and user_passes.currency is not distinct from passes.currency
-    group by user_passes.user_id
 ),
 
 -- The last 26 weeks, that of the horizon among them. Neither table holds anything that is known after it, nor anything
@@ -130,13 +137,12 @@ final as (
         coalesce(user_passes.pass_count, 0) as pass_count,
         coalesce(user_passes.spell_count, 0) as spell_count,
         coalesce(user_passes.return_count, 0) as return_count,
-        case when user_passes.user_id is null then 0 else spending.money_spent end as money_spent,
+        case when user_passes.user_id is null then 0 else user_passes.money_spent end as money_spent,
         user_passes.currency,
         user_passes.days_between_purchases_mean,
         coalesce(user_passes.is_active, false) as is_active
     from profiles
     left join user_passes on profiles.user_id = user_passes.user_id
-    left join spending on profiles.user_id = spending.user_id
     left join friends on profiles.user_id = friends.user_id
     left join habits on profiles.user_id = habits.user_id
     left join joint_bookings on profiles.user_id = joint_bookings.user_id

@@ -30,16 +30,23 @@ norms as (
 
 {{ snapshot_days() }},
 
--- Whom a pass may cover: of nobody else is anything asked.
-perhaps_active as (
-    select distinct as_of_dates.as_of_date, versions.user_id
+-- What is known of passes at the horizon stands in core_hp_period; of days before it, the clock is asked.
+earlier_days as (
+    select as_of_date
     from as_of_dates
-    inner join versions
-        on {{ is_known('versions', 'as_of_dates.as_of_date') }}
-        and as_of_dates.as_of_date between versions.starts_on and versions.covers_at_most_until_on
+    where as_of_date <> {{ horizon() }}
 ),
 
-{{ exposure_clock('as_of_dates', members='perhaps_active') }},
+-- Whom a pass may cover: of nobody else is anything asked.
+perhaps_active as (
+    select distinct earlier_days.as_of_date, versions.user_id
+    from earlier_days
+    inner join versions
+        on {{ is_known('versions', 'earlier_days.as_of_date') }}
+        and earlier_days.as_of_date between versions.starts_on and versions.covers_at_most_until_on
+),
+
+{{ exposure_clock('earlier_days', members='perhaps_active') }},
 
 {{ active_passes() }},
 
@@ -52,11 +59,31 @@ clock_of_active as (
 
 {{ pass_chain('clock_of_active') }},
 
-active as (
-    select pass_chain.*
+{%- set chained = ['user_id', 'hp_id', 'starts_on', 'hp_end_corrected', 'purchased_on', 'previous_end_on', 'next_hp_id', 'pass_number', 'spell_id', 'spell_number', 'spell_starts_on', 'first_purchased_on', 'spent_so_far'] %}
+
+covering_passes as (
+    select as_of_date, pass_days, {{ chained | join(', ') }}
     from pass_chain
-    inner join active_passes
-        on pass_chain.as_of_date = active_passes.as_of_date and pass_chain.hp_id = active_passes.hp_id
+    where as_of_date between starts_on and hp_end_corrected
+    union all
+    select {{ horizon() }}, ends_on - starts_on + 1, {{ chained | join(', ') }}
+    from {{ ref('core_hp_period') }}
+    where {{ horizon() }} between starts_on and hp_end_corrected
+        and {{ horizon() }} in (select as_of_date from as_of_dates)
+),
+
+active as (
+    select distinct on (as_of_date, user_id) *
+    from covering_passes
+    order by as_of_date, user_id, hp_end_corrected desc, starts_on desc, hp_id
+),
+
+frozen_days as (
+    select as_of_date, hp_id, frozen_from_on, frozen_to_on
+    from frozen_spans
+    union all
+    select {{ horizon() }}, hp_id, frozen_from_on, frozen_to_on
+    from {{ ref('int_pass_freezes_counted') }}
 ),
 
 -- The seven days up to a Sunday are a calendar week.
@@ -95,7 +122,7 @@ metrics as (
 
 {{ latest_extractions() }},
 
-{{ profiles('active_passes') }},
+{{ profiles('active') }},
 
 freeze_use as (
     select
@@ -103,7 +130,7 @@ freeze_use as (
         hp_id,
         sum(least(frozen_to_on, as_of_date) - frozen_from_on + 1)::int as freeze_days_used,
         bool_or(as_of_date between frozen_from_on and frozen_to_on) as is_frozen
-    from frozen_spans
+    from frozen_days
     where frozen_from_on <= as_of_date
     group by as_of_date, hp_id
 ),
