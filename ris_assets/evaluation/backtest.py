@@ -41,8 +41,7 @@ def earlier_windows(
     for _ in range(origins):
         if not isinstance(first, date) or (as_of - first).days < LEAST_DAYS:
             return
-        known = rows.filter(pl.col(matures) <= as_of)
-        windows = split_by_time(known, cuts_for(as_of, first), seen, matures)
+        windows = split_by_time(rows, cuts_for(as_of, first), seen, matures)
         try:
             refuse_too_little(windows, target, unit)
         except RisError:

@@ -81,18 +81,24 @@ class Windows:
 def split_by_time(
     rows: pl.DataFrame, cuts: Cuts, start: str = "as_of_date", matures: str = "matures_30d_on"
 ) -> Windows:
-    """Part rows by when they were seen (`start`) and when their label must be known (`matures`).
+    """Part rows by when they were seen (`start`) and when their label must be known (`matures`), never before.
 
-    A row that straddles a cut, seen before it and known only after it, belongs to no part.
+    A row that straddles a cut, seen before it and known only after it, belongs to no part. Rows are in the order in
+    which labels must be known: what begins with the first of them is a view, and so are windows of windows.
     """
-    seen, known = pl.col(start), pl.col(matures)
-    return Windows(
-        cuts,
-        rows.filter(known <= cuts.train),
-        rows.filter((seen > cuts.train) & (known <= cuts.fit)),
-        rows.filter((seen > cuts.fit) & (known <= cuts.as_of)),
-        rows.filter(known <= cuts.fit),
-    )
+    judged = known_by(rows, cuts.as_of, matures)
+    fitting = known_by(judged, cuts.fit, matures)
+    training = known_by(fitting, cuts.train, matures)
+    validation = fitting[training.height :].filter(pl.col(start) > cuts.train)
+    test = judged[fitting.height :].filter(pl.col(start) > cuts.fit)
+    return Windows(cuts, training, validation, test, fitting)
+
+
+def known_by(rows: pl.DataFrame, day: date, matures: str) -> pl.DataFrame:
+    """The rows whose label must be known by the end of a day, in that order; a view of rows that are in it already."""
+    if not rows[matures].is_sorted(nulls_last=True):
+        rows = rows.sort(matures, nulls_last=True, maintain_order=True)
+    return rows[: int((rows[matures] <= day).sum())]
 
 
 def refuse_too_little(windows: Windows, target: str = "renewed_30d", unit: str = "hp_id") -> None:

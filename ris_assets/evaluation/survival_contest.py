@@ -18,7 +18,7 @@ from ris_assets.evaluation.contender import (
 )
 from ris_assets.evaluation.gate import Evidence, Verdict, judge
 from ris_assets.evaluation.metrics import binary_metrics
-from ris_assets.evaluation.split import Cuts, Windows, cuts_for, split_by_time
+from ris_assets.evaluation.split import Cuts, Windows, cuts_for, known_by, split_by_time
 from ris_assets.evaluation.survival import future_scores, survival_metrics
 from ris_assets.evaluation.tiers import Tier, tier_of, told
 from ris_assets.features.matrix import FeatureSet, choose_features
@@ -146,7 +146,7 @@ def _backtest(
         event = one.test["event"].cast(pl.Float64).to_numpy()
         window = {"fitted_through": one.cuts.fit, "judged_through": one.cuts.as_of}
         found.append(window | binary_metrics(event, model.predict_hazard(one.test)))
-        known = weeks.filter(pl.col("matures_on") <= one.cuts.as_of)
+        known = known_by(weeks, one.cuts.as_of, "matures_on")
         scores.append(future_scores(model, one.cuts, known, HALF_LIVES))
     rules = {
         rule: float(np.mean([score[rule] for score in scores if rule in score]))

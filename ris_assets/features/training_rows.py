@@ -19,5 +19,5 @@ def renewal_rows(labelled: pl.DataFrame) -> pl.DataFrame:
     return (
         labelled.filter(~pl.col("is_already_renewed"))
         .with_columns((7.0 / length.clip(lower_bound=7.0)).alias("weight"))
-        .sort("as_of_date", "user_id")
+        .sort("matures_30d_on", "as_of_date", "user_id")
     )

@@ -94,7 +94,7 @@ class Snapshots:
         snapshot = self._select(without=("spell_id",))
         return self.postgres.read(
             f"select {weeks}, case when i.event then p.how_ended end as ended_by, {snapshot}"
-            f" from {thinned} order by i.week_start, i.spell_id"
+            f" from {thinned} order by i.matures_on, i.week_start, i.spell_id"
         )
 
     def _thinned(self, source: str, unit: str, max_rows: int) -> str:

@@ -64,6 +64,31 @@ def test_a_row_enters_a_window_by_the_day_its_label_must_be_known():
     assert seen == [[date(2023, 9, 1)], [date(2024, 1, 2)], [date(2024, 3, 2)]]
 
 
+def test_windows_of_windows_share_the_rows_of_the_first():
+    rng = np.random.default_rng(5)
+    seen = [date(2023, 1, 1) + timedelta(days=int(day)) for day in rng.integers(500, size=400)]
+    matures = [day + timedelta(days=int(rng.integers(30, 90))) for day in seen]
+    rows = pl.DataFrame({"as_of_date": seen, "matures_30d_on": matures, "place": range(400)})
+    cuts = Cuts(date(2023, 8, 1), date(2023, 11, 1), date(2024, 2, 1))
+    windows = split_by_time(rows, cuts)
+    known, start = pl.col("matures_30d_on"), pl.col("as_of_date")
+    expected = {
+        "training": rows.filter(known <= cuts.train),
+        "validation": rows.filter((start > cuts.train) & (known <= cuts.fit)),
+        "test": rows.filter((start > cuts.fit) & (known <= cuts.as_of)),
+    }
+    for name, part in windows.parts.items():
+        assert part.height > 20
+        assert part["matures_30d_on"].is_sorted()
+        assert sorted(part["place"]) == sorted(expected[name]["place"]), name
+    assert sorted(windows.fitting["place"]) == sorted(rows.filter(known <= cuts.fit)["place"])
+    again = split_by_time(windows.fitting, Cuts(date(2023, 5, 1), date(2023, 6, 1), cuts.train))
+    # Of numbers without nulls, a view in numpy shares the memory of the frame.
+    of_first = windows.fitting["place"].to_numpy()
+    for part in (windows.training, again.fitting, again.training):
+        assert np.shares_memory(part["place"].to_numpy(), of_first)
+
+
 def test_windows_say_whether_what_is_fitted_tells_of_what_is_judged():
     cuts = Cuts(date(2024, 1, 1), date(2024, 3, 1), AS_OF)
     before = row(date(2023, 9, 1), cuts.train)
