@@ -15,8 +15,9 @@ export PIP_ROOT_USER_ACTION := ignore
 demo: $(STAMP)
 	$(VENV)/bin/ris demo
 
+# Two files at a time, each in a process with a database server of its own.
 test: $(STAMP)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
