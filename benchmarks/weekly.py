@@ -177,6 +177,7 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
             )["day"][0]
             _set_aside(url, last - timedelta(days=DAYS + 1))
             full = _seconds(lambda m=marts: m.run("1900-01-01", "2100-01-01"))
+            _settle(url)
             # The first day afterwards makes norms anew of whom the run of everything has not hashed.
             _day(url, marts, last - timedelta(days=DAYS))
             days = [_day(url, marts, last - timedelta(days=n)) for n in range(DAYS - 1, -1, -1)]
@@ -218,6 +219,13 @@ def _land(url: str, day: date) -> None:
                 f"insert into {table} select * from {aside} where {_KNOWN_ON} = '{day}'"
             )
     _move_horizon(url, day)
+
+
+def _settle(url: str) -> None:
+    """What autovacuum does to new tables within the hour: days come later."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("vacuum")
+        connection.execute("checkpoint")
 
 
 def _move_horizon(url: str, day: date) -> None:
