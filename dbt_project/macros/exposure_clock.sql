@@ -163,9 +163,9 @@ pass_clock as (
     and what prolongs nothing renews nothing. A spell goes on while a pass begins before all earlier ones have ended, or
     is bought within the days of grace after.
 
-    Emits the CTE pass_chain, from a CTE of the shape of pass_clock.
+    Emits the CTE pass_chain, from pass_clock.
 #}
-{% macro pass_chain(clock='pass_clock') %}
+{% macro pass_chain() %}
 {#- Of two that start together the first bought comes first: a trial and the pass bought after it on the same day. -#}
 {%- set in_order = 'order by starts_on, purchased_on, purchased_at, hp_end_corrected, hp_id' %}
 passes_in_order as (
@@ -180,7 +180,7 @@ passes_in_order as (
         max(hp_end_corrected) over (chain rows between unbounded preceding and 1 preceding) as covered_before_to_on,
         first_value(hp_id) over same_end as first_hp_id,
         first_value(starts_on) over same_end as first_starts_on
-    from {{ clock }}
+    from pass_clock
     window
         chain as (partition by as_of_date, user_id {{ in_order }}),
         same_end as (partition by as_of_date, user_id, hp_end_corrected {{ in_order }})

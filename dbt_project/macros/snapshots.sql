@@ -15,11 +15,11 @@ as_of_dates as (
 )
 {%- endmacro %}
 
-{# The pass that covers each as-of date, the latest to end of several: the CTE active_passes, after the exposure clock. #}
-{% macro active_passes() %}
+{# The pass that covers each as-of date, the latest to end of several: the CTE active_passes, from rows like the clock's. #}
+{% macro active_passes(clock='pass_clock') %}
 active_passes as (
-    select distinct on (as_of_date, user_id) as_of_date, user_id, hp_id
-    from pass_clock
+    select distinct on (as_of_date, user_id) *
+    from {{ clock }}
     where as_of_date between starts_on and hp_end_corrected
     order by as_of_date, user_id, hp_end_corrected desc, starts_on desc, hp_id
 )

@@ -70,6 +70,7 @@ def test_days_added_one_by_one_are_the_days_made_at_once(growing: Marts):
         at(growing, horizon, first, "--full-refresh", "--select", *models)
         whole = rows(growing)
         for table in GROWING:
+            assert added[table], table
             assert added[table] ^ whole[table] == set(), (table, horizon)
         first = horizon + timedelta(days=1)
     assert min(map(len, added.values())) > 100

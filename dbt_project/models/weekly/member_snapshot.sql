@@ -48,23 +48,13 @@ perhaps_active as (
 
 {{ exposure_clock('earlier_days', members='perhaps_active') }},
 
-{{ active_passes() }},
-
-clock_of_active as (
-    select pass_clock.*
-    from pass_clock
-    inner join active_passes
-        on pass_clock.as_of_date = active_passes.as_of_date and pass_clock.user_id = active_passes.user_id
-),
-
-{{ pass_chain('clock_of_active') }},
+{{ pass_chain() }},
 
 {%- set chained = ['user_id', 'hp_id', 'starts_on', 'hp_end_corrected', 'purchased_on', 'previous_end_on', 'next_hp_id', 'pass_number', 'spell_id', 'spell_number', 'spell_starts_on', 'first_purchased_on', 'spent_so_far'] %}
 
-covering_passes as (
+chained_passes as (
     select as_of_date, pass_days, {{ chained | join(', ') }}
     from pass_chain
-    where as_of_date between starts_on and hp_end_corrected
     union all
     select {{ horizon() }}, ends_on - starts_on + 1, {{ chained | join(', ') }}
     from {{ ref('core_hp_period') }}
@@ -72,11 +62,7 @@ covering_passes as (
         and {{ horizon() }} in (select as_of_date from as_of_dates)
 ),
 
-active as (
-    select distinct on (as_of_date, user_id) *
-    from covering_passes
-    order by as_of_date, user_id, hp_end_corrected desc, starts_on desc, hp_id
-),
+{{ active_passes('chained_passes') }},
 
 frozen_days as (
     select as_of_date, hp_id, frozen_from_on, frozen_to_on
@@ -122,7 +108,7 @@ metrics as (
 
 {{ latest_extractions() }},
 
-{{ profiles('active') }},
+{{ profiles('active_passes') }},
 
 freeze_use as (
     select
@@ -183,7 +169,7 @@ final as (
         {%- for metric in active_metrics() %},
         {{ metric_with_norms(metric.feature) }}
         {%- endfor %}
-    from active
+    from active_passes as active
     inner join versions
         on active.hp_id = versions.hp_id and {{ is_known('versions', 'active.as_of_date') }}
     inner join metrics
