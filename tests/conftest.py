@@ -1,6 +1,7 @@
 """Fixtures of every tier: one embedded PostgreSQL a session, started when first asked for."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,11 @@ for _name in {name for name in os.environ if name.startswith("RIS_")} - {"RIS_TE
 os.environ["RIS_HOME"] = tempfile.mkdtemp(prefix="ris_unused_")
 
 from ris_assets.resources.embedded_postgres import EmbeddedPostgres  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    """What tests have left in the home that none of them should use."""
+    shutil.rmtree(os.environ["RIS_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
