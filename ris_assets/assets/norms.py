@@ -171,42 +171,22 @@ def _inputs(
     if last - first >= timedelta(weeks=_COMPARED_WEEKS):
         schema = {"user_id": pl.String, "week_start": pl.Date, "weeks_hash": pl.String}
         return pl.DataFrame(schema={**schema, "is_as_it_was": pl.Boolean})
-    counted = sorted({STREAKS[metric] for metric in metrics if metric in STREAKS})
+    weeks = [first + timedelta(weeks=n) for n in range((last - first).days // 7 + 1)]
+    asked = ", ".join(f"{_made_of(week)} as made_of_{n}" for n, week in enumerate(weeks))
+    answers = ", ".join(f"(date '{week}', made_of_{n})" for n, week in enumerate(weeks))
     return postgres.read(
         f"""
-        with hashed as materialized (
-            select
-                user_id,
-                week_start,
-                case when week_start >= '{_first_normed(first)}' then hash_record_extended(weeks, 1) end as week_hash,
-                hash_record_extended(row({", ".join(counted)}), 2) as counted_hash
-            from ris.user_week_metrics as weeks
+        with members as (
+            select user_id, {asked}
+            from ris.user_week_metrics
             where week_start between '{_earliest(first)}' and '{last + timedelta(weeks=1)}'
-        ),
-        -- A week with metrics, and the week before one.
-        normed as (
-            select user_id, week_start, bool_or(has_metrics) as has_metrics
-            from (
-                select user_id, week_start, true as has_metrics from hashed
-                union all
-                select user_id, week_start - 7, false from hashed
-            ) as weeks
-            where week_start between '{first}' and '{last}'
-            group by user_id, week_start
+            group by user_id
         ),
         wanted as (
-            select
-                normed.user_id,
-                normed.week_start,
-                coalesce(
-                    sum(hashed.week_hash) filter (where hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS}), 0
-                )::text || '/' || coalesce(sum(hashed.counted_hash), 0)::text || '/{_rules(metrics)}' as weeks_hash
-            from normed
-            left join hashed
-                on normed.user_id = hashed.user_id
-                and hashed.week_start between normed.week_start - {2 * 7 * SPAN_WEEKS} and normed.week_start - 1
-            group by normed.user_id, normed.week_start, normed.has_metrics
-            having normed.has_metrics or bool_or(hashed.week_start >= normed.week_start - {7 * SPAN_WEEKS})
+            select members.user_id, weeks.week_start, weeks.made_of || '/{_rules(metrics)}' as weeks_hash
+            from members
+            cross join lateral (values {answers}) as weeks (week_start, made_of)
+            where weeks.made_of is not null
         )
         select
             user_id,
@@ -222,6 +202,20 @@ def _inputs(
             where norms.week_start between '{first}' and '{last}'
         ) as kept using (user_id, week_start)
         """
+    )
+
+
+def _made_of(week: date) -> str:
+    """How many weeks the norm of a member's week is made of, and their hashes; null where there is to be none.
+
+    There is one of a week with metrics, and of the week before one where something was before.
+    """
+    normed, longest = (week - timedelta(weeks=n * SPAN_WEEKS) for n in (1, 2))
+    before = f"filter (where week_start >= '{longest}' and week_start < '{week}')"
+    return (
+        f"case when bool_or(week_start = '{week}') or bool_or(week_start = '{week + timedelta(weeks=1)}')"
+        f" and bool_or(week_start >= '{normed}' and week_start < '{week}')"
+        f" then count(*) {before} || '/' || coalesce(sum(week_hash) {before}, 0) end"
     )
 
 

@@ -1,7 +1,12 @@
 {{
     config(
         schema='ris',
-        post_hook=["{{ primary_key(['user_id', 'week_start']) }}", "{{ describe_metrics([('', '')], derived=false) }}"],
+        indexes=[],
+        post_hook=[
+            "{{ primary_key(['user_id', 'week_start']) }}",
+            "create index if not exists user_week_metrics_in_time on {{ this }} (week_start) include (user_id, week_hash)",
+            "{{ describe_metrics([('', '')], derived=false) }}",
+        ],
     )
 }}
 
@@ -19,7 +24,13 @@ with targets as not materialized (
 final as (
     select
         metrics.user_id,
-        {{ week_of('metrics.window_end') }} as week_start
+        {{ week_of('metrics.window_end') }} as week_start,
+        -- Norms of later weeks ask it whether they are made of the same.
+        hash_record_extended(row(
+            {%- for metric in active_metrics(derived=false) %}
+            metrics.{{ metric.feature }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        ), 1) as week_hash
         {%- for metric in active_metrics(derived=false) %},
         metrics.{{ metric.feature }}
         {%- endfor %}
