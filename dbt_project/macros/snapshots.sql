@@ -6,7 +6,7 @@
 as_of_dates as (
     select day::date as as_of_date
     from generate_series(
-        greatest({{ window_start() }}, (select min(purchased_on) from {{ ref('int_hero_passes_versioned') }})),
+        {{ '(select min(purchased_on) from ' ~ ref('int_hero_passes_versioned') ~ ')' if opens_at_the_beginning() else window_start() }},
         {{ window_end() }},
         interval '1 day'
     ) as day

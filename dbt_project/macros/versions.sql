@@ -9,18 +9,16 @@
 {% macro known_ranges(relation, entity, id='source_id') %}
     select
         *,
+        case
+            when {{ is_history(entity, id) }} then {{ studio_day('event_at') }}
+            else {{ studio_day('greatest(event_at, known_at)') }}
+        end as known_from_on,
+        -- The next is no document's first.
         coalesce(
-            lead(known_from_on) over (partition by {{ id }} order by known_at), date '9999-12-31'
+            {{ studio_day('lead(greatest(event_at, known_at)) over (partition by ' ~ id ~ ' order by known_at)') }},
+            date '9999-12-31'
         ) as known_until_on
-    from (
-        select
-            *,
-            case
-                when {{ is_history(entity, id) }} then {{ studio_day('event_at') }}
-                else {{ studio_day('greatest(event_at, known_at)') }}
-            end as known_from_on
-        from {{ relation }}
-    ) as versions
+    from {{ relation }}
 {% endmacro %}
 
 {# Whether a version is the history that was loaded when RIS went live. #}

@@ -4,7 +4,8 @@ with versions as (
     select * from {{ ref('stg_freezes__versions') }}
 ),
 
-passes as (
+-- Read in place where it is used: hardly any pass is asked for its days.
+passes as not materialized (
     select * from {{ ref('stg_hero_passes__versions') }}
 ),
 

@@ -1,4 +1,9 @@
-{{ config(indexes=[{'columns': ['hp_id']}], post_hook="{{ analyzed() }}") }}
+{{
+    config(
+        indexes=[{'columns': ['hp_id']}, {'columns': ['covers_at_most_until_on']}],
+        post_hook="{{ analyzed() }}",
+    )
+}}
 
 with versions as (
     select * from {{ ref('stg_hero_passes__versions') }}

@@ -21,8 +21,12 @@ with horizon as (
 ),
 
 covering as (
-    select * from {{ ref('core_hp_period') }}
+    select hp_id, user_id, spell_id, spell_starts_on, passes_hash, starts_on, hp_end_corrected, renewed_on
+    from {{ ref('core_hp_period') }}
     where has_coverage
+    {%- if is_added_to %}
+        and spell_id not in (select ended.spell_id from {{ this }} as ended where ended.event)
+    {%- endif %}
 ),
 
 -- What is left of a spell without an event are the weeks before its last: those after them are missing.
@@ -42,9 +46,6 @@ spells as (
         spell_starts_on as missing_from_on
         {%- endif %}
     from covering
-    {%- if is_added_to %}
-    where spell_id not in (select ended.spell_id from {{ this }} as ended where ended.event)
-    {%- endif %}
     group by spell_id, user_id, spell_starts_on, passes_hash
 ),
 

@@ -3,7 +3,8 @@
         indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
         pre_hook="{{ only_hash_joins() }}",
         post_hook=[
-            "create index if not exists int_booking_changes_visits on {{ this }} (user_id, activity_date) where what = 'attended'",
+            "create index if not exists int_booking_changes_visited on {{ this }} (user_id, activity_date)"
+            ~ " include (known_on, starts_at, change, club_id, coach_id, class_type, class_hour) where what = 'attended'",
             "create index if not exists int_booking_changes_joint on {{ this }} (activity_date) where what = 'joint_booking'",
             "{{ analyzed() }}",
         ],

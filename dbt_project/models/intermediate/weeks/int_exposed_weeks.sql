@@ -1,13 +1,10 @@
-with passes as (
-    select * from {{ ref('int_hero_passes_versioned') }}
-),
+{%- set first_of_all = '(select ' ~ week_of('min(starts_on)') ~ ' from ' ~ ref('int_hero_passes_versioned') ~ ')' %}
 
-weeks as (
+with weeks as (
     select week::date as week_start
-    from (
-        select greatest({{ week_of('min(starts_on)') }}, {{ first_window_week() }}) as first_week from passes
-    ) as bounds
-    cross join generate_series(first_week, {{ window_end() }}, interval '7 days') as week
+    from generate_series(
+        {{ first_of_all if opens_at_the_beginning() else first_window_week() }}, {{ window_end() }}, interval '7 days'
+    ) as week
 ),
 
 -- A week is seen as it was known at its own end, so that later knowledge leaves it as it is.
