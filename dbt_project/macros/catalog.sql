@@ -19,6 +19,28 @@
     {{- return(sql_convert_columns_in_relation(load_result('get_columns_in_relation').table)) }}
 {%- endmacro %}
 
+{#
+    Whether a run's rows have the columns of the table that they go into is one question; where they have, nothing more is
+    asked of columns than their names, in which rows are appended.
+#}
+{% macro postgres__check_for_schema_changes(source_relation, target_relation) -%}
+    {%- set columns_of = "select attname::text as name, atttypid, atttypmod from pg_attribute where attnum > 0"
+        ~ " and not attisdropped and attrelid = to_regclass" %}
+    {%- set source, target = columns_of ~ "('" ~ source_relation ~ "')", columns_of ~ "('" ~ target_relation ~ "')" %}
+    {%- set answer = run_query(
+        "select (select string_agg(name, '/' order by name) from (" ~ source ~ ") as source) as names,"
+        ~ " exists (" ~ source ~ " except " ~ target ~ ") or exists (" ~ target ~ " except " ~ source ~ ") as are_unlike"
+    ).rows[0] %}
+    {%- if answer['are_unlike'] %}
+        {{- return(default__check_for_schema_changes(source_relation, target_relation)) }}
+    {%- endif %}
+    {%- set columns = [] %}
+    {%- for name in answer['names'].split('/') %}
+        {%- do columns.append({'name': name}) %}
+    {%- endfor %}
+    {{- return({'schema_changed': false, 'source_columns': columns}) }}
+{%- endmacro %}
+
 {# By name at once: dbt compares each column with each, a second and more where a table has hundreds. #}
 {% macro postgres__diff_column_data_types(source_columns, target_columns) -%}
     {%- set targets, changed = {}, [] %}
@@ -34,35 +56,38 @@
     {{- return(changed) }}
 {%- endmacro %}
 
-{# Where it says something else so far: to set it waits for whoever vacuums the table. #}
-{% macro postgres__alter_relation_comment(relation, comment) -%}
-    {%- set known = run_query("select obj_description(to_regclass('" ~ relation ~ "'), 'pg_class')") %}
-    {%- if known.rows[0][0] == comment -%}
-        select 1
-    {%- else -%}
-        comment on {{ relation.type }} {{ relation }} is {{ postgres_escape_comment(comment) }};
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro postgres__alter_column_comment(relation, column_dict) -%}
+{# Of a relation and its columns, in one question what has changed. Columns that the relation lacks are left out. #}
+{% macro postgres__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- set comments = {} %}
-    {%- for name, column in column_dict.items() %}
-        {%- do comments.update({name: column['description']}) %}
-    {%- endfor %}
-    {{- comment_on_columns(relation, comments) }}
+    {%- if for_columns and config.persist_column_docs() %}
+        {%- for name, column in model.columns.items() %}
+            {%- do comments.update({name: column['description']}) %}
+        {%- endfor %}
+    {%- endif %}
+    {%- set told = model.description if for_relation and config.persist_relation_docs() %}
+    {%- set statements = comment_on(relation, told, comments) %}
+    {%- if statements %}
+        {%- do run_query(statements) %}
+    {%- endif %}
 {%- endmacro %}
 
 {#
-    Comments on columns that say something else so far, or nothing: each makes the database forget what it knows of the
-    table, which is slow where columns are many. Columns that the relation lacks are left out.
+    Comments that say something else so far, or nothing: to set one waits for whoever vacuums the table, and makes the
+    database forget what it knows of it, which is slow where columns are many.
 #}
-{% macro comment_on_columns(relation, comments) -%}
+{% macro comment_on(relation, told, comments) -%}
+    {%- set wanted = dict(comments, **({'': told} if told else {})) %}
     {%- set rows = run_query(
-        "select attname::text as name, coalesce(col_description(attrelid, attnum), '') as comment from pg_attribute"
+        "select wanted.name, wanted.comment from json_each_text(" ~ postgres_escape_comment(tojson(wanted))
+        ~ ") as wanted (name, comment) inner join ("
+        ~ "select attname::text as name, col_description(attrelid, attnum) as comment from pg_attribute"
         ~ " where attrelid = to_regclass('" ~ relation ~ "') and attnum > 0 and not attisdropped"
-    ) %}
-    {%- for row in rows if row['name'] in comments and (comments[row['name']] or '') != row['comment'] %}
-    comment on column {{ relation }}.{{ adapter.quote(row['name']) }} is {{ postgres_escape_comment(comments[row['name']]) }};
+        ~ " union all select '', obj_description(to_regclass('" ~ relation ~ "'), 'pg_class')"
+        ~ ") as known on wanted.name = known.name where wanted.comment <> coalesce(known.comment, '')"
+    ) if wanted else [] %}
+    {%- for row in rows %}
+    comment on {{ 'column ' ~ relation ~ '.' ~ adapter.quote(row['name']) if row['name'] else relation.type ~ ' ' ~ relation -}}
+    {{ ' ' }}is {{ postgres_escape_comment(row['comment']) }};
     {%- endfor %}
 {%- endmacro %}
 

@@ -335,8 +335,7 @@ metrics as (
             {%- do comments.update({metric.feature ~ suffix: metric.label_en ~ ', ' ~ metric.unit ~ text}) %}
         {%- endfor %}
     {%- endfor %}
-    {{- comment_on_columns(this, comments) }}
-    select 1
+    {{- comment_on(this, none, comments) }}
 {% endmacro %}
 
 {# What the suffixes of a metric mean. #}

@@ -19,9 +19,7 @@
     which tell joins enough; thirty thousand take six times as long. A day changes little of tables that it adds to.
 #}
 {% macro analyzed() -%}
-    {%- if is_incremental() and not opens_at_the_beginning() -%}
-        select 1
-    {%- else -%}
+    {%- if not keeps_its_past() -%}
         set local default_statistics_target = 20; analyze {{ this }};
     {%- endif -%}
 {%- endmacro %}
@@ -30,8 +28,6 @@
 {% macro delete_where(condition) -%}
     {%- if is_incremental() -%}
         delete from {{ this }} where {{ condition }}
-    {%- else -%}
-        select 1
     {%- endif -%}
 {%- endmacro %}
 
@@ -46,11 +42,16 @@
     ))
 {%- endmacro %}
 
+{# Whether a run adds to a table that was there before, and leaves what lies before its window. #}
+{% macro keeps_its_past() -%}
+    {{ return(is_incremental() and not opens_at_the_beginning()) }}
+{%- endmacro %}
+
 {# Whether a run keeps rows of a table for what a column says of them: all of time is made anew, and a table that lacks it. #}
 {% macro keeps_rows(column) -%}
-    {%- set is_asked = this is not none and is_incremental() and not opens_at_the_beginning() -%}
-    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_asked else [] -%}
-    {{ return(column in columns) }}
+    {{ return(this is not none and keeps_its_past() and run_query(
+        "select 1 from pg_attribute where attrelid = to_regclass('" ~ this ~ "') and attname = '" ~ column ~ "'"
+    ) | length > 0) }}
 {%- endmacro %}
 
 {# Delete the rows of members whose passes are made of something else by now; all rows where a column is not there yet. #}
@@ -68,11 +69,9 @@
     Each spell has a row that is an event or not settled.
 #}
 {% macro make_room_for_intervals() -%}
-    {%- if not is_incremental() -%}
-        select 1
-    {%- elif not keeps_rows('is_settled') -%}
+    {%- if is_incremental() and not keeps_rows('is_settled') -%}
         delete from {{ this }}
-    {%- else -%}
+    {%- elif is_incremental() -%}
         delete from {{ this }} where user_id in (
             select kept.user_id
             from {{ this }} as kept
