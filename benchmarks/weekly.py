@@ -224,7 +224,7 @@ def _land(url: str, day: date) -> None:
 def _settle(url: str) -> None:
     """What autovacuum does to new tables within the hour: days come later."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("vacuum")
+        connection.execute("vacuum (analyze)")
         connection.execute("checkpoint")
 
 

@@ -112,7 +112,7 @@ def _parsed_manifest(project_hash: str) -> Any:
 
 
 def run_options(variables: Mapping[str, Any]) -> list[str]:
-    """How dbt runs models: what it would write down and print, beside the events that are read, takes half of its own time.
+    """How dbt runs models: what it would write down and print beside its events takes half of its own time.
 
     The queries of a day are small and wait for dbt and for each other: four at a time keep two cores at work. Those of
     all history fill cores and memory two at a time.
