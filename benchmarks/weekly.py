@@ -29,6 +29,7 @@ COMPARED_MEMBERS = 500
 TOLERANCE = 1e-6
 DAYS = 7
 """Each weekday once: on Mondays all norms are new."""
+_QUIET_SECONDS = 5
 _KNOWN_ON = f"(known_at at time zone '{ZONE}')::date"
 
 
@@ -180,10 +181,13 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
             _settle(url)
             # The first day afterwards makes norms anew of whom the run of everything has not hashed.
             _day(url, marts, last - timedelta(days=DAYS))
-            days = [_day(url, marts, last - timedelta(days=n)) for n in range(DAYS - 1, -1, -1)]
+            days = []
+            for n in range(DAYS - 1, -1, -1):
+                _rest(url)
+                days.append(_day(url, marts, last - timedelta(days=n)))
             day = sum(days) / DAYS
             found[f"{history} weeks"] = {
-                "full": full, "day": day, "longest_day": max(days), "share": day / full,
+                "full": full, "day": day, "longest_day": max(days), "share": day / full, "days": days,
             }  # fmt: skip
             print(
                 f"  {history} weeks: all {full:.0f} s, a day {day:.1f} s (up to {max(days):.1f}),"
@@ -226,6 +230,22 @@ def _settle(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("vacuum (analyze)")
         connection.execute("checkpoint")
+
+
+def _rest(url: str) -> None:
+    """Wait for what autovacuum does in the night between two days, and have it begin at once."""
+    quiet_seconds = 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("alter system set autovacuum_naptime = '1s'")
+        connection.execute("select pg_reload_conf()")
+        while quiet_seconds < _QUIET_SECONDS:
+            time.sleep(1)
+            busy = connection.execute(
+                "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
+            ).fetchone()
+            quiet_seconds = quiet_seconds + 1 if busy == (0,) else 0
+        connection.execute("alter system reset autovacuum_naptime")
+        connection.execute("select pg_reload_conf()")
 
 
 def _move_horizon(url: str, day: date) -> None:

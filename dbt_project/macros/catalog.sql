@@ -1,8 +1,7 @@
 {# What dbt asks the database about its relations, and tells it of them; replaces macros of dbt-postgres. #}
 
 {#
-    dbt asks for columns some two hundred times a run, and information_schema, which looks at the rights to each, takes
-    ten times as long to answer.
+    information_schema, which dbt asks for columns, looks at the rights to each and takes ten times as long to answer.
 #}
 {% macro postgres__get_columns_in_relation(relation) -%}
     {%- call statement('get_columns_in_relation', fetch_result=True) %}

@@ -70,9 +70,9 @@
             {%- do run_query(get_create_table_as_sql(True, wanted, sql)) %}
         {%- endif %}
         {%- set columns = process_schema_changes(config.get('on_schema_change'), wanted, existing) %}
-        {%- set append = adapter.get_incremental_strategy_macro(context, strategy) %}
+        {%- set add_rows = adapter.get_incremental_strategy_macro(context, strategy) %}
         {%- call statement('main') %}
-            {{- append({
+            {{- add_rows({
                 'target_relation': target_relation, 'temp_relation': wanted, 'dest_columns': columns,
                 'unique_key': config.get('unique_key'), 'incremental_predicates': none,
             }) }}
