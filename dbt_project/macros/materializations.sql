@@ -32,11 +32,7 @@
         {%- endcall %}
     {%- endif %}
 
-    {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing, full_refresh_mode=True)) %}
-    {%- do persist_docs(target_relation, model) %}
-    {{- run_hooks(post_hooks, inside_transaction=True) }}
-    {%- do adapter.commit() %}
-    {{- run_hooks(post_hooks, inside_transaction=False) }}
+    {{- settle(target_relation, existing, is_remade=true) }}
 
     {{- return({'relations': [target_relation]}) }}
 {%- endmaterialization %}
@@ -51,8 +47,8 @@
     {%- set target_relation = this.incorporate(type='table') %}
     {%- set wanted = make_temp_relation(target_relation) %}
     {%- set strategy = config.get('incremental_strategy') %}
-    {%- set is_new = existing is none or existing.is_view or should_full_refresh() %}
-    {%- set is_direct = strategy == 'append' and not opens_at_the_beginning() %}
+    {%- set is_new = not is_incremental() %}
+    {%- set is_direct = strategy == 'append' and keeps_its_past() %}
 
     {{- run_hooks(pre_hooks, inside_transaction=False) }}
     {{- run_hooks(pre_hooks, inside_transaction=True) }}
@@ -82,11 +78,16 @@
         {%- endif %}
     {%- endif %}
 
-    {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing, full_refresh_mode=is_new)) %}
-    {%- do persist_docs(target_relation, model) %}
-    {{- run_hooks(post_hooks, inside_transaction=True) }}
-    {%- do adapter.commit() %}
-    {{- run_hooks(post_hooks, inside_transaction=False) }}
+    {{- settle(target_relation, existing, is_remade=is_new) }}
 
     {{- return({'relations': [target_relation]}) }}
 {%- endmaterialization %}
+
+{# What comes after the rows or the definition of either: rights, comments, hooks, and the end of the transaction. #}
+{% macro settle(relation, existing, is_remade) -%}
+    {%- do apply_grants(relation, config.get('grants'), should_revoke(existing, full_refresh_mode=is_remade)) %}
+    {%- do persist_docs(relation, model) %}
+    {{- run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() %}
+    {{- run_hooks(post_hooks, inside_transaction=False) }}
+{%- endmacro %}

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
 from tests.dbt.marts import Marts
-from tests.dbt.members import HORIZON, hand_written
+from tests.dbt.members import build_hand_written
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +23,4 @@ def marts(embedded_postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module", params=["Asia/Almaty", "America/New_York"])
 def members(request: pytest.FixtureRequest, marts: Marts) -> Marts:
     """The marts of the hand-written members, in two zones: their local times are the same."""
-    marts.timezone = request.param
-    marts.reset()
-    hand_written(ZoneInfo(request.param)).write(marts.url, HORIZON)
-    marts.build()
-    return marts
+    return build_hand_written(marts, request.param)

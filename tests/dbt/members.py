@@ -6,6 +6,7 @@ The last extracted day is Sunday 2024-05-12. Classes are at 19:00 unless said ot
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
+from tests.dbt.marts import Marts
 from tests.dbt.raw_rows import RawRows
 
 HORIZON = "2024-05-12"
@@ -20,6 +21,15 @@ def hand_written(zone: ZoneInfo) -> RawRows:
     ):  # fmt: skip
         write(raw)
     return raw
+
+
+def build_hand_written(marts: Marts, zone: str = "Asia/Almaty") -> Marts:
+    """The marts of these members and of nobody else, in a studio of that zone."""
+    marts.timezone = zone
+    marts.reset()
+    hand_written(ZoneInfo(zone)).write(marts.url, HORIZON)
+    marts.build()
+    return marts
 
 
 def days_of(first: str, last: str, weekdays: tuple[int, ...]) -> list[str]:

@@ -1,13 +1,11 @@
 """Windows of a run: what is replaced, what stays, and that their order does not matter."""
 
-from zoneinfo import ZoneInfo
-
 import polars as pl
 import pytest
 
 from ris_assets.assets import norms
 from tests.dbt.marts import EVER, Marts
-from tests.dbt.members import HORIZON, hand_written
+from tests.dbt.members import build_hand_written
 
 GROWING = {
     "fact_user_day": "activity_date, user_id",
@@ -29,11 +27,7 @@ MARK = f"update ris.user_week_norm set visits_p50 = -1 where week_start >= '{WEE
 @pytest.fixture(scope="module")
 def whole(marts: Marts) -> dict[str, pl.DataFrame]:
     """The tables that grow, built at once."""
-    marts.timezone = "Asia/Almaty"
-    marts.reset()
-    hand_written(ZoneInfo(marts.timezone)).write(marts.url, HORIZON)
-    marts.build()
-    return tables(marts)
+    return tables(build_hand_written(marts))
 
 
 def tables(marts: Marts) -> dict[str, pl.DataFrame]:

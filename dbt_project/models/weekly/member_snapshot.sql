@@ -15,7 +15,8 @@
 
 -- depends_on: {{ ref('meta_feature_catalog') }}
 
-{%- set has_acts = active_metrics() | selectattr('feature', 'equalto', 'social_actions') | list %}
+{%- set all_metrics, of_week = active_metrics(), active_metrics(derived=false) %}
+{%- set has_acts = all_metrics | selectattr('feature', 'equalto', 'social_actions') | list %}
 {%- set usual_acts = 'coalesce(norms.social_actions_ewma, metrics.social_actions)' if has_acts else 'null::float8' %}
 
 with versions as (
@@ -89,7 +90,7 @@ metrics as (
         week_metrics.user_id,
         week_metrics.week_start + 6 as window_end,
         exposed_weeks.active_friend_count
-        {%- for metric in active_metrics(derived=false) %},
+        {%- for metric in of_week %},
         week_metrics.{{ metric.feature }}
         {%- endfor %}
     from week_metrics
@@ -100,7 +101,7 @@ metrics as (
         user_id,
         window_end,
         active_friend_count
-        {%- for metric in active_metrics(derived=false) %},
+        {%- for metric in of_week %},
         {{ metric.feature }}
         {%- endfor %}
     from {{ ref('int_day_metrics') }}
@@ -166,7 +167,7 @@ final as (
         metrics.active_friend_count,
         {{ sociability('profiles.friend_count', usual_acts) }} as sociability,
         active.spent_so_far
-        {%- for metric in active_metrics() %},
+        {%- for metric in all_metrics %},
         {{ metric_with_norms(metric.feature) }}
         {%- endfor %}
     from active_passes as active

@@ -12,6 +12,8 @@
 
 -- depends_on: {{ ref('meta_feature_catalog') }}
 
+{%- set of_week = active_metrics(derived=false) %}
+
 -- Read in place where it is used: a copy that is kept bars workers from its joins.
 with targets as not materialized (
     select *, week_start as window_start
@@ -27,11 +29,11 @@ final as (
         {{ week_of('metrics.window_end') }} as week_start,
         -- Norms of later weeks ask it whether they are made of the same.
         hash_record_extended(row(
-            {%- for metric in active_metrics(derived=false) %}
+            {%- for metric in of_week %}
             metrics.{{ metric.feature }}{{ ',' if not loop.last }}
             {%- endfor %}
         ), 1) as week_hash
-        {%- for metric in active_metrics(derived=false) %},
+        {%- for metric in of_week %},
         metrics.{{ metric.feature }}
         {%- endfor %}
     from metrics
