@@ -65,8 +65,8 @@
 
 {#
     Make room in interval_hp for what a run finds different: all rows of members whose passes have changed, and the last
-    week of each other spell that has not ended for good. What time alone does to weeks before it is said here: they mature.
-    Each spell has a row that is an event or not settled.
+    week of each other spell that has not ended for good, kept aside for what was known at its start. What time alone does
+    to weeks before it is said here: they mature. Each spell has a row that is an event or not settled.
 #}
 {% macro make_room_for_intervals() -%}
     {%- if is_incremental() and not keeps_rows('is_settled') -%}
@@ -81,12 +81,18 @@
                     where periods.user_id = kept.user_id and periods.passes_hash = kept.spell_hash
                 )
         );
-        delete from {{ this }} where ctid = any(array(
-            select (array_agg(kept.ctid order by kept.week_start desc))[1]
-            from {{ this }} as kept
-            where not kept.is_settled
-            group by kept.spell_id
-        ));
+        create temporary table last_weeks_of_spells (spell_id text, week_start date, days_to_end_at_start integer)
+            on commit drop;
+        with removed as (
+            delete from {{ this }} where ctid = any(array(
+                select (array_agg(kept.ctid order by kept.week_start desc))[1]
+                from {{ this }} as kept
+                where not kept.is_settled
+                group by kept.spell_id
+            ))
+            returning spell_id, week_start, days_to_end_at_start
+        )
+        insert into last_weeks_of_spells select * from removed;
         update {{ this }} set is_matured = true, is_settled = true
         where not is_settled and matures_on <= {{ horizon() }}
     {%- endif -%}

@@ -19,6 +19,12 @@
 with horizon as (
     select {{ horizon() }} as horizon_on
 ),
+{%- if is_added_to %}
+
+last_weeks as (
+    select spell_id, week_start, days_to_end_at_start from last_weeks_of_spells
+),
+{%- endif %}
 
 covering as (
     select hp_id, user_id, spell_id, spell_starts_on, passes_hash, starts_on, hp_end_corrected, renewed_on
@@ -29,7 +35,7 @@ covering as (
     {%- endif %}
 ),
 
--- What is left of a spell without an event are the weeks before its last: those after them are missing.
+-- What is left of a spell without an event are the weeks before its last: that and those after it are missing.
 spells as (
     select
         spell_id,
@@ -38,14 +44,14 @@ spells as (
         passes_hash as spell_hash,
         max(hp_end_corrected) as spell_ends_on,
         {%- if is_added_to %}
-        coalesce(
-            (select max(kept.week_start) + 7 from {{ this }} as kept where kept.spell_id = covering.spell_id),
-            spell_starts_on
-        ) as missing_from_on
+        coalesce(max(last_weeks.week_start), spell_starts_on) as missing_from_on
         {%- else %}
         spell_starts_on as missing_from_on
         {%- endif %}
     from covering
+    {%- if is_added_to %}
+    left join last_weeks using (spell_id)
+    {%- endif %}
     group by spell_id, user_id, spell_starts_on, passes_hash
 ),
 
@@ -130,18 +136,36 @@ week_passes as (
     order by weeks.spell_id, weeks.week_start, passes.hp_end_corrected desc, passes.starts_on desc, passes.hp_id
 ),
 
+{#- What was known at the start of a week stays as it is while the week goes on. #}
+new_weeks as (
+    select weeks.*
+    from spell_weeks as weeks
+    {%- if is_added_to %}
+    where not exists (
+        select from last_weeks
+        where last_weeks.spell_id = weeks.spell_id and last_weeks.week_start = weeks.week_start
+    )
+    {%- endif %}
+),
+
+versions as materialized (
+    select *
+    from {{ ref('int_hero_passes_versioned') }}
+    where user_id in (select user_id from new_weeks)
+),
+
 -- A week is looked at on its eve, or on its first day at risk where nothing was known then to cover the eve.
 look_passes as (
     select weeks.spell_id, weeks.week_start, weeks.week_start - 1 as as_of_date, versions.hp_id
-    from spell_weeks as weeks
-    inner join {{ ref('int_hero_passes_versioned') }} as versions
+    from new_weeks as weeks
+    inner join versions
         on weeks.user_id = versions.user_id
         and {{ is_known('versions', 'weeks.week_start - 1') }}
         and weeks.week_start - 1 between versions.starts_on and versions.covers_at_most_until_on
     union all
     select weeks.spell_id, weeks.week_start, weeks.first_on as as_of_date, versions.hp_id
-    from spell_weeks as weeks
-    inner join {{ ref('int_hero_passes_versioned') }} as versions
+    from new_weeks as weeks
+    inner join versions
         on weeks.user_id = versions.user_id
         and weeks.week_start = {{ week_of('greatest(versions.starts_on, versions.known_from_on)') }}
         and {{ is_known('versions', 'weeks.first_on') }}
@@ -172,12 +196,38 @@ days_to_end as (
         pass_clock.hp_end_corrected desc
 ),
 
--- A pass that was entered after it began: what it said at first.
-first_versions as (
-    select distinct on (hp_id) hp_id, ends_on
-    from {{ ref('int_hero_passes_versioned') }}
-    where hp_id in (select hp_id from week_passes)
-    order by hp_id, known_from_on
+-- Of a pass that was entered after the first day at risk, what it said at first.
+late_passes as (
+    select distinct on (weeks.spell_id, weeks.week_start)
+        weeks.spell_id,
+        weeks.week_start,
+        greatest(versions.ends_on - weeks.first_on, 0) as days_to_end_at_start
+    from new_weeks as weeks
+    inner join passes
+        on weeks.spell_id = passes.spell_id
+        and weeks.first_on between passes.starts_on and passes.hp_end_corrected
+    inner join versions on passes.hp_id = versions.hp_id
+    where not exists (
+        select from days_to_end
+        where days_to_end.spell_id = weeks.spell_id and days_to_end.week_start = weeks.week_start
+    )
+    order by
+        weeks.spell_id,
+        weeks.week_start,
+        passes.hp_end_corrected desc,
+        passes.starts_on desc,
+        passes.hp_id,
+        versions.known_from_on
+),
+
+starts as (
+    select spell_id, week_start, days_to_end_at_start from days_to_end
+    union all
+    select spell_id, week_start, days_to_end_at_start from late_passes
+    {%- if is_added_to %}
+    union all
+    select spell_id, week_start, days_to_end_at_start from last_weeks
+    {%- endif %}
 ),
 
 outcomes as (
@@ -210,17 +260,14 @@ final as (
         (outcomes.last_on - outcomes.spell_starts_on + 1)::float8 as stop_day,
         outcomes.exposure,
         outcomes.event,
-        coalesce(days_to_end.days_to_end_at_start, greatest(first_versions.ends_on - outcomes.first_on, 0))
-            as days_to_end_at_start,
+        starts.days_to_end_at_start,
         outcomes.is_matured,
         outcomes.last_on + {{ var('grace_days') }} as matures_on,
         outcomes.spell_hash,
         -- The week in which a spell ends is known when its grace is over.
         outcomes.is_matured and (outcomes.event or not outcomes.is_last_week) is true as is_settled
     from outcomes
-    inner join first_versions on outcomes.hp_id = first_versions.hp_id
-    left join days_to_end
-        on outcomes.spell_id = days_to_end.spell_id and outcomes.week_start = days_to_end.week_start
+    left join starts on outcomes.spell_id = starts.spell_id and outcomes.week_start = starts.week_start
 )
 
 select * from final
