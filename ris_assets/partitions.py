@@ -4,7 +4,7 @@ Partition D means "the world as known at the end of studio day D". The first par
 all history before it, so that a studio can start today and still learn from its past.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -33,6 +33,10 @@ class Window:
     def ends_at(self) -> datetime:
         """First instant after the window."""
         return start_of_day(self.through_day + timedelta(days=1), self.zone)
+
+    def opened_at(self, day: date) -> "Window":
+        """The same with all days before it from this one on."""
+        return replace(self, from_day=min(self.from_day, day))
 
     @property
     def days(self) -> list[date]:

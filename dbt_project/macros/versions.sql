@@ -13,9 +13,12 @@
             when {{ is_history(entity, id) }} then {{ studio_day('event_at') }}
             else {{ studio_day('greatest(event_at, known_at)') }}
         end as known_from_on,
-        -- The next is no document's first.
+        -- Those after it are no document's first. The earliest ends it: one may tell of a day ahead and be taken back.
         coalesce(
-            {{ studio_day('lead(greatest(event_at, known_at)) over (partition by ' ~ id ~ ' order by known_at)') }},
+            {{ studio_day(
+                'min(greatest(event_at, known_at)) over (partition by ' ~ id ~ ' order by known_at'
+                ~ ' rows between 1 following and unbounded following)'
+            ) }},
             date '9999-12-31'
         ) as known_until_on
     from {{ relation }}

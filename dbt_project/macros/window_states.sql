@@ -26,23 +26,28 @@ windows as (
 {%- endif %}
 
 coach_days as (
-    select coach_id, activity_date, min(known_on) as known_on
+    select coach_id, activity_date, known_on, sum(change) as visits
     from {{ ref('int_booking_changes') }}
     where activity_date > (select min(window_end) from windows) - {{ var('coach_gone_days') }}
         and what = 'attended'
-    group by coach_id, activity_date
+    group by coach_id, activity_date, known_on
 ),
 
-coach_weeks as (
-    select
-        coach_days.coach_id,
-        windows.window_end,
-        max(coach_days.activity_date) as last_class_on
+-- A visit that was taken back was none.
+coach_classes as (
+    select coach_days.coach_id, windows.window_end, coach_days.activity_date
     from windows
     inner join coach_days
         on coach_days.activity_date between windows.window_end - {{ var('coach_gone_days') }} and windows.window_end
         and coach_days.known_on <= windows.window_end
-    group by coach_days.coach_id, windows.window_end
+    group by coach_days.coach_id, windows.window_end, coach_days.activity_date
+    having sum(coach_days.visits) > 0
+),
+
+coach_weeks as (
+    select coach_id, window_end, max(activity_date) as last_class_on
+    from coach_classes
+    group by coach_id, window_end
 ),
 
 day_states as (

@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import dbt_assets
 
+from ris_assets.assets.windows import window_to_build
 from ris_assets.dbt import RisDbtTranslator, manifest_path, run_dbt
-from ris_assets.partitions import daily_partitions, window_of
+from ris_assets.partitions import Window, daily_partitions
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
 
@@ -19,9 +20,9 @@ _UP_TO_WEEKS = "+user_week_metrics"
 _OUTCOMES = "fqn:ris.outcomes"
 
 
-def dbt_variables(context: dg.AssetExecutionContext) -> dict[str, Any]:
+def dbt_variables(window: Window) -> dict[str, Any]:
     """What the project needs to know of this run."""
-    settings, window = get_settings(), window_of(context)
+    settings = get_settings()
     return {
         "timezone": settings.timezone,
         "from_date": window.from_day.isoformat(),
@@ -44,7 +45,8 @@ def _stage(name: str, select: str, exclude: str = "") -> dg.AssetsDefinition:
         pool="dbt",
     )
     def stage(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[Any]:
-        for event in run_dbt(context, postgres.libpq_url, dbt_variables(context), translator):
+        variables = dbt_variables(window_to_build(context, postgres))
+        for event in run_dbt(context, postgres.libpq_url, variables, translator):
             yield _with_row_count(event, postgres)
 
     return stage

@@ -14,6 +14,7 @@ import polars as pl
 import psycopg
 import yaml
 
+from ris_assets.assets.windows import window_to_build
 from ris_assets.contracts.columns import Column, Table
 from ris_assets.dbt import PROJECT_DIR
 from ris_assets.features.norms import (
@@ -29,7 +30,7 @@ from ris_assets.features.norms import (
     week_norms,
     with_weeks_before,
 )
-from ris_assets.partitions import Window, daily_partitions, window_of
+from ris_assets.partitions import Window, daily_partitions
 from ris_assets.resources.postgres import PostgresResource, copy_typed
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ def user_week_norm(
 ) -> dg.MaterializeResult[Any]:
     """EWMA and quartiles of each weekly metric over the 26 weeks before, for the window's weeks."""
     started = time.monotonic()
-    first, last = touched_weeks(window_of(context))
+    first, last = touched_weeks(window_to_build(context, postgres))
     counts = write_norms(postgres, first, last, progress=context.log.info)
     return dg.MaterializeResult(
         metadata={

@@ -11,13 +11,14 @@ import dagster as dg
 import holidays as holiday_calendar
 import polars as pl
 
+from ris_assets.assets.windows import window_to_extract
 from ris_assets.contracts.entities import ENTITIES, Entity
 from ris_assets.contracts.landing import HOLIDAYS
 from ris_assets.errors import RisError
 from ris_assets.ingest.entity import Counts, Ingestion, ingest
 from ris_assets.ingest.map_in_use import source_map_in_use
 from ris_assets.ingest.parts import is_by_day
-from ris_assets.partitions import daily_partitions, window_of
+from ris_assets.partitions import daily_partitions
 from ris_assets.resources.landing import ensure_landing
 from ris_assets.resources.mongo import MongoResource
 from ris_assets.resources.personal import ensure_personal
@@ -53,7 +54,7 @@ def _entity_asset(entity: Entity) -> dg.AssetsDefinition:
             open_source=mongo.open,
             postgres=postgres,
             zone=settings.zone,
-            window=window_of(context) if is_daily else None,
+            window=window_to_extract(context, postgres, entity) if is_daily else None,
             reconcile_days=settings.reconcile_days,
             deleted_share=settings.deleted_share,
             warn=context.log.warning,

@@ -25,6 +25,7 @@ EXTRACTION_LOG = Table(
         Column("watermark_after", "timestamptz", "Last change seen now"),
         Column("reject_limit", "float8", "Share of refused rows that the map allows"),
         Column("mapped_fields", "text[]", "Fields of the entity that are mapped; null: all"),
+        Column("map_fingerprint", "text", "Map of the entity; null: not mapped, or not noted yet"),
     ),
 )
 REJECTS = Table(

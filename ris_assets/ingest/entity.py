@@ -321,7 +321,7 @@ class _Extraction:
         self._drop_forgotten()
         fingerprint = self.entity_map.fingerprint
         if self.job.window is not None:
-            self.counts.written = self.landing.finish_days(self.job.window)
+            self.counts.written = self.landing.finish_days(self.job.window, fingerprint)
         else:
             for reading in readings:
                 if reading.is_reconciled and not self.landing.is_direct:
@@ -460,6 +460,9 @@ def _log(
             "reject_limit": reject_limit,
             "mapped_fields": sorted({name for part in parts for name in part.source.fields})
             if parts
+            else None,
+            "map_fingerprint": job.source_map.entities[job.entity.name].fingerprint
+            if is_mapped
             else None,
         },
     )

@@ -17,7 +17,7 @@ import psycopg
 
 from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
-from ris_assets.contracts.landing import BOOKKEEPING_TABLES, REJECTS
+from ris_assets.contracts.landing import BOOKKEEPING_TABLES, EXTRACTION_LOG, REJECTS
 from ris_assets.partitions import Window, start_of_day
 from ris_assets.resources.personal import drop_forgotten
 from ris_assets.resources.postgres import PostgresResource, copy_frame, copy_typed
@@ -94,6 +94,7 @@ class Landing:
         """Lock the entity against other extractions and make room for rows."""
         self._connection = connection
         self._entity = entity
+        self._zone = zone
         self._table = entity.table
         self._columns = ", ".join(f'"{c}"' for c in self._table.column_names)
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [self._table.qualified])
@@ -289,20 +290,17 @@ class Landing:
         ).rowcount
         return buried, int(row[0]) if row else 0
 
-    def finish_days(self, window: Window) -> int:
-        """Replace the window's days by the collected rows, and add late ones of days before; rows written."""
+    def finish_days(self, window: Window, fingerprint: str) -> int:
+        """Replace the window's days by the collected rows, and add late ones of days before; rows written.
+
+        fingerprint: of the map that they were read with. What a day that was read with it lacked then has come late.
+        """
         self._writer.drain()
         if self.is_direct:
             return self._build_key()
         table, execute = self._table.qualified, self._connection.execute
         bounds = [window.starts_at, window.ends_at]
-        # What arrives late was not known on its own day; what was there before stays known as it was.
-        execute(
-            f"""update pg_temp.incoming i set known_at = coalesce(
-                  (select t.known_at from {table} t where t.source_id = i.source_id), %s)
-                where event_at < %s""",
-            [min(window.ends_at, self.started_at) - timedelta(microseconds=1), window.starts_at],
-        )
+        self._date_late_rows(window, fingerprint)
         execute(f"delete from {table} where event_at >= %s and event_at < %s", bounds)
         # A document whose event moved to another day since its last extraction moves with it.
         execute(f"delete from {table} t using pg_temp.incoming i where t.source_id = i.source_id")
@@ -310,6 +308,48 @@ class Landing:
             f"insert into {table} ({self._columns}) select distinct on (source_id) {self._columns}"
             " from pg_temp.incoming order by source_id, ctid desc"
         ).rowcount
+
+    def _date_late_rows(self, window: Window, fingerprint: str) -> None:
+        """What arrives late was not known on its own day; what was there before stays known as it was.
+
+        Of a day that is read once more, what it lacked at first counts from the last day that has been read by now.
+        """
+        log, zone = EXTRACTION_LOG.qualified, self._zone.key
+        self._connection.execute(
+            f"""
+            with days_read as (
+                select
+                    range_agg(tstzrange(
+                        from_day::timestamp at time zone %(zone)s, (through_day + 1)::timestamp at time zone %(zone)s
+                    )) as spans,
+                    (max(through_day) + 1)::timestamp at time zone %(zone)s - interval '1 microsecond' as known_at
+                from {log}
+                where entity = %(entity)s and map_fingerprint = %(fingerprint)s and from_day is not null
+            )
+            update pg_temp.incoming i
+            set known_at = coalesce(
+                t.known_at,
+                case
+                    when j.event_at < %(starts_at)s then %(last_instant)s
+                    when j.event_at <@ days_read.spans
+                        then greatest(j.known_at, least(days_read.known_at, %(started_at)s))
+                    else j.known_at
+                end
+            )
+            from pg_temp.incoming j
+            cross join days_read
+            left join {self._table.qualified} t on t.source_id = j.source_id
+            where i.ctid = j.ctid
+            """,
+            {
+                "zone": zone,
+                "entity": self._entity.name,
+                "fingerprint": fingerprint,
+                "starts_at": window.starts_at,
+                "started_at": self.started_at,
+                "last_instant": min(window.ends_at, self.started_at) - timedelta(microseconds=1),
+            },
+        )
 
     def _build_key(self) -> int:
         """Give a table filled directly its key back; rows that came twice in one read stay once."""

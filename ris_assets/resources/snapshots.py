@@ -49,6 +49,14 @@ class Snapshots:
             raise RisError("nothing has been extracted yet: load documents first with `ris run`")
         return day
 
+    def built_through(self) -> date | None:
+        """The last day on which anybody was active of those that have been built; None before the first."""
+        if self.postgres.row_count("ris", "member_snapshot") is None:
+            return None
+        return self.postgres.read("select max(as_of_date) as day from ris.member_snapshot")["day"][
+            0
+        ]
+
     def on_days(self, first: date, last: date) -> pl.DataFrame:
         """Snapshot rows of a closed range of days, ordered by day and member."""
         return self.postgres.read(

@@ -65,14 +65,19 @@ class Oracle:
 
     def known(self, versions: Iterable[Row]) -> Row | None:
         """The version that is known at the horizon: None if there is none, or it is a tombstone."""
-        found = None
-        for number, version in enumerate(sorted(versions, key=lambda row: row["known_at"])):
-            known_on = self.day(version["event_at"])
-            if number:
-                known_on = self.day(max(version["event_at"], version["known_at"]))
-            if known_on <= self.horizon:
-                found = version
-        return None if found is None or found["is_deleted"] else found
+        told = [one for one in self.dated(versions) if one["known_on"] <= self.horizon]
+        return None if not told or told[-1]["is_deleted"] else told[-1]
+
+    def dated(self, versions: Iterable[Row]) -> list[Row]:
+        """Versions in order, each with the day from which it counts."""
+        first, *others = sorted(versions, key=lambda row: row["known_at"])
+        return [
+            {**first, "known_on": self.day(first["event_at"])},
+            *(
+                {**one, "known_on": self.day(max(one["event_at"], one["known_at"]))}
+                for one in others
+            ),
+        ]
 
     def member(self, passes: list[list[Row]], freezes: list[list[Row]], charges: list[Row]) -> None:
         """Work out one member: the versions of each pass and freeze, the charges."""
@@ -87,8 +92,10 @@ class Oracle:
         charges = [charge for charge in charges if charge.get("hp_id") in nameable]
         chain = []
         for row in rows:
-            reach = self.reach(row, freezes)
-            called_off = [*self.own_cancellation(row), *self.taken_back(row, reach, taken_back)]
+            called_off = [
+                *self.own_cancellation(row),
+                *(day for one in taken_back for day in self.taken_back(row, one, freezes)),
+            ]
             own = [one for one in pauses if one["hp_id"] == row["hp_id"]]
             covering = self.walked(row, min(called_off, default=None), own)
             if covering is None:
@@ -104,9 +111,14 @@ class Oracle:
         for spell in sorted({one.spell for one in chain}):
             self.tell_weeks([one for one in chain if one.spell == spell])
 
-    def reach(self, row: Row, freezes: list[list[Row]]) -> date:
-        """The last day that a pass could cover with everything that is ever said of its freezes."""
-        said = [one for versions in freezes for one in versions if one["hp_id"] == row["hp_id"]]
+    def reach(self, row: Row, freezes: list[list[Row]], known_on: date) -> date:
+        """The last day that a pass could cover with everything that was said of its freezes until a day."""
+        said = [
+            one
+            for versions in freezes
+            for one in self.dated(versions)
+            if one["hp_id"] == row["hp_id"] and one["known_on"] <= known_on
+        ]
         if any(one.get("ends_at") is None for one in said):
             return date.max
         spans = [
@@ -120,15 +132,14 @@ class Oracle:
         """The day that stands in the pass itself."""
         return [self.day(row["cancelled_at"])] if row.get("cancelled_at") else []
 
-    def taken_back(self, row: Row, reach: date, cancellations: list[Row]) -> list[date]:
-        """The last days that are left of it by cancellations that came after it."""
-        days = [
-            self.day(one["ends_at"] - INSTANT)
-            for one in cancellations
-            if one["purchased_at"] > row["purchased_at"]
-            and one.get("product") in (None, row["product"])
-        ]
-        return [day for day in days if day <= reach]
+    def taken_back(self, row: Row, cancelling: Row, freezes: list[list[Row]]) -> list[date]:
+        """The last day that is left of it by a cancellation that came after it; none where it is over by then."""
+        last_day = self.day(cancelling["ends_at"] - INSTANT)
+        is_of_it = cancelling["purchased_at"] > row["purchased_at"] and cancelling.get(
+            "product"
+        ) in (None, row["product"])
+        known_on = max(row["known_on"], cancelling["known_on"])
+        return [last_day] if is_of_it and last_day <= self.reach(row, freezes, known_on) else []
 
     def walked(self, row: Row, called_off: date | None, pauses: list[Row]) -> Pass | None:
         """The pass day by day; None if it covers nothing."""
@@ -257,4 +268,5 @@ class Oracle:
                 "start_day": (days[0] - spell[0].spell_starts_on).days,
                 "stop_day": (days[-1] - spell[0].spell_starts_on).days + 1,
                 "event": event,
+                "matures_on": max(days[-1], end if monday == mondays[-1] else date.min) + GRACE,
             }

@@ -174,10 +174,10 @@ def before_and_after(marts: Marts) -> dict[str, tuple[pl.DataFrame, pl.DataFrame
 
 
 def known_by(raw: RawRows, horizon: str) -> RawRows:
-    """Only what had happened, or had been told, by the end of the horizon."""
+    """Only what had been told by the end of the horizon, be it of days ahead."""
     end = raw.at(f"{horizon} 23:59")
     for entity, rows in raw.rows.items():
-        raw.rows[entity] = [r for r in rows if max(r["event_at"], r["known_at"]) <= end]
+        raw.rows[entity] = [r for r in rows if r["known_at"] <= end]
     return raw
 
 

@@ -207,7 +207,7 @@ def test_every_week_at_risk_is_as_walked_through(both):
     marts, oracle = both
     frame = marts.read(
         "select spell_id, week_start, round(exposure * 7)::int4 as days, start_day::int4,"
-        " stop_day::int4, event from ris.interval_hp"
+        " stop_day::int4, event, matures_on from ris.interval_hp"
     )
     found = {
         (row.pop("spell_id"), row.pop("week_start")): row for row in frame.iter_rows(named=True)
@@ -220,4 +220,5 @@ def test_what_the_project_asks_of_its_data_holds_for_all_of_them(both):
     marts.succeed(
         "test", "--select", "no_spell_ends_with_a_renewed_pass", "spells_follow_one_another",
         "at_most_one_event_per_spell", "exposure_is_within_the_week", "labels_are_null_until_known",
+        "no_week_matures_before_its_outcome_is_known",
     )  # fmt: skip

@@ -11,20 +11,16 @@ ranged as (
     {{ known_ranges('versions', 'hero_passes') }}
 ),
 
-{{ longest_freezes() }},
-
 known as (
-    select
-        ranged.*,
-        {{ covers_at_most_until_on('ranged') }} as covers_at_most_until_on
-    from ranged
-    left join longest_freezes on ranged.hp_id = longest_freezes.hp_id
-    where ranged.known_from_on < ranged.known_until_on and ranged.is_deleted is not true
+    select * from ranged
+    where known_from_on < known_until_on and is_deleted is not true
 ),
 
-taken_back as (
+cancelled_passes as (
     select
         passes.source_id,
+        passes.hp_id,
+        passes.ends_on as pass_ends_on,
         passes.known_from_on as version_from_on,
         passes.known_until_on as version_until_on,
         greatest(passes.known_from_on, cancellations.known_from_on) as from_on,
@@ -37,10 +33,34 @@ taken_back as (
         on cancellations.user_id = passes.user_id
         and coalesce(cancellations.product = passes.product, true)
         and cancellations.purchased_at > passes.purchased_at
-        and cancellations.ends_on <= passes.covers_at_most_until_on
         and cancellations.known_from_on < passes.known_until_on
         and cancellations.known_until_on > passes.known_from_on
     where cancellations.is_cancellation and passes.is_cancellation is not true
+),
+
+-- A pass that was over by then has nothing to take back: how far it reached at most, by the freezes known when it was told.
+reaches as (
+    select
+        passes.source_id,
+        passes.hp_id,
+        passes.from_on,
+        bool_or(freezes.ends_on is null) as has_open_freeze,
+        sum(greatest(freezes.ends_on - freezes.starts_on + 1, 0))::int as freeze_days
+    from (select distinct source_id, hp_id, from_on from cancelled_passes) as passes
+    inner join {{ ref('int_freezes_versioned') }} as freezes
+        on passes.hp_id = freezes.hp_id and freezes.known_from_on <= passes.from_on
+    group by passes.source_id, passes.hp_id, passes.from_on
+),
+
+taken_back as (
+    select cancelled_passes.*
+    from cancelled_passes
+    left join reaches
+        on cancelled_passes.source_id = reaches.source_id
+        and cancelled_passes.hp_id = reaches.hp_id
+        and cancelled_passes.from_on = reaches.from_on
+    where reaches.has_open_freeze
+        or cancelled_passes.ends_on <= cancelled_passes.pass_ends_on + coalesce(reaches.freeze_days, 0)
 ),
 
 -- Where one becomes known, or is withdrawn, a version of a pass has two parts.

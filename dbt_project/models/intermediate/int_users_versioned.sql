@@ -15,17 +15,20 @@ ranged as (
 clan_starts as (
     select
         *,
-        clan_id is distinct from lag(clan_id) over (partition by source_id order by known_at) as is_clan_start
+        clan_id is distinct from lag(clan_id) over in_turn as is_clan_start,
+        coalesce(clan_id <> lag(clan_id) over in_turn, lag(clan_id) over in_turn is not null and clan_id is null)
+            as is_clan_end
     from ranged
+    window in_turn as (partition by source_id order by known_at)
 ),
 
 clan_runs as (
     select
         *,
-        max(known_from_on) filter (where is_clan_start) over (
-            partition by source_id order by known_at rows between unbounded preceding and current row
-        ) as clan_since_on
+        max(known_from_on) filter (where is_clan_start) over so_far as clan_since_on,
+        max(known_from_on) filter (where is_clan_end) over so_far as clan_ended_on
     from clan_starts
+    window so_far as (partition by source_id order by known_at rows between unbounded preceding and current row)
 ),
 
 -- Of several versions of one day only the last is ever the one that is known.

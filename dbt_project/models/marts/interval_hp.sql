@@ -236,12 +236,14 @@ outcomes as (
         spells.spell_starts_on,
         spells.spell_hash,
         week_passes.hp_id,
+        week_passes.renewed_on,
         case
             when not weeks.is_last_week or spells.spell_ends_on > horizon.horizon_on then false
             when spells.spell_ends_on + {{ var('grace_days') }} <= horizon.horizon_on then true
         end as event,
-        weeks.last_on + {{ var('grace_days') }} <= horizon.horizon_on
-        or week_passes.renewed_on is not null as is_matured
+        -- A spell may end frozen, long after its last week at risk.
+        case when weeks.is_last_week then greatest(weeks.last_on, spells.spell_ends_on) else weeks.last_on end
+        + {{ var('grace_days') }} as matures_on
     from spell_weeks as weeks
     cross join horizon
     inner join spells on weeks.spell_id = spells.spell_id
@@ -249,25 +251,31 @@ outcomes as (
         on weeks.spell_id = week_passes.spell_id and weeks.week_start = week_passes.week_start
 ),
 
+matured as (
+    select outcomes.*, outcomes.matures_on <= horizon.horizon_on or outcomes.renewed_on is not null as is_matured
+    from outcomes
+    cross join horizon
+),
+
 final as (
     select
-        outcomes.spell_id,
-        outcomes.week_start,
-        outcomes.user_id,
-        outcomes.hp_id,
-        (outcomes.week_start - {{ week_of('outcomes.spell_starts_on') }}) / 7 as week_number,
-        (outcomes.first_on - outcomes.spell_starts_on)::float8 as start_day,
-        (outcomes.last_on - outcomes.spell_starts_on + 1)::float8 as stop_day,
-        outcomes.exposure,
-        outcomes.event,
+        matured.spell_id,
+        matured.week_start,
+        matured.user_id,
+        matured.hp_id,
+        (matured.week_start - {{ week_of('matured.spell_starts_on') }}) / 7 as week_number,
+        (matured.first_on - matured.spell_starts_on)::float8 as start_day,
+        (matured.last_on - matured.spell_starts_on + 1)::float8 as stop_day,
+        matured.exposure,
+        matured.event,
         starts.days_to_end_at_start,
-        outcomes.is_matured,
-        outcomes.last_on + {{ var('grace_days') }} as matures_on,
-        outcomes.spell_hash,
+        matured.is_matured,
+        matured.matures_on,
+        matured.spell_hash,
         -- The week in which a spell ends is known when its grace is over.
-        outcomes.is_matured and (outcomes.event or not outcomes.is_last_week) is true as is_settled
-    from outcomes
-    left join starts on outcomes.spell_id = starts.spell_id and outcomes.week_start = starts.week_start
+        matured.is_matured and (matured.event or not matured.is_last_week) is true as is_settled
+    from matured
+    left join starts on matured.spell_id = starts.spell_id and matured.week_start = starts.week_start
 )
 
 select * from final

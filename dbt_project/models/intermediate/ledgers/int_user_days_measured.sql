@@ -120,15 +120,39 @@ app_days as (
     group by user_id, started_on, known_on
 ),
 
-step_days as (
-    select
-        user_id,
-        counted_on as activity_date,
-        known_on,
-        sum(steps) as steps,
-        1 as step_day_count
+step_counts as (
+    select user_id, counted_on, known_on, min(counted_at) as counted_at, sum(steps) as steps
     from daily_steps
     group by user_id, counted_on, known_on
+),
+
+late_step_counts as (
+    select * from step_counts
+    where known_on > counted_on
+),
+
+-- Days of which something was known before what came late: they are counted already.
+known_step_days as (
+    select distinct late.user_id, late.counted_on, late.known_on
+    from late_step_counts as late
+    inner join {{ ref('stg_daily_steps') }} as earlier
+        on late.user_id = earlier.user_id and late.counted_on = earlier.counted_on and late.known_on > earlier.known_on
+    where earlier.counted_at between (select min(counted_at) - interval '1 day' from late_step_counts)
+        and (select max(counted_at) + interval '1 day' from late_step_counts)
+),
+
+step_days as (
+    select
+        step_counts.user_id,
+        step_counts.counted_on as activity_date,
+        step_counts.known_on,
+        step_counts.steps,
+        (known_step_days.user_id is null)::int as step_day_count
+    from step_counts
+    left join known_step_days
+        on step_counts.user_id = known_step_days.user_id
+        and step_counts.counted_on = known_step_days.counted_on
+        and step_counts.known_on = known_step_days.known_on
 ),
 
 social_days as (
