@@ -1,5 +1,6 @@
 """Landing in a real PostgreSQL: versions, tombstones, days, refusals, and extraction again and again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import bson
@@ -230,6 +231,30 @@ def test_an_event_that_arrives_late_is_known_from_then_on(case):
     assert known["row"] == NOON
     ends = datetime(2024, 1, 3, tzinfo=ALMATY).astimezone(UTC)
     assert known["sled"] == ends - timedelta(microseconds=1)
+
+
+def test_a_day_read_once_more_leaves_events_known_as_they_were_and_takes_others_for_late(case):
+    case.dump(users=[], passes=[], visits=[visit(0)])
+    case.land("station_results", DAY)
+    case.land("station_results", DAY + timedelta(days=1))
+    known_at = "select known_at from ris_raw.station_results where station = '{}'"
+    on_time = case.rows(known_at.format("row"))
+    case.dump(visits=[visit(0), visit(1, stations=[{"code": "sled"}])])
+    case.land("station_results", DAY)
+    assert case.rows(known_at.format("row")) == on_time == [(NOON,)]
+    ends = datetime(2024, 1, 3, tzinfo=ALMATY).astimezone(UTC)
+    assert case.rows(known_at.format("sled")) == [(ends - timedelta(microseconds=1),)]
+
+
+def test_an_event_changed_since_is_known_from_its_own_day(case):
+    with_change_times = {"station_results": {**SETS, "changed_at": "updatedAt"}}
+    case = replace(case, source_map=source_map(**with_change_times))
+    case.dump(users=[], passes=[], visits=[visit(0)])
+    case.land("station_results", DAY)
+    before = case.rows("select known_at from ris_raw.station_results")
+    case.dump(visits=[visit(0, updatedAt=NOON + timedelta(days=30))])
+    case.land("station_results", DAY)
+    assert case.rows("select known_at from ris_raw.station_results") == before
 
 
 def test_an_event_that_moved_to_another_day_is_not_kept_twice(case):

@@ -13,6 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ris_assets.contracts.entities import ENTITIES
+from ris_assets.ingest.parts import is_by_day
+
+ZONE = "Asia/Almaty"
+LEDGERS = (
+    "int_booking_changes", "int_user_days_measured", "int_clan_joins", "int_friends_added",
+    "int_daily_visits", "int_first_lifts",
+)  # fmt: skip
 KEYS = {
     "core_user": ("user_id",),
     "core_hp_period": ("hp_id",),
@@ -56,6 +64,11 @@ class Home:
             url += f"_{database}"
         with psycopg.connect(url) as connection:
             return connection.execute(query).fetchall()
+
+    def execute(self, *statements: str) -> None:
+        with psycopg.connect(self.ris("url", "postgres").stdout.strip()) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
     @property
     def last_day(self) -> date:
@@ -153,6 +166,21 @@ def test_three_days_run_twice_change_nothing(home):
         done = home.ris("run", "--from", str(first), "--to", str(home.last_day))
         assert done.returncode == 0, done.stdout + done.stderr
         assert home.fingerprints() == before
+
+
+def test_a_day_that_was_left_out_is_made_up_for_by_the_next(home):
+    before = home.fingerprints()
+    done = home.last_day - timedelta(days=3)
+    by_day = [entity.table.qualified for entity in ENTITIES.values() if is_by_day(entity)]
+    home.execute(
+        f"update ris_raw.extraction_log set through_day = '{done}' where through_day > '{done}'",
+        *(f"delete from {table} where (event_at at time zone '{ZONE}')::date > '{done}'" for table in by_day),
+        *(f"delete from ris_int.{ledger} where known_on > '{done}'" for ledger in LEDGERS),
+        f"delete from ris.member_snapshot where as_of_date > '{done}'",
+    )  # fmt: skip
+    ran = home.ris("run", "--from", str(home.last_day), "--to", str(home.last_day))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert home.fingerprints() == before
 
 
 def test_the_summary_names_sizes_models_members_and_the_next_command(home):
