@@ -8,11 +8,13 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from ris_assets.evaluation.calibration import logit, sigmoid
-from ris_assets.evaluation.metrics import probabilities, reliability, weighed
+from ris_assets.evaluation.metrics import BINS, check_bins, probabilities, reliability, weighed
 
 Array = np.ndarray
 BENT_FROM = 1000
 """Rows from which a calibration line may bend: on 300 a sound model in a season of its own bends once in forty."""
+FEW_VALUES = 20
+"""Distinct predictions up to which each is a bin: a rule's levels or rounded shares, not a model's numbers."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,23 @@ class BrierParts:
 
 
 def brier_parts(
-    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None, bins: int = 10
+    outcome: ArrayLike,
+    predicted: ArrayLike,
+    weight: ArrayLike | None = None,
+    bins: int | None = None,
 ) -> BrierParts:
-    """The Brier score and its parts over bins of equal weight."""
+    """The Brier score and its parts, over the bins of `reliability`.
+
+    Args:
+        bins: by default one for each distinct prediction, as Murphy has it, and ten of equal weight where those are
+            more than `FEW_VALUES`.
+
+    Raises:
+        ValueError: fewer than one bin, or columns that `weighed` refuses.
+    """
     y, p, w = weighed(outcome, probabilities(predicted), weight)
+    if bins is None:
+        bins = FEW_VALUES if len(np.unique(p[w > 0])) <= FEW_VALUES else BINS
     brier = float(np.average((p - y) ** 2, weights=w))
     base = float(np.average(y, weights=w))
     table = reliability(y, p, w, bins)
@@ -185,7 +200,11 @@ def lift_table(
         (decile, members, observed_share, lift, gain): lift is the observed share over that of all, gain the share
         of all outcomes found up to and with the decile. Rows are parted by weight. Those of equal scores may be parted,
         and each then has the share of them all: the order of rows is no merit.
+
+    Raises:
+        ValueError: fewer than one bin, or columns that `weighed` refuses.
     """
+    check_bins(bins)
     y, scores, w = weighed(outcome, score, weight)
     rows = (
         pl.DataFrame({"y": y, "score": scores, "w": w})

@@ -72,6 +72,36 @@ def test_briers_parts_add_up_by_hand():
     assert parts.within == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("bins", [None, 11, 15])
+def test_each_distinct_prediction_is_a_bin_where_there_are_bins_enough(bins):
+    """However rare: the first of eleven levels is said of about one row in 3,000."""
+    rng = np.random.default_rng(0)
+    levels = np.arange(11) / 10
+    said = rng.choice(levels, 3000, p=np.append(1 / 3000, np.full(10, 2999 / 30000)))
+    outcome = (rng.random(3000) < 0.2 + 0.5 * said).astype(float)
+    seen = np.array([outcome[said == level].mean() for level in levels])
+    share = np.array([(said == level).mean() for level in levels])
+    parts = brier_parts(outcome, said, bins=bins)
+    assert parts.reliability == pytest.approx(share @ (levels - seen) ** 2)
+    assert parts.resolution == pytest.approx(share @ (seen - outcome.mean()) ** 2)
+    assert parts.within == pytest.approx(0, abs=1e-12)
+    table = reliability(outcome, said, bins=bins or 11)
+    assert table["predicted_share"].to_list() == pytest.approx(levels)
+    assert table["observed_share"].to_list() == pytest.approx(seen)
+
+
+def test_many_distinct_predictions_share_ten_bins(known):
+    outcome, p = known
+    assert brier_parts(outcome, p) == brier_parts(outcome, p, bins=10)
+    assert brier_parts(outcome, p).within != pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [reliability, brier_parts, lift_table])
+def test_there_is_no_score_over_no_bins(score):
+    with pytest.raises(ValueError, match="bins must be 1 or more, not 0"):
+        score([0, 1], [0.2, 0.7], bins=0)
+
+
 def test_lift_and_gain_by_hand():
     outcome = np.array([1, 1, 1, 0, 0, 0, 1, 0, 0, 0.0])
     table = lift_table(outcome, np.arange(10, 0, -1), bins=5)
