@@ -26,9 +26,13 @@ def binary_metrics(
         calibration_in_the_large (mean_predicted - observed), rows, weight.
 
     Raises:
-        ValueError: a number is missing or beyond its range, or the columns are not of one length.
+        ValueError: a number is missing or beyond its range, an outcome lies between 0 and 1, or the columns are not of
+            one length.
     """
     y, p, w = weighed(outcome, probabilities(predicted), weight)
+    shares = y[(y > 0) & (y < 1)]
+    if len(shares):
+        raise ValueError(f"outcomes must be 0 or 1, one is {shares[0]:g}")
     y, p, w = y[w > 0], p[w > 0], w[w > 0]
     both = len(np.unique(y)) == 2
     expected, observed = float(np.average(p, weights=w)), float(np.average(y, weights=w))

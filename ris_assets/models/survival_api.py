@@ -1,6 +1,6 @@
 """What RIS's survival estimators have in common: scikit-learn's conventions, scikit-survival's outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -92,10 +92,44 @@ def check_learnable(event: Array, time: Array) -> None:
         raise ValueError("all samples are at time 0: there is no time at risk")
 
 
-def check_setting(name: str, value: Any, fits: bool, meaning: str) -> None:
-    """Or a ValueError that says what it must be."""
-    if not fits:
-        raise ValueError(f"{name} must be {meaning}, not {value!r}")
+def check_setting(model: Any, names: str, fits: Callable[[Any], bool], meaning: str) -> None:
+    """Or a ValueError that says what it must be; a value that cannot be compared fits nowhere.
+
+    Args:
+        names: of settings of the model, a blank between them.
+    """
+    for name in names.split():
+        value = getattr(model, name)
+        try:
+            is_fit = fits(value)
+        except TypeError:
+            is_fit = False
+        if not is_fit:
+            raise ValueError(f"{name} must be {meaning}, not {value!r}")
+
+
+def optional(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Of a setting that may be None."""
+    return lambda value: value is None or fits(value)
+
+
+def whole(least: int) -> Callable[[Any], bool]:
+    """Of a setting that counts."""
+    return lambda value: isinstance(value, int | np.integer) and bool(value >= least)
+
+
+def not_negative(value: float) -> bool:
+    """Of a setting that has no upper bound but is finite."""
+    return 0 <= value < np.inf
+
+
+def is_random_state(value: Any) -> bool:
+    """Whether scikit-learn could draw from it."""
+    try:
+        check_random_state(value)
+    except ValueError:
+        return False
+    return True
 
 
 def seed_of(random_state: RandomState) -> int:

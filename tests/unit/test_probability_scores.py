@@ -191,6 +191,44 @@ def test_rows_and_owners_of_a_bootstrap_are_as_many():
         bootstrap(lambda v: v.mean(), [1.0, 2.0, 3.0], groups=["a", "b"])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"groups": ["a", None, "b"]}, "each row must have a group, 1 are missing"),
+        ({"groups": [1.0, np.nan, np.nan]}, "each row must have a group, 2 are missing"),
+        ({"level": 1.5}, "level must be between 0 and 1, it is 1.5"),
+        ({"level": 95}, "level must be between 0 and 1, it is 95"),
+    ],
+)
+def test_a_bootstrap_that_cannot_be_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        bootstrap(np.mean, [1.0, 2.0, 3.0], **given)
+    with pytest.raises(ValueError, match="no array"):
+        bootstrap(np.mean)
+
+
+def test_a_threshold_that_is_missing_calls_nobody_by_mistake():
+    with pytest.raises(ValueError, match="threshold must be a number, it is nan"):
+        confusion_at([0, 1], [0.2, 0.7], np.nan)
+    with pytest.raises(ValueError, match="threshold must be a number, it is nan"):
+        expected_value([0, 1], [0.2, 0.7], np.nan, Costs())
+
+
+def test_binary_metrics_are_of_yes_or_no():
+    with pytest.raises(ValueError, match=r"outcomes must be 0 or 1, one is 0\.5"):
+        binary_metrics([0, 0.5, 1], [0.1, 0.5, 0.9])
+
+
+@pytest.mark.parametrize("said", [[0.1, 0.2, 0.6, 0.9], [0.9, 0.6, 0.2, 0.1], [0.1, 0.5, 0.5, 0.9]])
+def test_predictions_without_an_error_have_no_slope(said):
+    """The steeper the likelier: where Newton's method stops would say nothing."""
+    line = calibration_line([0, 0, 1, 1], said)
+    assert np.isnan([line.slope, line.intercept]).all() and np.isfinite(line.in_the_large)
+    beyond = [0, 0, 1, 1, 0, 0], [*said, 0.05, 0.95]
+    assert np.isfinite(calibration_line(*beyond).slope)
+    assert np.isnan(calibration_line(*beyond, [1, 1, 1, 1, 0, 0]).slope)
+
+
 @pytest.mark.parametrize("said", [(0, 0), (1, 0), (1e-9, 1e-9), (0.3, 0.6)])
 def test_what_was_called_impossible_costs_as_much_as_scikit_learn_says(said):
     assert log_loss([1, 0], said) == pytest.approx(peers.log_loss([1, 0], said))

@@ -1,6 +1,7 @@
 """The public survival estimators at the edges: conventions of their peers, odd columns, times and settings."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,7 @@ def test_units_of_time_do_not_matter(family, unit):
     assert there == pytest.approx(plain.predict_survival(matrix, asked), abs=5e-3)
 
 
-@pytest.mark.parametrize("unit", [1e-14, 1e14])
+@pytest.mark.parametrize("unit", [1e-300, 1e-165, 1e-14, 1e14, 1e155, 1e300])
 def test_units_of_features_do_not_matter(unit):
     matrix, event, time = simulated()
     y = Surv.from_arrays(event, time)
@@ -503,6 +504,12 @@ def test_no_trees_at_all():
         (LinearHazard(), {"penalty": -1.0}),
         (LinearHazard(), {"clip": 0.5}),
         (LinearHazard(), {"folds": 1}),
+        (LinearHazard(), {"folds": None}),
+        (LinearHazard(), {"intervals": "a"}),
+        (LinearHazard(), {"intervals": 20.5}),
+        (LinearHazard(), {"penalty": np.inf}),
+        (LinearHazard(penalty=1.0), {"random_state": -1}),
+        (LinearHazard(), {"random_state": "a"}),
         (BoostedHazard(), {"start": "forest"}),
         (BoostedHazard(), {"rounds": -1}),
         (BoostedHazard(), {"intervals": 0}),
@@ -511,12 +518,18 @@ def test_no_trees_at_all():
         (BoostedHazard(), {"row_share": 1.5}),
         (BoostedHazard(), {"folds": 1}),
         (BoostedHazard(), {"penalty": -1.0}),
+        (BoostedHazard(), {"penalty": np.inf}),
         (BoostedHazard(), {"n_jobs": 0}),
+        (BoostedHazard(), {"n_jobs": "all"}),
+        (BoostedHazard(), {"engine": ["xgboost"]}),
+        (BoostedHazard(), {"rounds": None}),
+        (BoostedHazard(), {"random_state": -1}),
     ],
 )
 def test_settings_out_of_range_are_named(model, settings):
     matrix, event, time = simulated(50)
-    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
+    name, value = next(iter(settings.items()))
+    with pytest.raises(ValueError, match=f"{name} must be .*, not {re.escape(repr(value))}$"):
         clone(model).set_params(**settings).fit(matrix, Surv.from_arrays(event, time))
 
 
