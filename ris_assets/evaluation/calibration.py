@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ris_assets.evaluation.metrics import TINY
+from ris_assets.evaluation.metrics import TINY, complete
 
 ISOTONIC_PASSES = 20_000
 """Measured over ten windows of 300 to 10,000 members: with 1,000 passes to learn it from, an isotonic line costs 0.003
@@ -77,10 +77,15 @@ def fit_platt(
     prior: Platt = Platt(),
     penalty: float = PLATT_PENALTY,
 ) -> Platt:
-    """Logistic line on the logit, drawn towards `prior` (already calibrated) by few passes."""
+    """Logistic line on the logit, drawn towards `prior` (already calibrated) by few passes.
+
+    Raises:
+        ValueError: a number is missing.
+    """
     from scipy.optimize import minimize
 
-    score = logit(predicted)
+    outcome, weight = complete(outcome, "outcomes"), complete(weight, "weights")
+    score = logit(complete(predicted, "predictions"))
     centre = float(np.average(score, weights=weight))
     design = np.column_stack([np.ones(len(score)), score - centre])
     start = np.array([prior.intercept + prior.slope * centre, prior.slope])

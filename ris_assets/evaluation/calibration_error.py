@@ -1,23 +1,33 @@
 """The interval of the expected calibration error."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ris_assets.evaluation.metrics import reliability
-from ris_assets.evaluation.probability_scores import Interval
+from ris_assets.evaluation.metrics import probabilities, reliability, weighed
+from ris_assets.evaluation.probability_scores import Interval, known_groups
 
 Array = np.ndarray
 ROUNDS = 1000
 LEVEL = 0.95
 
 
-def calibration_error(outcome: Array, predicted: Array, members: Array, seed: int = 0) -> Interval:
+def calibration_error(
+    outcome: ArrayLike, predicted: ArrayLike, members: ArrayLike, seed: int = 0
+) -> Interval:
     """The error over ten bins, every row counted once, and its 95% interval, members drawn whole.
 
     A mean of distances grows with every noise, so the percentiles of draws lie above the error, and above 0 of
     probabilities that are right. The lower end is the error less what the gaps of draws are apart from those seen: by
     the triangle inequality no true error is farther below. The upper end is the percentile.
+
+    Raises:
+        ValueError: columns that `weighed` refuses, or a member that is missing.
     """
-    gaps, rows = _gaps(outcome, predicted, members)
+    y, p, _ = weighed(outcome, probabilities(predicted))
+    owners = known_groups(members)
+    if owners.shape != y.shape:
+        raise ValueError(f"members has shape {owners.shape}, must have {y.shape}")
+    gaps, rows = _gaps(y, p, owners)
     seen = gaps.sum(axis=0) / rows.sum()
     value = float(np.abs(seen).sum())
     rng, count = np.random.default_rng(seed), len(rows)

@@ -26,9 +26,13 @@ def binary_metrics(
         calibration_in_the_large (mean_predicted - observed), rows, weight.
 
     Raises:
-        ValueError: a number is missing or beyond its range, or the columns are not of one length.
+        ValueError: a number is missing or beyond its range, an outcome lies between 0 and 1, or the columns are not of
+            one length.
     """
     y, p, w = weighed(outcome, probabilities(predicted), weight)
+    shares = y[(y > 0) & (y < 1)]
+    if len(shares):
+        raise ValueError(f"outcomes must be 0 or 1, one is {shares[0]:g}")
     y, p, w = y[w > 0], p[w > 0], w[w > 0]
     both = len(np.unique(y)) == 2
     expected, observed = float(np.average(p, weights=w)), float(np.average(y, weights=w))
@@ -142,13 +146,18 @@ def reliability(
 ) -> pl.DataFrame:
     """Reliability bins of equal weight: bin, predicted_share, observed_share, passes, rows_count.
 
-    Equal predictions share a bin, so there may be fewer than `bins`.
+    Equal predictions share a bin, so there may be fewer than `bins`; each has one of its own where that many do.
+
+    Raises:
+        ValueError: fewer than one bin, or columns that `weighed` refuses.
     """
+    check_bins(bins)
     y, p, w = weighed(outcome, probabilities(predicted), weight)
     rows = pl.DataFrame({"y": y, "p": p, "w": w}).filter(pl.col("w") > 0)
     by_value = rows.group_by("p").agg(pl.col("w").sum()).sort("p")
     middle = (pl.col("w").cum_sum() - pl.col("w") / 2) / pl.col("w").sum()
-    binned = by_value.select("p", (middle * bins).floor().cast(pl.Int32).alias("bin"))
+    place = (middle * bins).floor() if by_value.height > bins else pl.int_range(pl.len())
+    binned = by_value.select("p", place.cast(pl.Int32).alias("bin"))
     return (
         rows.join(binned, on="p")
         .group_by("bin")
@@ -161,6 +170,12 @@ def reliability(
         .sort("bin")
         .with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).alias("bin"))
     )
+
+
+def check_bins(bins: int) -> None:
+    """One or more, or a ValueError."""
+    if bins < 1:
+        raise ValueError(f"bins must be 1 or more, not {bins}")
 
 
 def share_of_ceiling(auc: float, ceiling: float) -> float:

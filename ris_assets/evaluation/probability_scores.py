@@ -8,11 +8,13 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from ris_assets.evaluation.calibration import logit, sigmoid
-from ris_assets.evaluation.metrics import probabilities, reliability, weighed
+from ris_assets.evaluation.metrics import BINS, check_bins, probabilities, reliability, weighed
 
 Array = np.ndarray
 BENT_FROM = 1000
 """Rows from which a calibration line may bend: on 300 a sound model in a season of its own bends once in forty."""
+FEW_VALUES = 20
+"""Distinct predictions up to which each is a bin: a rule's levels or rounded shares, not a model's numbers."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,22 @@ def bootstrap(
         statistic: of the arrays, row by row the same subjects.
         groups: who a row belongs to: rows of one member are not independent. Each row alone by default.
         rounds: of resampling; those in which the statistic is nan are left out.
+        level: share of the rounds within the interval.
 
     Returns:
         The statistic of all rows, and its interval (nan without a single usable round).
 
     Raises:
-        ValueError: arrays and groups are not of one length, or empty.
+        ValueError: there is no array, arrays and groups are not of one length, or empty, a group is missing, or the
+            level is not between 0 and 1.
     """
+    if not arrays:
+        raise ValueError("there is no array to draw rows from")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, it is {level:g}")
     rng = np.random.default_rng(seed)
     columns = [np.asarray(array) for array in arrays]
-    owners = np.arange(len(columns[0])) if groups is None else np.asarray(groups)
+    owners = np.arange(len(columns[0])) if groups is None else known_groups(groups)
     lengths = {len(one) for one in (*columns, owners)}
     if len(lengths) > 1 or not max(lengths):
         raise ValueError(f"arrays and groups must have rows, all as many: {sorted(lengths)}")
@@ -61,6 +69,19 @@ def bootstrap(
     tail = (1 - level) / 2
     low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (np.nan, np.nan)
     return Interval(float(statistic(*columns)), float(low), float(high))
+
+
+def known_groups(groups: ArrayLike) -> Array:
+    """Groups as an array.
+
+    Raises:
+        ValueError: one is missing: whether such rows are of one member or of many cannot be said.
+    """
+    found = np.asarray(groups)
+    missing = sum(one is None or one != one for one in found.tolist())
+    if missing:
+        raise ValueError(f"each row must have a group, {missing} are missing")
+    return found
 
 
 def _rows_by_group(groups: Array) -> list[Array]:
@@ -86,7 +107,11 @@ class CalibrationLine:
 def calibration_line(
     outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None
 ) -> CalibrationLine:
-    """The line by maximum likelihood; nan where the outcomes are all the same.
+    """The line by maximum likelihood.
+
+    Returns:
+        nan where the outcomes are all the same; a slope and an intercept of nan where predictions are all the same, or
+        part the outcomes without an error: the steeper the line, the likelier.
 
     Raises:
         ValueError: a prediction is missing or no probability.
@@ -96,10 +121,16 @@ def calibration_line(
     if len(np.unique(y[w > 0])) < 2:
         return CalibrationLine(float("nan"), float("nan"), float("nan"))
     large = _logistic(np.ones((len(y), 1)), y, w, score)[0]
-    if np.ptp(score) < 1e-9:
+    if np.ptp(score) < 1e-9 or _parts(score[w > 0], y[w > 0]):
         return CalibrationLine(float(large), float("nan"), float("nan"))
     intercept, slope = _logistic(np.column_stack([np.ones(len(y)), score]), y, w, np.zeros(len(y)))
     return CalibrationLine(float(large), float(intercept), float(slope))
+
+
+def _parts(score: Array, y: Array) -> bool:
+    """Whether all that happened lies on one side of all that did not."""
+    happened, did_not = score[y > 0], score[y < 1]
+    return bool(happened.min() >= did_not.max() or happened.max() <= did_not.min())
 
 
 def recalibrated(outcome: ArrayLike, predicted: ArrayLike) -> Array:
@@ -163,10 +194,23 @@ class BrierParts:
 
 
 def brier_parts(
-    outcome: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None, bins: int = 10
+    outcome: ArrayLike,
+    predicted: ArrayLike,
+    weight: ArrayLike | None = None,
+    bins: int | None = None,
 ) -> BrierParts:
-    """The Brier score and its parts over bins of equal weight."""
+    """The Brier score and its parts, over the bins of `reliability`.
+
+    Args:
+        bins: by default one for each distinct prediction, as Murphy has it, and ten of equal weight where those are
+            more than `FEW_VALUES`.
+
+    Raises:
+        ValueError: fewer than one bin, or columns that `weighed` refuses.
+    """
     y, p, w = weighed(outcome, probabilities(predicted), weight)
+    if bins is None:
+        bins = FEW_VALUES if len(np.unique(p[w > 0])) <= FEW_VALUES else BINS
     brier = float(np.average((p - y) ** 2, weights=w))
     base = float(np.average(y, weights=w))
     table = reliability(y, p, w, bins)
@@ -185,7 +229,11 @@ def lift_table(
         (decile, members, observed_share, lift, gain): lift is the observed share over that of all, gain the share
         of all outcomes found up to and with the decile. Rows are parted by weight. Those of equal scores may be parted,
         and each then has the share of them all: the order of rows is no merit.
+
+    Raises:
+        ValueError: fewer than one bin, or columns that `weighed` refuses.
     """
+    check_bins(bins)
     y, scores, w = weighed(outcome, score, weight)
     rows = (
         pl.DataFrame({"y": y, "score": scores, "w": w})
@@ -252,9 +300,12 @@ def confusion_at(
     """accuracy, precision, recall, f1 and the called share when everyone from the threshold on is called.
 
     precision is nan where nobody is called, recall where there is nobody to find.
+
+    Raises:
+        ValueError: the threshold is nan, or columns that `weighed` refuses.
     """
     y, scores, w = weighed(outcome, predicted, weight)
-    called = scores >= threshold
+    called = _called(scores, threshold)
     hit, calls, cases = float(w[called] @ y[called]), float(w[called].sum()), float(w @ y)
     right = hit + float(w[~called] @ (1 - y[~called]))
     return {
@@ -273,8 +324,15 @@ def expected_value(
     costs: Costs,
     weight: ArrayLike | None = None,
 ) -> float:
-    """Value a member of calling everyone from the threshold on."""
+    """Value a member of calling everyone from the threshold on; errors as those of `confusion_at`."""
     y, scores, w = weighed(outcome, predicted, weight)
-    called = scores >= threshold
+    called = _called(scores, threshold)
     gain = costs.saved * costs.success * y - costs.contact
     return float((w * called * gain).sum() / w.sum())
+
+
+def _called(scores: Array, threshold: float) -> Array:
+    """Who is called; a threshold of nan would look like one that nobody reaches."""
+    if np.isnan(threshold):
+        raise ValueError(f"threshold must be a number, it is {threshold}")
+    return scores >= threshold

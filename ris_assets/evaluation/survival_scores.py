@@ -31,11 +31,13 @@ def outcomes(event: ArrayLike, time: ArrayLike) -> tuple[Array, Array]:
     """Events and times as columns of one length.
 
     Raises:
-        ValueError: they are not, or a time is missing.
+        ValueError: they are not, there is none, or a time is missing.
     """
     happened = flags(event)
     if happened.ndim != 1:
         raise ValueError(f"event has shape {happened.shape}, must have (n,)")
+    if not len(happened):
+        raise ValueError("there is no subject")
     return happened, column(time, "time", len(happened))
 
 

@@ -19,7 +19,11 @@ from ris_assets.models.survival_api import (
     as_outcome,
     check_setting,
     folds_by_event,
+    is_random_state,
+    not_negative,
+    optional,
     seed_of,
+    whole,
 )
 from ris_assets.models.time_grid import Exposure, Outcomes, TimeGrid
 
@@ -29,6 +33,7 @@ MANY_EVENTS = 2000
 Brier score the same within 0.0005."""
 SLOW, FAST, FOLDS, FEW_FOLDS = 0.05, 0.1, 5, 3
 SHALLOW, DEEP = 3, 5
+STARTS = ("linear", "baseline")
 
 
 class BoostedHazard(SurvivalEstimator):
@@ -91,20 +96,19 @@ class BoostedHazard(SurvivalEstimator):
         self.n_jobs = n_jobs
 
     def _check_settings(self) -> None:
-        starts = ("linear", "baseline")
-        check_setting("engine", self.engine, self.engine in ENGINES, "'xgboost' or 'lightgbm'")
-        check_setting("start", self.start, self.start in starts, "'linear' or 'baseline'")
-        check_setting("rounds", self.rounds, self.rounds >= 0, "0 or more")
-        for name, least in (("intervals", 1), ("max_depth", 1), ("folds", 2), ("patience", 1)):
-            value = getattr(self, name)
-            check_setting(name, value, value is None or value >= least, f"{least} or more")
-        several = self.n_jobs is None or self.n_jobs == -1 or self.n_jobs >= 1
-        check_setting("n_jobs", self.n_jobs, several, "None, -1 or 1 and more")
-        for name in ("learning_rate", "column_share", "row_share"):
-            value = getattr(self, name)
-            check_setting(name, value, value is None or 0 < value <= 1, "above 0, at most 1")
-        for name in ("min_events", "penalty"):
-            check_setting(name, getattr(self, name), getattr(self, name) >= 0, "not negative")
+        check_setting(self, "engine", lambda it: it in ENGINES, "'xgboost' or 'lightgbm'")
+        check_setting(self, "start", lambda it: it in STARTS, "'linear' or 'baseline'")
+        check_setting(self, "rounds", whole(0), "0 or more, whole")
+        check_setting(self, "intervals patience", whole(1), "1 or more, whole")
+        check_setting(self, "max_depth", optional(whole(1)), "None, or 1 or more, whole")
+        check_setting(self, "folds", optional(whole(2)), "None, or 2 or more, whole")
+        check_setting(self, "n_jobs", _is_threads, "None, -1, or 1 and more, whole")
+        check_setting(self, "column_share row_share", _is_share, "above 0, at most 1")
+        check_setting(self, "learning_rate", optional(_is_share), "None, or above 0, at most 1")
+        check_setting(self, "min_events penalty", not_negative, "finite and not negative")
+        check_setting(
+            self, "random_state", is_random_state, "None, a RandomState or a seed from 0 on"
+        )
 
     def _fit(self, matrix: Array, outcomes: Outcomes) -> None:
         self.seed_ = seed_of(self.random_state)
@@ -271,6 +275,14 @@ class _Race:
     def loss(self) -> float:
         """With so many trees."""
         return float(self.mean.min())
+
+
+def _is_threads(value: int | None) -> bool:
+    return value in (None, -1) or whole(1)(value)
+
+
+def _is_share(value: float) -> bool:
+    return 0 < value <= 1
 
 
 def _narrow(matrix: Array) -> Array:

@@ -17,7 +17,11 @@ from ris_assets.models.survival_api import (
     SurvivalEstimator,
     check_setting,
     folds_by_event,
+    is_random_state,
+    not_negative,
+    optional,
     seed_of,
+    whole,
 )
 from ris_assets.models.time_grid import Exposure, Outcomes, TimeGrid
 
@@ -62,11 +66,13 @@ class LinearHazard(SurvivalEstimator):
         self.random_state = random_state
 
     def _check_settings(self) -> None:
-        check_setting("intervals", self.intervals, self.intervals >= 1, "1 or more")
-        check_setting("clip", self.clip, 0 <= self.clip < 0.5, "within [0, 0.5)")
-        check_setting("folds", self.folds, self.folds >= 2, "2 or more")
-        fits = self.penalty is None or self.penalty >= 0
-        check_setting("penalty", self.penalty, fits, "None or not negative")
+        check_setting(self, "intervals", whole(1), "1 or more, whole")
+        check_setting(self, "folds", whole(2), "2 or more, whole")
+        check_setting(self, "clip", lambda clip: 0 <= clip < 0.5, "within [0, 0.5)")
+        check_setting(self, "penalty", optional(not_negative), "None, or finite and not negative")
+        check_setting(
+            self, "random_state", is_random_state, "None, a RandomState or a seed from 0 on"
+        )
 
     def _fit(self, matrix: Array, outcomes: Outcomes) -> None:
         # A second thread gains nothing in products of tall and narrow matrices, and waits where cores are shared.
@@ -162,11 +168,18 @@ def _bounds(matrix: Array, share: float, weight: Array) -> tuple[Array, Array]:
 
 
 def _moments(matrix: Array, weight: Array) -> tuple[Array, Array]:
-    """(columns,): mean and standard deviation of the filled values, 0 of an empty column."""
+    """(columns,): mean and standard deviation of the filled values, 0 of an empty column.
+
+    Reckoned in units of a power of two beside the largest value: squares of the largest floats would be infinite, of
+    the smallest 0.
+    """
+    _, power = np.frexp(_column(np.nanmax, np.abs(matrix)))
+    matrix = np.ldexp(matrix, -power)
     heavy = np.where(np.isnan(matrix), 0.0, weight[:, None])
     total = np.maximum(heavy.sum(axis=0), np.finfo(float).tiny)
     mean = np.nansum(matrix * (heavy / total), axis=0)
-    return mean, np.sqrt(np.nansum((matrix - mean) ** 2 * (heavy / total), axis=0))
+    spread = np.sqrt(np.nansum((matrix - mean) ** 2 * (heavy / total), axis=0))
+    return np.ldexp(mean, power), np.ldexp(spread, power)
 
 
 @dataclass(frozen=True)

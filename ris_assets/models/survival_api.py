@@ -1,6 +1,6 @@
 """What RIS's survival estimators have in common: scikit-learn's conventions, scikit-survival's outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
     """Event and time of a structured outcome or a frame of two columns: boolean and a number, in this order.
 
     Raises:
-        ValueError: another shape, or a time that is negative or not finite.
+        ValueError: another shape, an event that is no boolean, or a time that is a date, negative or not finite.
     """
     fields = _fields(y)
     if len(fields) != 2:
@@ -30,12 +30,31 @@ def check_outcome(y: ArrayLike) -> tuple[Array, Array]:
             "y must be a structured array with two fields, or a frame of two columns: event (bool) and time"
         )
     names = list(fields)
-    event, time = fields[names[0]], np.asarray(fields[names[1]], dtype=float)
-    if event.dtype != np.bool_:
-        raise ValueError(f"the first field of y, {names[0]!r}, must be bool, it is {event.dtype}")
+    return _happened(names[0], fields[names[0]]), _lived(names[1], fields[names[1]])
+
+
+def _happened(name: str, values: Array) -> Array:
+    """Booleans, those that stand in a column of objects too."""
+    must = f"the first field of y, {name!r}, must be bool"
+    if values.dtype == object:
+        other = [value for value in values if not isinstance(value, bool | np.bool_)]
+        if other:
+            raise ValueError(f"{must}, one is {other[0]!r}")
+    elif values.dtype != np.bool_:
+        raise ValueError(f"{must}, it is {values.dtype}")
+    return values.astype(bool)
+
+
+def _lived(name: str, values: Array) -> Array:
+    """Times as numbers: of a date or a duration numpy would count the nanoseconds."""
+    if values.dtype.kind in "mM":
+        raise ValueError(
+            f"times in {name!r} must be numbers, they are {values.dtype}: count them in days, say"
+        )
+    time = np.asarray(values, dtype=float)
     if not (np.isfinite(time) & (time >= 0)).all():
-        raise ValueError(f"times in {names[1]!r} must be finite and not negative")
-    return event, time
+        raise ValueError(f"times in {name!r} must be finite and not negative")
+    return time
 
 
 def _fields(y: Any) -> dict[str, Array]:
@@ -66,17 +85,51 @@ def check_weight(sample_weight: ArrayLike | None, count: int) -> Array:
 
 
 def check_learnable(event: Array, time: Array) -> None:
-    """An event after time 0, or a ValueError."""
+    """An event, and a time after 0, or a ValueError."""
     if not event.any():
         raise ValueError("all samples are censored: no event to learn from")
-    if not time[event].max() > 0:
-        raise ValueError("all events are at time 0: there is no time at risk")
+    if not time.any():
+        raise ValueError("all samples are at time 0: there is no time at risk")
 
 
-def check_setting(name: str, value: Any, fits: bool, meaning: str) -> None:
-    """Or a ValueError that says what it must be."""
-    if not fits:
-        raise ValueError(f"{name} must be {meaning}, not {value!r}")
+def check_setting(model: Any, names: str, fits: Callable[[Any], bool], meaning: str) -> None:
+    """Or a ValueError that says what it must be; a value that cannot be compared fits nowhere.
+
+    Args:
+        names: of settings of the model, a blank between them.
+    """
+    for name in names.split():
+        value = getattr(model, name)
+        try:
+            is_fit = fits(value)
+        except TypeError:
+            is_fit = False
+        if not is_fit:
+            raise ValueError(f"{name} must be {meaning}, not {value!r}")
+
+
+def optional(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Of a setting that may be None."""
+    return lambda value: value is None or fits(value)
+
+
+def whole(least: int) -> Callable[[Any], bool]:
+    """Of a setting that counts."""
+    return lambda value: isinstance(value, int | np.integer) and bool(value >= least)
+
+
+def not_negative(value: float) -> bool:
+    """Of a setting that has no upper bound but is finite."""
+    return 0 <= value < np.inf
+
+
+def is_random_state(value: Any) -> bool:
+    """Whether scikit-learn could draw from it."""
+    try:
+        check_random_state(value)
+    except ValueError:
+        return False
+    return True
 
 
 def seed_of(random_state: RandomState) -> int:
@@ -86,11 +139,13 @@ def seed_of(random_state: RandomState) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _after_start(outcomes: Outcomes) -> Outcomes:
-    """Events at 0 at half the first later time: they happened before anybody looked, with little time at risk."""
-    event, time = outcomes.event, outcomes.time
-    moved = np.where(event & (time == 0), time[time > 0].min() / 2, time)
-    return replace(outcomes, time=moved)
+def _begin(outcomes: Outcomes) -> float:
+    """Half the first later time where events are at 0, else 0.
+
+    They happened before anybody looked: what is recorded at 0, and what is asked of then, counts as of that moment.
+    """
+    time = outcomes.time
+    return float(time[time > 0].min()) / 2 if (time[outcomes.event] == 0).any() else 0.0
 
 
 def as_outcome(event: Array, time: Array) -> Array:
@@ -108,12 +163,14 @@ class SurvivalEstimator(BaseEstimator):
 
     Attributes:
         grid_: the intervals in which the hazard is constant.
+        begin_: the moment up to which curves are as they are at 0; above 0 where events in training are at 0.
         unique_times_: distinct times in training, at which curves are given; where they are more than `MAX_TIMES`,
             so many with about as many events between them, those around moments that many share, and the last.
         event_times_: distinct times of events.
     """
 
     grid_: TimeGrid
+    begin_: float
     n_features_in_: int
     unique_times_: Array
     event_times_: Array
@@ -133,7 +190,8 @@ class SurvivalEstimator(BaseEstimator):
         if not weight.all():
             matrix, outcomes = matrix[weight > 0], outcomes.those(weight > 0)
         check_learnable(outcomes.event, outcomes.time)
-        self._fit(matrix, _after_start(outcomes))
+        self.begin_ = _begin(outcomes)
+        self._fit(matrix, replace(outcomes, time=np.maximum(outcomes.time, self.begin_)))
         self.unique_times_ = _curve_times(outcomes)
         self.event_times_ = np.unique(outcomes.time[outcomes.event])
         return self
@@ -193,7 +251,8 @@ class SurvivalEstimator(BaseEstimator):
         asked = np.atleast_1d(np.asarray(times, dtype=float))
         if np.isnan(asked).any() or asked.ndim > 1:
             raise ValueError("times must be one row of numbers, none of them NaN")
-        return self.grid_.cumulative(self._hazard(matrix), asked)
+        since_start = np.where(asked >= 0, np.maximum(asked, self.begin_), asked)
+        return self.grid_.cumulative(self._hazard(matrix), since_start)
 
     def _check_settings(self) -> None:
         """A ValueError where one is out of range."""
@@ -221,7 +280,8 @@ def _curve_times(outcomes: Outcomes) -> Array:
     if len(distinct) <= MAX_TIMES:
         return distinct
     grid = TimeGrid.of_events(outcomes, MAX_TIMES).parted(outcomes)
-    return np.union1d(grid.edges[1:], distinct[-1:])
+    fallen_at_0 = (outcomes.time[outcomes.event] == 0).any()
+    return np.union1d(grid.edges[0 if fallen_at_0 else 1 :], distinct[-1:])
 
 
 def _functions(times: Array, values: Array, before: float) -> Array:

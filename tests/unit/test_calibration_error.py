@@ -1,6 +1,7 @@
 """The interval of the calibration error holds 0 where probabilities are right."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from ris_assets.evaluation.calibration import logit, sigmoid
@@ -27,6 +28,21 @@ def test_the_error_is_that_of_the_report():
     said = said.round(1)
     value = expected_calibration_error(outcome, said, np.ones(len(said)))
     assert calibration_error(outcome, said, members).value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("kind", [list, pl.Series])
+def test_columns_may_be_of_any_kind(kind):
+    columns = drawn(1)
+    assert calibration_error(*map(kind, columns)) == calibration_error(*columns)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [([1, 2], r"members has shape \(2,\)"), ([1, None, 2], "must have a group, 1 are missing")],
+)
+def test_members_that_do_not_fit_are_named(members, said):
+    with pytest.raises(ValueError, match=said):
+        calibration_error([0, 1, 1], [0.2, 0.7, 0.4], members)
 
 
 def test_of_bold_probabilities_it_does_not():

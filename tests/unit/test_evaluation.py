@@ -150,6 +150,14 @@ def test_few_passes_leave_a_model_almost_as_it_is():
     assert 0 < line.intercept < 0.5
 
 
+@pytest.mark.parametrize("missing", range(3))
+def test_no_line_is_drawn_through_what_is_missing(missing):
+    columns = [np.array([0.0, 1.0]), np.array([0.4, 0.5]), np.ones(2)]
+    columns[missing] = np.array([np.nan, 0.5])
+    with pytest.raises(ValueError, match="1 are missing"):
+        fit_platt(*columns)
+
+
 def test_bands_are_cut_where_the_shares_lost_separate():
     rng = np.random.default_rng(2)
     risk = np.round(rng.uniform(0, 100, 4000), 1)

@@ -72,6 +72,36 @@ def test_briers_parts_add_up_by_hand():
     assert parts.within == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("bins", [None, 11, 15])
+def test_each_distinct_prediction_is_a_bin_where_there_are_bins_enough(bins):
+    """However rare: the first of eleven levels is said of about one row in 3,000."""
+    rng = np.random.default_rng(0)
+    levels = np.arange(11) / 10
+    said = rng.choice(levels, 3000, p=np.append(1 / 3000, np.full(10, 2999 / 30000)))
+    outcome = (rng.random(3000) < 0.2 + 0.5 * said).astype(float)
+    seen = np.array([outcome[said == level].mean() for level in levels])
+    share = np.array([(said == level).mean() for level in levels])
+    parts = brier_parts(outcome, said, bins=bins)
+    assert parts.reliability == pytest.approx(share @ (levels - seen) ** 2)
+    assert parts.resolution == pytest.approx(share @ (seen - outcome.mean()) ** 2)
+    assert parts.within == pytest.approx(0, abs=1e-12)
+    table = reliability(outcome, said, bins=bins or 11)
+    assert table["predicted_share"].to_list() == pytest.approx(levels)
+    assert table["observed_share"].to_list() == pytest.approx(seen)
+
+
+def test_many_distinct_predictions_share_ten_bins(known):
+    outcome, p = known
+    assert brier_parts(outcome, p) == brier_parts(outcome, p, bins=10)
+    assert brier_parts(outcome, p).within != pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [reliability, brier_parts, lift_table])
+def test_there_is_no_score_over_no_bins(score):
+    with pytest.raises(ValueError, match="bins must be 1 or more, not 0"):
+        score([0, 1], [0.2, 0.7], bins=0)
+
+
 def test_lift_and_gain_by_hand():
     outcome = np.array([1, 1, 1, 0, 0, 0, 1, 0, 0, 0.0])
     table = lift_table(outcome, np.arange(10, 0, -1), bins=5)
@@ -159,6 +189,44 @@ def test_columns_that_do_not_fit_are_named(name, columns, said):
 def test_rows_and_owners_of_a_bootstrap_are_as_many():
     with pytest.raises(ValueError, match="all as many"):
         bootstrap(lambda v: v.mean(), [1.0, 2.0, 3.0], groups=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"groups": ["a", None, "b"]}, "each row must have a group, 1 are missing"),
+        ({"groups": [1.0, np.nan, np.nan]}, "each row must have a group, 2 are missing"),
+        ({"level": 1.5}, "level must be between 0 and 1, it is 1.5"),
+        ({"level": 95}, "level must be between 0 and 1, it is 95"),
+    ],
+)
+def test_a_bootstrap_that_cannot_be_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        bootstrap(np.mean, [1.0, 2.0, 3.0], **given)
+    with pytest.raises(ValueError, match="no array"):
+        bootstrap(np.mean)
+
+
+def test_a_threshold_that_is_missing_calls_nobody_by_mistake():
+    with pytest.raises(ValueError, match="threshold must be a number, it is nan"):
+        confusion_at([0, 1], [0.2, 0.7], np.nan)
+    with pytest.raises(ValueError, match="threshold must be a number, it is nan"):
+        expected_value([0, 1], [0.2, 0.7], np.nan, Costs())
+
+
+def test_binary_metrics_are_of_yes_or_no():
+    with pytest.raises(ValueError, match=r"outcomes must be 0 or 1, one is 0\.5"):
+        binary_metrics([0, 0.5, 1], [0.1, 0.5, 0.9])
+
+
+@pytest.mark.parametrize("said", [[0.1, 0.2, 0.6, 0.9], [0.9, 0.6, 0.2, 0.1], [0.1, 0.5, 0.5, 0.9]])
+def test_predictions_without_an_error_have_no_slope(said):
+    """The steeper the likelier: where Newton's method stops would say nothing."""
+    line = calibration_line([0, 0, 1, 1], said)
+    assert np.isnan([line.slope, line.intercept]).all() and np.isfinite(line.in_the_large)
+    beyond = [0, 0, 1, 1, 0, 0], [*said, 0.05, 0.95]
+    assert np.isfinite(calibration_line(*beyond).slope)
+    assert np.isnan(calibration_line(*beyond, [1, 1, 1, 1, 0, 0]).slope)
 
 
 @pytest.mark.parametrize("said", [(0, 0), (1, 0), (1e-9, 1e-9), (0.3, 0.6)])

@@ -1,5 +1,8 @@
 """The public survival estimators at the edges: conventions of their peers, odd columns, times and settings."""
 
+import pickle
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -20,6 +23,7 @@ from sksurv.metrics import (
 from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
 
+from ris_assets.evaluation.survival_scores import antolini_concordance, kaplan_meier
 from ris_assets.models import BoostedHazard, LinearHazard
 from ris_assets.models.boosted_hazard import DEEP, SHALLOW, _rates
 from ris_assets.models.survival_api import MAX_TIMES
@@ -164,7 +168,7 @@ def test_units_of_time_do_not_matter(family, unit):
     assert there == pytest.approx(plain.predict_survival(matrix, asked), abs=5e-3)
 
 
-@pytest.mark.parametrize("unit", [1e-14, 1e14])
+@pytest.mark.parametrize("unit", [1e-300, 1e-165, 1e-14, 1e14, 1e155, 1e300])
 def test_units_of_features_do_not_matter(unit):
     matrix, event, time = simulated()
     y = Surv.from_arrays(event, time)
@@ -230,6 +234,66 @@ def test_events_at_the_very_start_count(family):
     _, alive = kaplan_meier_estimator(y["event"], y["time"])
     early = family().fit(matrix, y).predict_survival(matrix, [0.01]).mean()
     assert early == pytest.approx(alive[0], abs=0.05)
+
+
+def counted_from_0(count=600):
+    """Whole times from 0 on, events and censored subjects at 0 among them."""
+    matrix, event, time = simulated(count)
+    return matrix, event, np.floor(time / 5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_curves_have_fallen_at_0_where_events_are_at_0(family):
+    """As Kaplan and Meier's have, and as far for each as its risk says."""
+    matrix, event, time = counted_from_0()
+    model = clone(family).fit(matrix, Surv.from_arrays(event, time))
+    at = np.unique(time)
+    curves = model.predict_survival(matrix, at)
+    alive = kaplan_meier(event, time, at)
+    assert alive[0] < 0.7 and curves.mean(axis=0)[:4] == pytest.approx(alive[:4], abs=0.03)
+    harrell = concordance_index_censored(event, time, model.predict(matrix))[0]
+    assert antolini_concordance(event, time, curves, at) == pytest.approx(harrell, abs=0.01)
+    survival, hazard = (
+        told(matrix[:3])[1]
+        for told in (model.predict_survival_function, model.predict_cumulative_hazard_function)
+    )
+    assert survival(at) == pytest.approx(curves[1])
+    assert hazard(at) == pytest.approx(-np.log(curves[1]))
+    assert model.predict_survival(matrix[:1], [-1.0, 0.0, 0.4])[0] == pytest.approx(
+        [1, curves[0, 0], curves[0, 0]]
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_clock_may_start_at_0_or_at_1(family):
+    matrix, event, time = counted_from_0()
+    from_0, from_1 = (
+        clone(family).fit(matrix, Surv.from_arrays(event, time + first)) for first in (0, 1)
+    )
+    assert (from_0.begin_, from_1.begin_) == (0.5, 0.0)
+    asked = np.arange(6.0)
+    expected = from_1.predict_survival(matrix, asked + 1)
+    assert from_0.predict_survival(matrix, asked) == pytest.approx(expected, abs=0.02)
+    read_back = pickle.loads(pickle.dumps(from_0))
+    assert (read_back.predict_survival(matrix, 0) == from_0.predict_survival(matrix, 0)).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_events_may_all_be_at_0(family):
+    matrix, event, time = simulated()
+    y = Surv.from_arrays(event, np.where(event, 0.0, time))
+    curves = clone(family).fit(matrix, y).predict_survival(matrix, [0.0, time.max()])
+    assert curves[:, 0].mean() == pytest.approx(1 - event.mean(), abs=0.05)
+    assert (curves[:, 0] == curves[:, 1]).all()
+
+
+def test_0_is_kept_where_many_times_are_thinned():
+    matrix, event, time = simulated(3000)
+    y = Surv.from_arrays(event, np.maximum(time - 1, 0))
+    curves = LinearHazard(penalty=1.0).fit(matrix, y).predict_survival_function(matrix)
+    assert len(curves[0].x) <= MAX_TIMES + 2
+    gone = np.mean((y["time"] == 0) & event)
+    assert np.mean([1 - curve(0.0) for curve in curves]) == pytest.approx(gone, abs=0.02)
 
 
 @pytest.mark.parametrize("family", [LinearHazard, BoostedHazard])
@@ -371,6 +435,29 @@ def test_an_outcome_may_be_a_frame_of_two_columns(frame):
         model.fit(matrix, frame({"days": time}))
 
 
+def test_booleans_may_stand_in_a_column_of_objects():
+    matrix, event, time = simulated()
+    column = pd.Series(event).astype(object)
+    model = LinearHazard().fit(matrix, pd.DataFrame({"left": column, "days": time}))
+    assert (model.coef_ == LinearHazard().fit(matrix, Surv.from_arrays(event, time)).coef_).all()
+
+
+@pytest.mark.parametrize("odd", [None, np.nan, 1, "True"])
+def test_what_is_no_boolean_among_them_is_named(odd):
+    matrix, event, time = simulated(50)
+    y = pd.DataFrame({"left": [odd, *event[1:].tolist()], "days": time}).astype({"left": object})
+    with pytest.raises(ValueError, match=f"'left', must be bool, one is {odd!r}"):
+        LinearHazard().fit(matrix, y)
+
+
+@pytest.mark.parametrize("since", [pd.Timedelta(0), pd.Timestamp("2020-01-01")])
+def test_dates_and_durations_are_no_times(since):
+    matrix, event, time = simulated(50)
+    y = pd.DataFrame({"left": event, "when": since + pd.to_timedelta(time, unit="D")})
+    with pytest.raises(ValueError, match=r"times in 'when' must be numbers, they are \w+64"):
+        LinearHazard().fit(matrix, y)
+
+
 def test_random_states_of_every_kind():
     matrix, event, time = simulated()
     y = Surv.from_arrays(event, time)
@@ -417,6 +504,12 @@ def test_no_trees_at_all():
         (LinearHazard(), {"penalty": -1.0}),
         (LinearHazard(), {"clip": 0.5}),
         (LinearHazard(), {"folds": 1}),
+        (LinearHazard(), {"folds": None}),
+        (LinearHazard(), {"intervals": "a"}),
+        (LinearHazard(), {"intervals": 20.5}),
+        (LinearHazard(), {"penalty": np.inf}),
+        (LinearHazard(penalty=1.0), {"random_state": -1}),
+        (LinearHazard(), {"random_state": "a"}),
         (BoostedHazard(), {"start": "forest"}),
         (BoostedHazard(), {"rounds": -1}),
         (BoostedHazard(), {"intervals": 0}),
@@ -425,12 +518,18 @@ def test_no_trees_at_all():
         (BoostedHazard(), {"row_share": 1.5}),
         (BoostedHazard(), {"folds": 1}),
         (BoostedHazard(), {"penalty": -1.0}),
+        (BoostedHazard(), {"penalty": np.inf}),
         (BoostedHazard(), {"n_jobs": 0}),
+        (BoostedHazard(), {"n_jobs": "all"}),
+        (BoostedHazard(), {"engine": ["xgboost"]}),
+        (BoostedHazard(), {"rounds": None}),
+        (BoostedHazard(), {"random_state": -1}),
     ],
 )
 def test_settings_out_of_range_are_named(model, settings):
     matrix, event, time = simulated(50)
-    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
+    name, value = next(iter(settings.items()))
+    with pytest.raises(ValueError, match=f"{name} must be .*, not {re.escape(repr(value))}$"):
         clone(model).set_params(**settings).fit(matrix, Surv.from_arrays(event, time))
 
 
@@ -449,5 +548,5 @@ def test_wrong_calls_are_named(family):
     with pytest.raises(ValueError, match="comparable"):
         model.score(matrix[:2], Surv.from_arrays([True, False], [5.0, 4.0]))
     with pytest.raises(ValueError, match="at time 0"):
-        clone(family).fit(matrix, Surv.from_arrays(event, np.where(event, 0.0, time)))
+        clone(family).fit(matrix, Surv.from_arrays(event, np.zeros(60)))
     assert model.predict_survival(matrix, 2.0).shape == (60, 1)

@@ -165,6 +165,15 @@ def test_what_does_not_fit_is_named_and_not_scored(name, given, said):
         SCORES[name](*columns.values())
 
 
+@pytest.mark.parametrize("name", [*SCORES, "kaplan_meier"])
+def test_of_nobody_there_is_no_score(name):
+    score = SCORES.get(name, lambda e, t, s, at: kaplan_meier(e, t, at))
+    with pytest.raises(ValueError, match="there is no subject"):
+        score([], [], np.zeros((0, 3)), AT)
+    with pytest.raises(ValueError, match="there is no subject"):
+        brier_scores(Censoring.of(EVENT, TIME), [], [], np.zeros((0, 3)), AT)
+
+
 @pytest.mark.parametrize("name", ["antolini", "brier", "ibs"])
 def test_a_curve_beyond_one_is_an_error_with_its_value(name):
     with pytest.raises(ValueError, match=r"curves must be from 0 to 1, one is 1\.5"):
