@@ -35,12 +35,12 @@ class Marts:
     project: Path = PROJECT_DIR
 
     def __post_init__(self) -> None:
-        os.environ.update(dbt_environment(self.url))
         parsed = self.dbt("parse")
         self.manifest = parsed.result
 
     def dbt(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> dbtRunnerResult:
-        """One dbt command in this process."""
+        """One dbt command in this process, whichever database it was used for before."""
+        os.environ.update(dbt_environment(self.url))
         given = {"timezone": self.timezone, **(variables or {})}
         return dbtRunner(manifest=self.manifest).invoke(
             [
