@@ -1,6 +1,6 @@
 """Studios of every size get something honest: never worse than the base rate, sure of what they say."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,8 @@ from ris_assets.evaluation.backtest import earlier_windows
 from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.gate import mean_interval
 from ris_assets.evaluation.metrics import log_loss
-from ris_assets.evaluation.tiers import Tier, tier_of
+from ris_assets.evaluation.split import Cuts, Windows
+from ris_assets.evaluation.tiers import Tier, tier_of, told
 from ris_assets.features.score_rows import BOUNDS, LOST_DAYS, Scorers, score_rows
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
@@ -72,6 +73,35 @@ def test_too_little_data_does_not_replace_a_champion_that_learned_from_more(larg
 def test_the_tier_follows_what_is_known(large, members, tier):
     studio = of_members(large, members)
     assert tier_of(contest.renewal_windows(studio.labelled, studio.horizon)) is tier
+
+
+def outcomes(passes: int, lost: int) -> pl.DataFrame:
+    """A row a pass, the first ones lost."""
+    lives = {
+        "hp_id": [f"p{n}" for n in range(passes)],
+        "renewed_30d": [n >= lost for n in range(passes)],
+    }
+    return pl.DataFrame(lives, schema={"hp_id": pl.String, "renewed_30d": pl.Boolean})
+
+
+@pytest.mark.parametrize(
+    ("known", "tested", "tier", "sentence"),
+    [
+        ((600, 50), (99, 5), Tier.FULL, "600 known outcomes, 50 of the rarer kind: every family contends"),
+        ((600, 50), (99, 4), Tier.SMALL, "but only 4 of the rarer kind in the out-of-time window: one model held"
+         " strongly, clubs pooled (5 needed there to judge every family)"),
+        ((415, 50), (99, 1), Tier.RULE, "415 known outcomes, 50 of the rarer kind, but only 1 of the rarer kind in the"
+         " out-of-time window: a rule scores (3 needed there to judge a small model)"),
+        ((415, 9), (99, 1), Tier.RULE, "9 of the rarer kind: a rule scores (a small model from 40 with 10"),
+        ((99, 99), (99, 5), Tier.INSUFFICIENT, "0 of the rarer kind: too few to learn from (a rule from 15 with 3"),
+    ],
+)  # fmt: skip
+def test_the_sentence_of_a_tier_names_what_the_next_one_lacks(known, tested, tier, sentence):
+    cuts = Cuts(*(date(2026, 1, 1) + timedelta(days=n) for n in (0, 60, 165)))
+    fitting, test = outcomes(*known), outcomes(*tested)
+    windows = Windows(cuts, fitting, fitting, test, fitting)
+    assert tier_of(windows) is tier
+    assert sentence in told(tier, windows)
 
 
 def test_before_the_first_outcome_is_known_any_day_may_be_scored(large):
