@@ -73,7 +73,9 @@ def told(tier: Tier, windows: Windows, target: str = "renewed_30d", unit: str = 
         Tier.RULE: "a rule scores",
         Tier.INSUFFICIENT: "too few to learn from",
     }[tier]
-    known = f"{units} known outcomes, {fewest} of the rarer kind"
+    known = "no outcome known by the fitting cut"
+    if units:
+        known = f"{units} outcomes known by {windows.cuts.fit}, {fewest} of the rarer kind"
     if tier not in ABOVE:
         return f"{known}: {taken}"
     above, whom = ABOVE[tier]

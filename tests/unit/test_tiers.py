@@ -202,12 +202,14 @@ def outcomes(passes: int, lost: int) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("known", "tested", "tier", "sentence"),
     [
-        ((600, 50), (99, 5), Tier.FULL, "600 known outcomes, 50 of the rarer kind: every family contends"),
+        ((600, 50), (99, 5), Tier.FULL, "600 outcomes known by 2026-03-02, 50 of the rarer kind: every"
+         " family contends"),
         ((600, 50), (99, 4), Tier.SMALL, "but only 4 of the rarer kind in the out-of-time window: one model held"
          " strongly, clubs pooled (5 needed there to judge every family)"),
-        ((415, 50), (99, 1), Tier.RULE, "415 known outcomes, 50 of the rarer kind, but only 1 of the rarer kind in the"
-         " out-of-time window: a rule scores (3 needed there to judge a small model)"),
+        ((415, 50), (99, 1), Tier.RULE, "415 outcomes known by 2026-03-02, 50 of the rarer kind, but only 1"
+         " of the rarer kind in the out-of-time window: a rule scores (3 needed there to judge a small model)"),
         ((415, 9), (99, 1), Tier.RULE, "9 of the rarer kind: a rule scores (a small model from 40 with 10"),
+        ((0, 0), (0, 0), Tier.INSUFFICIENT, "no outcome known by the fitting cut: too few to learn from (a rule"),
         ((99, 99), (99, 5), Tier.INSUFFICIENT, "0 of the rarer kind: too few to learn from (a rule from 15 with 3"),
     ],
 )  # fmt: skip
