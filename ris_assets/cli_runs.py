@@ -110,7 +110,7 @@ def train(as_of: datetime | None, search: int, search_seconds: float) -> None:
     """Train the models on the snapshots there are; the better one becomes champion."""
     from ris_assets.assets.training import training_run_config
     from ris_assets.launcher import prepare
-    from ris_assets.summary import print_models
+    from ris_assets.summary import print_training
 
     console = Console()
     prepare()
@@ -118,7 +118,7 @@ def train(as_of: datetime | None, search: int, search_seconds: float) -> None:
         as_of.date() if as_of else None, search_trials=search, search_seconds=search_seconds
     )
     _run(console, "Train the models", "training", run_config=config)
-    print_models(console)
+    print_training(console)
 
 
 def _refuse_without_history(first: date) -> None:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ris_assets import tracking
+from ris_assets.features.score_rows import SOONEST_LOST
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
@@ -39,9 +40,32 @@ def print_summary(console: Console, day: date) -> None:
     """Everything worth knowing after a run whose last day was `day`."""
     postgres = PostgresResource()
     print_sizes(console, postgres)
-    print_models(console)
-    print_most_at_risk(console, postgres, day)
+    if not told_of_nothing(console, postgres):
+        print_models(console)
+        print_most_at_risk(console, postgres, day)
     print_where_next(console)
+
+
+def print_training(console: Console) -> None:
+    """What is worth knowing after a training."""
+    if not told_of_nothing(console, PostgresResource()):
+        print_models(console)
+
+
+def told_of_nothing(console: Console, postgres: PostgresResource) -> bool:
+    """Say so where there is nobody to learn from or to score, and why; whether that is so."""
+    found = postgres.read(
+        "select exists (select from ris.member_snapshot) as members,"
+        " (select count(*) from ris.core_hp_period) as passes"
+    ).row(0, named=True)
+    if not found["members"]:
+        console.print(
+            f"No pass covers any day: nothing to score (passes that were read: {found['passes']:,})."
+            " `ris check` holds the map against the database, ris_raw.rejects has what was refused.",
+            style="yellow",
+            highlight=False,
+        )
+    return not found["members"]
 
 
 def print_sizes(console: Console, postgres: PostgresResource) -> None:
@@ -76,19 +100,25 @@ def _champion_metrics(mlflow: Any, name: str) -> tuple[str, dict[str, float]]:
 
 
 def print_most_at_risk(console: Console, postgres: PostgresResource, day: date) -> None:
-    """The ten members of the day with the most money at risk of those least likely to renew."""
+    """The ten members of the day likeliest lost within 30 days, by money at risk where they are alike."""
+    order = ", ".join(f"{column} desc nulls last" for column in SOONEST_LOST)
     rows = postgres.read(
-        "select user_id, risk_band, p_renew_30d::float8 as p, value_at_risk::float8 as value,"
+        "select user_id, risk_band, p_lost_30d::float8 as lost, p_renew_30d::float8 as p,"
+        " value_at_risk::float8 as value,"
         " currency, (select string_agg(r ->> 'en', '; ') from jsonb_array_elements(reasons) r) as why"
         f" from ris.model_scores_daily where score_date = '{day}'"
-        f" order by p_renew_30d, value_at_risk desc, user_id limit {TOP}"
+        f" order by {order}, user_id limit {TOP}"
     )
+    if not rows.height:
+        console.print(f"No pass covers {day}: nobody to score.", style="yellow", highlight=False)
+        return
     table = Table(title=f"Most at risk at the end of {day}", title_justify="left")
-    for heading in ("member", "band", "P(renew 30d)", "at risk", "why"):
+    for heading in ("member", "band", "P(lost in 30d)", "P(renew 30d)", "at risk", "why"):
         table.add_column(heading, overflow="fold")
     for row in rows.iter_rows(named=True):
         value = f"{row['value']:,.0f} {row['currency'] or ''}" if row["value"] is not None else ""
-        table.add_row(row["user_id"], row["risk_band"], f"{row['p']:.2f}", value, row["why"])
+        chances = f"{row['lost']:.2f}", f"{row['p']:.2f}"
+        table.add_row(row["user_id"], row["risk_band"], *chances, value, row["why"])
     console.print(table)
 
 

@@ -117,7 +117,7 @@ class Champion:
 
     @property
     def fitted_through(self) -> date:
-        """The last day that any of its numbers has seen."""
+        """The last day that any of its numbers has seen; what tells later days by more is dated inside the model."""
         return date.fromisoformat(self.tags["fitted_through"])
 
 

@@ -13,7 +13,7 @@ from ris_assets import tracking
 from ris_assets.contracts.tables import MODEL_SCORES_DAILY
 from ris_assets.errors import RisError
 from ris_assets.evaluation.plots import as_table
-from ris_assets.features.score_rows import Scorers, band_counts, score_rows
+from ris_assets.features.score_rows import Scorers, band_counts, most_at_risk, score_rows
 from ris_assets.partitions import daily_partitions, scored_days, window_of
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
@@ -101,8 +101,8 @@ def scores_metadata(scores: pl.DataFrame, champion: Champion, written: int) -> d
     if not written:
         return metadata | {"note": "no snapshot of these days: no active member, or not built yet"}
     last = scores.filter(pl.col("score_date") == pl.col("score_date").max())
-    top = last.sort("risk_score", "user_id", descending=[True, False]).head(MOST_AT_RISK)
-    shown = top.select("p_renew_30d", "risk_band", "days_to_end", "value_at_risk",
+    top = most_at_risk(last, MOST_AT_RISK)
+    shown = top.select("p_lost_30d", "p_renew_30d", "risk_band", "days_to_end", "value_at_risk",
                        first_reason=pl.col("reasons").str.json_path_match("$[0].en"))  # fmt: skip
     return metadata | {
         "bands": dg.MetadataValue.md(as_table(band_counts(last, champion.model.bands))),

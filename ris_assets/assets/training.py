@@ -91,7 +91,7 @@ def renewal_models(
     gate = contest.judge_renewal(winner, windows, *seen)
     verdict = overruled(gate, config.always_promote)
     explanation = renewal_report.explained(winner, windows)
-    tags = provenance(windows, windows.test) | {"tier": tier.value}
+    tags = provenance(windows) | {"tier": tier.value}
     experiment = mlflow.ensure_experiment(tracking.RENEWAL)
     with tracking.training_run(f"renewal as of {as_of}", experiment, tags):
         candidates = {
@@ -153,7 +153,7 @@ def survival_model(
     verdict = overruled(gate, config.always_promote)
     background = survival_report.Background(windows, weeks, renewal_in_office(windows))
     explanation = survival_report.explained(winner, background)
-    tags = provenance(windows, windows.test)
+    tags = provenance(windows)
     experiment = mlflow.ensure_experiment(tracking.SURVIVAL)
     with tracking.training_run(f"survival as of {as_of}", experiment, tags):
         candidates = {
@@ -322,13 +322,13 @@ def overruled(verdict: Verdict, always_promote: bool) -> Verdict:
     return Verdict(True, f"Promote: on request; the gate said: {verdict.reason}")
 
 
-def provenance(windows: Windows, test: pl.DataFrame) -> dict[str, str]:
+def provenance(windows: Windows) -> dict[str, str]:
     """Tags that say what a model has seen; `fitted_through` is compared before it may score."""
     return {
         "trained_through": str(windows.cuts.as_of),
         "fitted_through": str(windows.cuts.fit),
         "training_cut": str(windows.cuts.train),
-        "snapshot_hash": tracking.frame_hash(pl.concat([windows.fitting, test])),
+        "snapshot_hash": tracking.frame_hash(windows.known),
         "code_version": tracking.code_version(),
     }
 

@@ -46,7 +46,8 @@ MODEL_SCORES_DAILY = Table(
         Column("basis", "text", "model: predicted; rule: a share by rule of thumb, as no model is better yet;"
                " insufficient: too few known outcomes even for that; renewed: the next pass is already bought",
                True, ("model", "rule", "insufficient", "renewed")),
-        Column("value_at_risk", "float8", "(1 - p_renew_30d) times the price of the pass"),
+        Column("value_at_risk", "float8", "(1 - p_renew_30d) times the price of the pass; 0 of a price below 0, and"
+               " of a pass that ends more than 52 weeks ahead"),
         Column("currency", "text", "Currency of value_at_risk, ISO 4217"),
         *_MODEL,
         Column("survival_version", "int4", "Version of the model behind expected_weeks_left"),

@@ -143,6 +143,8 @@ def fit_contenders(
         found = _searched(name, features, before, budget)
         model = _model(name, features, found.settings, tier).fit(windows)
         model.with_reference(windows.fitting, everything)
+        if model.basis != "model":
+            model.with_newest(windows)
         backtest = _backtest(name, features, found.settings, before, tier)
         report = report_on(model, windows, truth, costs)
         one = RenewalContender(model, report, backtest, found)

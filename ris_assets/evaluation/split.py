@@ -4,7 +4,7 @@ A renewal becomes known the day it happens, a loss only when the grace has passe
 whose label is known already would fill the newest weeks with renewals alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import polars as pl
@@ -57,6 +57,7 @@ class Windows:
     Attributes:
         fitting: all rows whose label is mature by the fitting cut: training, validation, and the
             rows that straddle the cut between these.
+        known: all rows whose label is mature by `as_of`: those, the test rows, and what straddles the cut between.
     """
 
     cuts: Cuts
@@ -64,11 +65,17 @@ class Windows:
     validation: pl.DataFrame
     test: pl.DataFrame
     fitting: pl.DataFrame
+    known: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def parts(self) -> dict[str, pl.DataFrame]:
         """Name -> rows."""
         return {"training": self.training, "validation": self.validation, "test": self.test}
+
+    def undivided(self) -> "Windows":
+        """Everything that is known by `as_of` to fit on, and nothing to judge by."""
+        day, none = self.cuts.as_of, self.known.clear()
+        return Windows(Cuts(day, day, day), self.known, none, none, self.known, self.known)
 
     def tell_of_test(self, start: str = "as_of_date", matures: str = "matures_30d_on") -> bool:
         """Whether a row to fit on became known only once a test row had been seen: then nothing is out of time."""
@@ -91,7 +98,7 @@ def split_by_time(
     training = known_by(fitting, cuts.train, matures)
     validation = fitting[training.height :].filter(pl.col(start) > cuts.train)
     test = judged[fitting.height :].filter(pl.col(start) > cuts.fit)
-    return Windows(cuts, training, validation, test, fitting)
+    return Windows(cuts, training, validation, test, fitting, judged)
 
 
 def known_by(rows: pl.DataFrame, day: date, matures: str) -> pl.DataFrame:

@@ -78,6 +78,8 @@ def fit_hazards(
     contenders, starts = {}, _Starts(features, tier)
     for name in families:
         contenders[name] = _contender(name, starts, windows, before, weeks)
+        if tier not in (Tier.FULL, Tier.SMALL):
+            _add_newest(contenders[name].model, starts, windows)
         said(f"{name}: log loss a person-week {loss_of(contenders[name]):.5f}")
     return contenders
 
@@ -95,6 +97,14 @@ def _contender(
     model.half_life = _chosen(rules)
     model.causes = end_causes(windows.fitting, model.features)
     return SurvivalContender(model, survival_metrics(model, windows, weeks), backtest, rules)
+
+
+def _add_newest(model: HazardModel, starts: "_Starts", windows: Windows) -> None:
+    """What nothing has judged tells the days from `as_of` on by everything that is known by then."""
+    everything = windows.undivided()
+    newest = starts.fitted(model.family, everything)
+    newest.causes = end_causes(everything.fitting, newest.features)
+    model.newest, model.known_by = newest, windows.cuts.as_of
 
 
 @dataclass

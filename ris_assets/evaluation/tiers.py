@@ -15,7 +15,7 @@ RULE_PASSES = 15
 FEWEST = {"full": 50, "small": 10, "rule": 3}
 """Passes of the rarer outcome that a tier needs."""
 FEWEST_TESTED = {"full": 5, "small": 3, "rule": 0}
-"""Passes of either outcome in the out-of-time window without which no model can be judged."""
+"""Passes of the rarer outcome in the out-of-time window without which no model can be judged."""
 
 
 class Tier(StrEnum):
@@ -32,6 +32,12 @@ NEEDED = {
     Tier.SMALL: (SMALL_PASSES, FEWEST["small"]),
     Tier.RULE: (RULE_PASSES, FEWEST["rule"]),
 }
+ABOVE = {
+    Tier.SMALL: (Tier.FULL, "every family"),
+    Tier.RULE: (Tier.SMALL, "a small model"),
+    Tier.INSUFFICIENT: (Tier.RULE, "a rule"),
+}
+"""Tier -> the next one up, and what contends there."""
 
 
 def outcomes_by_unit(rows: pl.DataFrame, target: str, unit: str) -> tuple[int, int]:
@@ -45,23 +51,39 @@ def outcomes_by_unit(rows: pl.DataFrame, target: str, unit: str) -> tuple[int, i
 
 def tier_of(windows: Windows, target: str = "renewed_30d", unit: str = "hp_id") -> Tier:
     """The tier that the rows known by the fitting cut carry; models need a window to be judged on as well."""
-    units, fewest = outcomes_by_unit(windows.fitting, target, unit)
+    known = outcomes_by_unit(windows.fitting, target, unit)
     _, tested = outcomes_by_unit(windows.test, target, unit)
-    for tier, (least_units, least_of_each) in NEEDED.items():
-        is_judged = tested >= FEWEST_TESTED[tier.value]
-        if units >= least_units and fewest >= least_of_each and is_judged:
+    for tier in NEEDED:
+        if _is_carried(tier, known) and tested >= FEWEST_TESTED[tier.value]:
             return tier
     return Tier.INSUFFICIENT
 
 
+def _is_carried(tier: Tier, known: tuple[int, int]) -> bool:
+    """Whether so many passes, of the rarer outcome so many, are enough to learn a tier's model from."""
+    return all(has >= least for has, least in zip(known, NEEDED[tier], strict=True))
+
+
 def told(tier: Tier, windows: Windows, target: str = "renewed_30d", unit: str = "hp_id") -> str:
-    """Why a tier was taken, in one sentence."""
+    """Why a tier was taken, and what the next one would need, in one sentence."""
     units, fewest = outcomes_by_unit(windows.fitting, target, unit)
-    known = f"{units} known outcomes, {fewest} of the rarer kind"
-    rule = f"from {RULE_PASSES} with {FEWEST['rule']} of the rarer kind"
-    return {
-        Tier.FULL: f"{known}: every family contends",
-        Tier.SMALL: f"{known}: one model held strongly, clubs pooled (every family from {FULL_PASSES})",
-        Tier.RULE: f"{known}: a rule scores (a small model from {SMALL_PASSES})",
-        Tier.INSUFFICIENT: f"{known}: too few to learn from (a rule {rule})",
+    taken = {
+        Tier.FULL: "every family contends",
+        Tier.SMALL: "one model held strongly, clubs pooled",
+        Tier.RULE: "a rule scores",
+        Tier.INSUFFICIENT: "too few to learn from",
     }[tier]
+    known = "no outcome known by the fitting cut"
+    if units:
+        known = f"{units} outcomes known by {windows.cuts.fit}, {fewest} of the rarer kind"
+    if tier not in ABOVE:
+        return f"{known}: {taken}"
+    above, whom = ABOVE[tier]
+    if not _is_carried(above, (units, fewest)):
+        passes, rarer = NEEDED[above]
+        return f"{known}: {taken} ({whom} from {passes} with {rarer} of the rarer kind)"
+    _, tested = outcomes_by_unit(windows.test, target, unit)
+    return (
+        f"{known}, but only {tested} of the rarer kind in the out-of-time window: {taken}"
+        f" ({FEWEST_TESTED[above.value]} needed there to judge {whom})"
+    )

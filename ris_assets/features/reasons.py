@@ -1,7 +1,9 @@
 """Three reasons in words for every scored member: first how they differ from their own norm.
 
-A reason is never made up: a norm that is null makes no sentence. Members without three adverse
-differences get plain facts instead (what their profile says, then how their pass stands).
+A reason is never made up: a norm that is null makes no sentence, a sentence without the norm needs a
+value that is adverse by itself, and one that compares members holds against those of the day. Members
+without three adverse differences get plain facts instead (what their profile says, then how their pass
+stands).
 """
 
 from collections.abc import Mapping
@@ -14,6 +16,11 @@ LEAST_STRENGTH = 0.25
 LEAST_WEIGHT = 1e-4
 """Of a feature that the model does not read: where a rule scores, the largest differences are told."""
 DIRECTIONS = {"up": 1.0, "down": -1.0}
+NEUTRAL = {"ratio": 1.0}
+"""Unit -> the value that is neither good nor bad; 0 of any other."""
+MOST = "than most"
+"""Words of a sentence that are true of the outer quarter alone; one that shows a value needs the outer half."""
+DAY = "as_of_date"
 OWN_NORM, PROFILE, PLAIN = 2, 1, 0
 """Ranks of reasons: a higher one always comes before a lower one."""
 
@@ -82,16 +89,40 @@ def _candidate(
     norm = pl.col(f"{feature}_ewma").cast(pl.Float64) if is_external else pl.lit(None, pl.Float64)
     away = value - norm if is_external else value - scale["mean"]
     strength = direction * away / scale["sd"]
-    kept = rows.select(
+    kept = rows.filter(_holds(rows, entry, direction)).select(
         "row",
         value.alias("value"),
         norm.alias("norm"),
         (strength * (importance.get(feature, 0.0) + LEAST_WEIGHT)).alias("score"),
         strength.alias("strength"),
-    ).filter(pl.col("strength") >= LEAST_STRENGTH)
+    ).filter(pl.col("strength") >= LEAST_STRENGTH)  # fmt: skip
     spoken = _speak(kept, feature, (entry["reason_en"], entry["reason_ru"]), entry["value_format"])
     rank = OWN_NORM if is_external else PROFILE
     return _shaped(spoken.filter(pl.col("is_told")), rank)
+
+
+def _holds(rows: pl.DataFrame, entry: Mapping, direction: float) -> pl.Expr:
+    """Whether a sentence that does not name the norm is true of the value alone.
+
+    A value that goes up is adverse above its neutral value; so is a change that goes down, below it. An internal
+    feature that goes down is little or much beside other members only, so it is held against those of the day.
+    """
+    sentence, value = entry["reason_en"], pl.col(entry["feature"]).cast(pl.Float64)
+    if "{norm}" in sentence or "{value}" not in sentence:
+        return pl.lit(True)
+    neutral, form = NEUTRAL.get(entry.get("unit") or "", 0.0), entry["value_format"]
+    is_adverse = direction * (value - neutral) > 0
+    is_adverse &= printed(value, form) != printed(pl.lit(neutral), form)
+    if entry["feature_group"] == "external":
+        return is_adverse
+    is_beyond = _is_beyond(rows, direction * value, 0.75 if MOST in sentence else 0.5)
+    return is_adverse & is_beyond if direction > 0 else is_beyond
+
+
+def _is_beyond(rows: pl.DataFrame, adverse: pl.Expr, share: float) -> pl.Expr:
+    """Whether a value that is the worse the higher it is lies above that of a share of the day's members."""
+    bound = adverse.quantile(share, "equiprobable")
+    return adverse > (bound.over(DAY) if DAY in rows.columns else bound)
 
 
 def _plain(rows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -123,14 +154,16 @@ def _fixed(
 
 
 def _speak(rows: pl.DataFrame, feature: str, sentences: tuple[str, str], form: str) -> pl.DataFrame:
-    """Add feature, en and ru; `is_told` is false where value and norm read the same."""
+    """Add feature, en and ru; `is_told` is false where the sentence names value and norm and they read the same."""
     value, norm = printed(pl.col("value"), form), printed(pl.col("norm"), form)
     english, russian = sentences
     return rows.with_columns(
         pl.lit(feature).alias("feature"),
         _filled(english, value, norm).alias("en"),
         _filled(russian or english, _in_russian(value), _in_russian(norm)).alias("ru"),
-        (pl.col("norm").is_null() | (value != norm)).alias("is_told"),
+        (pl.lit("{norm}" not in english) | pl.col("norm").is_null() | (value != norm)).alias(
+            "is_told"
+        ),
     )
 
 
@@ -149,7 +182,8 @@ def _shaped(rows: pl.DataFrame, rank: int) -> pl.DataFrame:
 def printed(value: pl.Expr, form: str) -> pl.Expr:
     """A number as a person reads it: `int` and `days` 12, `one` 2.5, `percent` 40%."""
     if form == "one":
-        return value.round(1).cast(pl.String).str.strip_suffix(".0")
+        # The zero that is added leaves of -0.04 no "-0".
+        return (value.round(1) + 0.0).cast(pl.String).str.strip_suffix(".0")
     if form == "percent":
         return (value * 100).round(0).cast(pl.Int64).cast(pl.String) + "%"
     return value.round(0).cast(pl.Int64).cast(pl.String)

@@ -18,6 +18,8 @@ PROBABILITY_DECIMALS = 6
 WEEK_DECIMALS = 2
 MONEY_DECIMALS = 2
 LOST_DAYS = (7, 30, 60, 90)
+SOONEST_LOST = ("p_lost_30d", "value_at_risk")
+"""Columns that members are ordered by, the highest first, where people look for those most at risk."""
 PAYMENT_FAILED = "payment_failed"
 BOUNDS = {"_low": "_high", "_high": "_low"}
 """End of the interval of a loss -> that of the renewal it comes from: the likelier a renewal, the less is lost."""
@@ -53,11 +55,30 @@ def score_rows(snapshot: pl.DataFrame, catalog: pl.DataFrame, scorers: Scorers) 
         pl.lit(scorers.version, pl.Int32).alias("model_version"),
         pl.lit(scorers.survival_version, pl.Int32).alias("survival_version"),
     )
-    lost = (1 - pl.col(PROBABILITIES[0])) * pl.col("price").cast(pl.Float64)
     return scored.hstack(curve_columns(snapshot, probability, scorers.survival)).with_columns(
         band_of(pl.col("risk_score"), model.bands).alias("risk_band"),
-        lost.round(MONEY_DECIMALS).alias("value_at_risk"),
+        value_at_risk().round(MONEY_DECIMALS),
     )
+
+
+def value_at_risk() -> pl.Expr:
+    """What the member may not pay again: (1 - p_renew_30d) times the price, none where that is below 0.
+
+    None either of a pass that ends beyond the weeks that curves are told for: it is not up for renewal now.
+    """
+    lost = (1 - pl.col(PROBABILITIES[0])) * pl.col("price").cast(pl.Float64).clip(lower_bound=0)
+    is_far = pl.col("days_to_end") > 7 * MAX_WEEKS
+    return pl.when(is_far).then(0.0 * lost).otherwise(lost).alias("value_at_risk")
+
+
+def most_at_risk(scores: pl.DataFrame, count: int) -> pl.DataFrame:
+    """The members likeliest lost within 30 days, of those alike who has more money at risk first.
+
+    P(renew) alone would not do: a pass that ends in years may be unlikely to be renewed, and is not lost soon.
+    """
+    return scores.sort(
+        *SOONEST_LOST, "user_id", descending=[True, True, False], nulls_last=True
+    ).head(count)
 
 
 def renewal_columns(snapshot: pl.DataFrame, model: RenewalModel) -> pl.DataFrame:

@@ -19,16 +19,16 @@ class BaseRateRenewal:
     family: ClassVar[str] = "base_rate"
 
     def __init__(self, share: float = 0.5, columns: int = 0, passes: float = 0.0) -> None:
-        """A share that was read back, how many columns the matrix has, and how many passes it rests on."""
+        """A share that was read back, how many columns the matrix has, how many independent passes it rests on."""
         self.share = share
         self.columns = columns
         self.passes = passes
 
     def fit(self, training: Fold) -> Self:
-        """Count."""
-        self.passes = float(training.weight.sum())
-        hits = float(training.target @ training.weight) + PRIOR_PASSES / 2
-        self.share = hits / (self.passes + PRIOR_PASSES)
+        """Count; of passes by the same members no more than there are members (`Fold.independent`)."""
+        self.passes, whole = training.independent(), float(training.weight.sum())
+        seen = float(training.target @ training.weight) / whole if whole else 0.0
+        self.share = (self.passes * seen + PRIOR_PASSES / 2) / (self.passes + PRIOR_PASSES)
         self.columns = training.matrix.shape[1]
         return self
 

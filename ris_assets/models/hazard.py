@@ -12,6 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -34,6 +35,8 @@ MAX_WEEKS = 52
 HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
 """Rules for the weeks ahead that a backtest chooses among, from never to at once."""
 FILE = "hazard.json"
+NEWEST = "newest"
+DAY = "as_of_date"
 Scores = Callable[[Array, int], Array]
 """From the clock columns of the week so many weeks ahead to the log hazards of some members."""
 
@@ -46,11 +49,14 @@ class HazardModel(ABC):
         half_life: weeks in which half of the distance from the norm is gone; None holds the last week, 0 is at the norm
             from the second week on.
         causes: how a spell ends, given that it does.
+        newest: the same fitted on all that was known by `known_by`; it tells the curves of that day and later ones.
     """
 
     features: FeatureSet
     half_life: float | None = None
     causes: EndCauses = field(default_factory=EndCauses)
+    newest: "HazardModel | None" = field(default=None, kw_only=True)
+    known_by: date | None = field(default=None, kw_only=True)
     family: ClassVar[str]
 
     @abstractmethod
@@ -84,7 +90,14 @@ class HazardModel(ABC):
         The clock goes on: spell and tenure age, the pass runs out, and after each renewal one of the same length
         follows. The member's state follows `half_life`.
         """
-        return self.survival_under((self.half_life,), frame, horizons)[0]
+        said = self.survival_under((self.half_life,), frame, horizons)[0]
+        if self.newest is None:
+            return said
+        later = self.newest.predict_survival(frame, horizons)
+        if DAY not in frame.columns:
+            return later
+        is_later = (frame[DAY] >= self.known_by).fill_null(True).to_numpy()
+        return np.where(is_later[:, None], later, said)
 
     def survival_under(
         self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]
@@ -125,8 +138,11 @@ class HazardModel(ABC):
             "features": self.features.to_json(),
             "half_life": self.half_life,
             "causes": self.causes.to_json(),
+            "known_by": self.known_by.isoformat() if self.known_by else None,
             **self._to_json(folder),
         }
+        if self.newest:
+            self.newest.save(folder / NEWEST)
         (folder / FILE).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -139,6 +155,8 @@ class HazardModel(ABC):
             EndCauses.from_json(data["causes"]),
         )
         found._from_json(data, folder)
+        if known_by := data.get("known_by"):
+            found.newest, found.known_by = cls.load(folder / NEWEST), date.fromisoformat(known_by)
         return found
 
     @abstractmethod

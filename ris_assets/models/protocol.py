@@ -13,11 +13,20 @@ RENEWAL_HORIZONS = (30, 60, 90)
 
 @dataclass(frozen=True)
 class Fold:
-    """Encoded rows: matrix (rows, columns) float32 with NaN, target 0/1, weight."""
+    """Encoded rows: matrix (rows, columns) float32 with NaN, target 0/1, weight; whose each row is, where known."""
 
     matrix: Array
     target: Array
     weight: Array
+    members: Array | None = None
+
+    def independent(self, rows: Array | slice = slice(None)) -> float:
+        """How many of the passes of some rows say something of their own: no more than there are members.
+
+        A member's passes are alike, so that a share is not known better for their number.
+        """
+        passes = float(self.weight[rows].sum())
+        return passes if self.members is None else min(passes, len(np.unique(self.members[rows])))
 
 
 class RenewalEstimator(Protocol):

@@ -7,7 +7,8 @@ P(60) <= P(90) holds by construction.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ LATE_PRIOR_PASSES = 10.0
 LATE_PRIOR_SHARE = 0.05
 LATE_PENALTY = 5.0
 FILE = "renewal.json"
+NEWEST = "newest"
+DAY = "as_of_date"
 
 
 @dataclass
@@ -82,6 +85,7 @@ class RenewalModel:
             right again afterwards.
         shift: by which log odds are set right.
         is_insufficient: too little is known for any rule.
+        newest: the same fitted on all that was known by `known_by`; it tells the rows of that day and later ones.
     """
 
     features: FeatureSet
@@ -93,6 +97,8 @@ class RenewalModel:
     balance: float = 0.0
     shift: float = 0.0
     is_insufficient: bool = False
+    newest: "RenewalModel | None" = None
+    known_by: date | None = None
 
     @property
     def family(self) -> str:
@@ -131,6 +137,15 @@ class RenewalModel:
         self.reference = reference_of(rows, features)
         return self
 
+    def with_newest(self, windows: Windows) -> "RenewalModel":
+        """Fit once more on everything known by `as_of`, as what nothing has judged may: it tells rows from then on.
+
+        Rows before that day, those of the out-of-time window among them, are told by what was known by the fitting
+        cut, and bands stay where those rows were told of: what is said of a day never knows what came after it.
+        """
+        self.newest, self.known_by = self.unfitted().fit(windows.undivided()), windows.cuts.as_of
+        return self
+
     def _fit_estimator(self, rows: pl.DataFrame) -> None:
         fold, self.shift = balanced(self.fold(rows), self.balance)
         # The last bit of linear algebra depends on its threads.
@@ -151,7 +166,8 @@ class RenewalModel:
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """(p_renew_30d, p_renew_60d, p_renew_90d), rows of `frame`, rising along a row."""
-        return self._horizons(self.calibrator.apply(self.raw(self.features.encode(frame))))
+        said = self._horizons(self.calibrator.apply(self.raw(self.features.encode(frame))))
+        return self._by_day(frame, said, self.newest.predict(frame)) if self.newest else said
 
     def predict_interval(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | None:
         """95% bounds of `predict`, where data is thin; None from models of many passes."""
@@ -159,10 +175,24 @@ class RenewalModel:
             return None
         if not frame.height:
             return self.predict(frame), self.predict(frame)
-        low, high = self.estimator.interval(self.features.encode(frame))
-        return self._horizons(self.calibrator.apply(low)), self._horizons(
-            self.calibrator.apply(high)
+        low, high = (
+            self._horizons(self.calibrator.apply(bound))
+            for bound in self.estimator.interval(self.features.encode(frame))
         )
+        if self.newest is None:
+            return low, high
+        later = self.newest.predict_interval(frame) or (low, high)
+        return self._by_day(frame, low, later[0]), self._by_day(frame, high, later[1])
+
+    def _by_day(
+        self, frame: pl.DataFrame, before: pl.DataFrame, later: pl.DataFrame
+    ) -> pl.DataFrame:
+        """What is said of each row by what was known on its day; a row without a day is of today."""
+        if DAY not in frame.columns:
+            return later
+        is_later = (frame[DAY] >= self.known_by).fill_null(True).to_numpy()[:, None]
+        said = np.where(is_later, later.to_numpy(), before.to_numpy())
+        return pl.DataFrame(said, schema=dict.fromkeys(PROBABILITIES, pl.Float64))
 
     def _horizons(self, probability: Array) -> pl.DataFrame:
         """P(30) and what comes late to those who did not renew before."""
@@ -192,7 +222,8 @@ class RenewalModel:
     def fold(self, rows: pl.DataFrame) -> Fold:
         """Encoded rows with their 30-day label and weight."""
         target = rows["renewed_30d"].cast(pl.Float64).to_numpy()
-        return Fold(self.features.encode(rows), target, rows["weight"].to_numpy())
+        members = rows["user_id"].rank("dense").to_numpy()
+        return Fold(self.features.encode(rows), target, rows["weight"].to_numpy(), members)
 
     def _fit_late(self, windows: Windows) -> tuple[Platt, ...]:
         """Maps for 60 and 90 days, from passes whose longer labels are mature by the cut."""
@@ -223,7 +254,10 @@ class RenewalModel:
             "reference": self.reference,
             "shift": self.shift,
             "is_insufficient": self.is_insufficient,
+            "known_by": self.known_by.isoformat() if self.known_by else None,
         }
+        if self.newest:
+            self.newest.save(folder / NEWEST)
         (folder / FILE).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -231,6 +265,7 @@ class RenewalModel:
         """Read what `save` wrote."""
         data: Mapping = json.loads((folder / FILE).read_text(encoding="utf-8"))
         late = tuple(Platt(item["intercept"], item["slope"]) for item in data["late"])
+        known_by = data.get("known_by")
         return cls(
             FeatureSet.from_json(data["features"]),
             STORED[data["family"]].load(folder),
@@ -240,6 +275,8 @@ class RenewalModel:
             data["reference"],
             shift=data.get("shift", 0.0),
             is_insufficient=data.get("is_insufficient", False),
+            newest=cls.load(folder / NEWEST) if known_by else None,
+            known_by=date.fromisoformat(known_by) if known_by else None,
         )
 
 
@@ -259,7 +296,7 @@ def balanced(fold: Fold, balance: float) -> tuple[Fold, float]:
     weight = fold.weight * np.where(
         fold.target > 0.5, odds ** (-balance / 2), odds ** (balance / 2)
     )
-    return Fold(fold.matrix, fold.target, weight), float(balance * np.log(odds))
+    return replace(fold, weight=weight), float(balance * np.log(odds))
 
 
 def fit_late(rows: pl.DataFrame, target: str) -> Platt:

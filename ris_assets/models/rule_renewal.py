@@ -21,16 +21,21 @@ class RuleRenewal:
 
     Attributes:
         shares, passes: by bin: weeks in a row 0, 1-2, 3-6, 7 and more, unknown.
+        independent: by bin, how many passes the interval of a share rests on (`Fold.independent`).
     """
 
     family: ClassVar[str] = "rule"
 
     def __init__(
-        self, shares: list[float] | None = None, passes: list[float] | None = None
+        self,
+        shares: list[float] | None = None,
+        passes: list[float] | None = None,
+        independent: list[float] | None = None,
     ) -> None:
         """Unfitted, or shares and weights that were read back."""
         self.shares = np.asarray([0.5] * (len(EDGES) + 2) if shares is None else shares)
         self.passes = np.asarray([0.0] * (len(EDGES) + 2) if passes is None else passes)
+        self.independent = self.passes if independent is None else np.asarray(independent)
 
     def fit(self, training: Fold) -> Self:
         """Count by bin."""
@@ -40,6 +45,8 @@ class RuleRenewal:
         hits = np.bincount(bins, weights=training.target * training.weight, minlength=size)
         self.passes = np.bincount(bins, weights=training.weight, minlength=size) + PRIOR_PASSES
         self.shares = (hits + PRIOR_PASSES * base) / self.passes
+        seen = [training.independent(bins == place) for place in range(size)]
+        self.independent = np.array(seen) + PRIOR_PASSES
         return self
 
     def predict(self, matrix: Array) -> Array:
@@ -51,7 +58,7 @@ class RuleRenewal:
         from scipy.stats import beta
 
         tail = (1 - level) / 2
-        hits, misses = self.passes * self.shares, self.passes * (1 - self.shares)
+        hits, misses = self.independent * self.shares, self.independent * (1 - self.shares)
         bins = streak_bins(matrix[:, 0])
         low = beta.ppf(tail, hits + 1e-9, misses + 1e-9)
         high = beta.ppf(1 - tail, hits + 1e-9, misses + 1e-9)
@@ -67,7 +74,8 @@ class RuleRenewal:
 
     def save(self, folder: Path) -> None:
         """Write one JSON."""
-        data = {"shares": self.shares.tolist(), "passes": self.passes.tolist()}
+        columns = ("shares", "passes", "independent")
+        data = {name: getattr(self, name).tolist() for name in columns}
         (folder / FILE).write_text(json.dumps(data), encoding="utf-8")
 
     @classmethod

@@ -9,6 +9,7 @@ import polars as pl
 from ris_assets.evaluation import explain, model_plots
 from ris_assets.evaluation.contender import Contender, loss_of
 from ris_assets.evaluation.probability_scores import Interval
+from ris_assets.evaluation.split import Windows
 from ris_assets.models.hazard import HazardModel
 from ris_assets.models.renewal import RenewalModel
 from ris_assets.tracking import Candidate
@@ -27,6 +28,14 @@ def metrics_table(
     lines = [["metric", *contenders], ["log loss chosen by", *losses], *rows]
     head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
     return "\n".join([head, "|---" * (len(everyone) + 1) + "|", *body])
+
+
+def newest_told(model: RenewalModel | HazardModel, windows: Windows) -> dict[str, str]:
+    """For the card: from which day on a model that nothing has judged goes by more than it was fitted on."""
+    if model.newest is None:
+        return {}
+    rows = f"{windows.known.height:,} rows known by then"
+    return {"newest": f"scores of {model.known_by} and later days go by all {rows}"}
 
 
 def backtest_steps(contender: Contender) -> dict[str, list[float]]:

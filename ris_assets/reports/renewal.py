@@ -27,6 +27,7 @@ from ris_assets.reports.contenders import (
     calibration_table,
     importance_table,
     metrics_table,
+    newest_told,
     taken_apart,
 )
 from ris_assets.reports.model_card import RENEWAL_USE, Card
@@ -178,6 +179,7 @@ def card(
         "judged on": f"{windows.test.height:,} Sundays of {windows.test['hp_id'].n_unique():,} passes,"
         f" {windows.cuts.fit} to {windows.cuts.as_of}",
         "settings searched": len(winner.found.trials) or "no",
+        **newest_told(model, windows),
         **{name: tags[name] for name in ("snapshot_hash", "code_version")},
     }
     metrics = {name: report.metrics[name] for name in SHOWN if name in report.metrics}

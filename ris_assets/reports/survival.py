@@ -29,6 +29,7 @@ from ris_assets.reports.contenders import (
     calibration_table,
     importance_table,
     metrics_table,
+    newest_told,
     taken_apart,
 )
 from ris_assets.reports.model_card import SURVIVAL_USE, Card
@@ -195,6 +196,7 @@ def card(
         "fitted on": f"{windows.fitting.height:,} person-weeks of {windows.fitting['spell_id'].n_unique():,}"
         f" spells, known by {windows.cuts.fit}",
         "judged on": f"{windows.test.height:,} person-weeks, {windows.cuts.fit} to {windows.cuts.as_of}",
+        **newest_told(model, windows),
         **{name: tags[name] for name in ("snapshot_hash", "code_version")},
     }
     found = {}

@@ -1,6 +1,7 @@
 """Training and scoring as Dagster runs them, on a small fake studio in a real database."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import polars.selectors as cs
 import psycopg
 import pytest
 from mlflow.exceptions import MlflowException
+from rich.console import Console
 
-from ris_assets import tracking
+from ris_assets import summary, tracking
 from ris_assets.assets import inference, quality, scores, training
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
@@ -461,6 +463,19 @@ def test_a_day_without_members_after_a_week_without_has_no_scores(trained, resou
     result = score(resources, studio.horizon + timedelta(days=20))
     metadata = result.asset_materializations_for_node("model_scores_daily")[0].metadata
     assert metadata["dagster/row_count"].value == 0
+
+
+def test_the_summary_lists_first_who_is_likeliest_lost_soon(trained, resources, database, studio):
+    assert score(resources, studio.horizon).success
+    found = rows(database, "select user_id, p_lost_30d, value_at_risk from ris.model_scores_daily"
+                 f" where score_date = '{studio.horizon}'")  # fmt: skip
+    console = Console(record=True, width=200)
+    summary.print_most_at_risk(console, resources["postgres"], studio.horizon)
+    listed = re.findall(r"u\d{4}", console.export_text())
+    ordered = sorted(found, key=lambda row: (-row[1], -(row[2] or 0), row[0]))
+    assert listed == [member for member, *_ in ordered[: summary.TOP]]
+    summary.print_most_at_risk(console, resources["postgres"], studio.horizon + timedelta(days=20))
+    assert "nobody to score" in console.export_text()
 
 
 def test_a_day_that_the_champion_was_fitted_on_is_refused(trained, resources):

@@ -17,7 +17,7 @@ from ris_assets.evaluation.probability_scores import bootstrap
 from ris_assets.evaluation.renewal_report import report_on
 from ris_assets.evaluation.survival import concordance, outcomes_after
 from ris_assets.features.matrix import FeatureSet
-from ris_assets.features.score_rows import Scorers, score_rows
+from ris_assets.features.score_rows import Scorers, most_at_risk, score_rows, value_at_risk
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.hazard import at_norm
 from ris_assets.models.hazard_families import HAZARDS, RATES, load_hazard
@@ -297,6 +297,53 @@ def test_scores_are_one_a_member_and_the_same_twice(contenders, hazard, studio):
     assert renewed.select(PROBABILITIES).to_numpy().min() == 1
     assert renewed["value_at_risk"].to_list() == [0] * renewed.height
     assert set(renewed["risk_band"]) == {"low"}
+
+
+@pytest.mark.parametrize(
+    ("p", "price", "days_to_end", "at_risk"),
+    [
+        (0.25, 100.0, 20, 75.0),
+        (0.25, 100.0, 364, 75.0),
+        (0.25, 100.0, 365, 0.0),
+        (0.88, 1000.0, 2_912_136, 0.0),
+        (0.25, -12.7, 20, 0.0),
+        (0.25, None, 20, None),
+        (0.25, None, 2_912_136, None),
+    ],
+)
+def test_money_is_at_risk_within_the_weeks_of_the_curve_and_never_below_nothing(
+    p, price, days_to_end, at_risk
+):
+    member = {"p_renew_30d": [p], "price": [price], "days_to_end": [days_to_end]}
+    kinds = {"p_renew_30d": pl.Float64, "price": pl.Float64, "days_to_end": pl.Int32}
+    assert pl.DataFrame(member, kinds).select(value_at_risk()).item() == at_risk
+
+
+def test_most_at_risk_are_those_who_are_lost_soon_and_not_those_of_a_pass_without_end():
+    scores = pl.DataFrame(
+        [("lifetime", 0.001, 0.1, None), ("stays", 0.1, 0.9, 10.0), ("cheap", 0.7, 0.3, 20.0),
+         ("dear", 0.7, 0.3, 200.0), ("unpriced", 0.7, 0.3, None)],
+        schema={"user_id": pl.String, "p_lost_30d": pl.Float64, "p_renew_30d": pl.Float64,
+                "value_at_risk": pl.Float64},
+        orient="row",
+    )  # fmt: skip
+    assert most_at_risk(scores, 4)["user_id"].to_list() == ["dear", "cheap", "unpriced", "stays"]
+
+
+def test_a_pass_without_end_is_not_lost_soon_and_puts_nothing_at_risk(contenders, hazard, studio):
+    (survival, _), _ = hazard
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    lifetime = pl.col("user_id") == day["user_id"].min()
+    endless = day.with_columns(
+        pl.when(lifetime).then(2_912_136).otherwise("days_to_end").alias("days_to_end"),
+        pl.when(lifetime).then(False).otherwise("is_already_renewed").alias("is_already_renewed"),
+    )
+    scorers = Scorers(contenders["xgboost"].model, survival, "ris_renewal", 3, 4)
+    scores = score_rows(endless, CATALOG, scorers)
+    one = scores.filter(lifetime).row(0, named=True)
+    assert one["value_at_risk"] == 0
+    assert one["p_renew_30d"] < 0.99
+    assert most_at_risk(scores, 10).filter(lifetime).is_empty()
 
 
 def test_a_day_scored_alone_and_within_a_range_agree(contenders, hazard, studio):

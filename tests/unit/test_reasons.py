@@ -1,12 +1,16 @@
 """Reasons: always three, from the member's own norm, never made up."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from ris_assets.features.reasons import printed, reasons_of
 from tests.fakes import CATALOG
+
+SEED = Path(__file__).parents[2] / "dbt_project/seeds/meta_feature_catalog.csv"
 
 IMPORTANCE = {"visits": 0.5, "app_minutes": 0.3, "steps": 0.1, "tenure_days": 0.1}
 REFERENCE = {
@@ -22,9 +26,9 @@ MEMBER = {
 }  # fmt: skip
 
 
-def told(**changes) -> list[dict]:
-    """The reasons of one member."""
-    frame = pl.DataFrame([MEMBER | changes], schema_overrides={"steps": pl.Float64,
+def told(others: Sequence[dict] = (), **changes) -> list[dict]:
+    """The reasons of one member, beside others."""
+    frame = pl.DataFrame([MEMBER | changes, *others], schema_overrides={"steps": pl.Float64,
                          "steps_ewma": pl.Float64, "visits_ewma": pl.Float64})  # fmt: skip
     reasons = json.loads(reasons_of(frame, CATALOG, IMPORTANCE, REFERENCE)[0])
     assert len(reasons) == 3
@@ -71,7 +75,8 @@ def test_a_difference_that_reads_the_same_is_not_told():
 
 
 def test_own_norms_come_before_the_profile_and_the_profile_before_plain_facts():
-    reasons = told(visits=2.0, tenure_days=5)
+    others = [MEMBER, MEMBER]
+    reasons = told(others, visits=2.0, tenure_days=5)
     assert [reason["feature"] for reason in reasons] == ["visits", "tenure_days", "days_to_end"]
     assert reasons[1]["norm"] is None
 
@@ -92,9 +97,77 @@ def test_members_keep_their_own_reasons():
     assert first == ["visits", "days_to_end", "app_minutes"]
 
 
+def alone(
+    feature: str, values: Sequence[float], norm: float | None = None, days: Sequence[int] = ()
+) -> list[bool]:
+    """Who of members with these values of one feature is told of it, all of them strongly away from its mean."""
+    entry = pl.read_csv(SEED).filter(feature=feature)
+    external = entry["feature_group"][0] == "external"
+    down = entry["risk_direction"][0] == "down"
+    frame = pl.DataFrame([MEMBER] * len(values)).with_columns(
+        pl.Series(feature, values, pl.Float64), pl.lit(norm, pl.Float64).alias(f"{feature}_ewma"),
+        pl.Series("as_of_date", days or [0] * len(values)),
+    )  # fmt: skip
+    mean = 1e6 if down else -1e6
+    reference = {feature + ("_delta" if external else ""): {"mean": mean, "sd": 1e-3}}
+    reasons = reasons_of(frame, entry, {feature: 1.0}, reference).to_list()
+    facts = ("the pass ends in", "passes bought so far", "days since registration")
+    return [
+        any(r["feature"] == feature and not r["en"].startswith(facts) for r in json.loads(text))
+        for text in reasons
+    ]
+
+
+@pytest.mark.parametrize(
+    ("feature", "norm", "value", "is_told"),
+    [
+        ("price_change", -0.089, 0.0, False),
+        ("price_change", -0.089, -0.05, False),
+        ("price_change", -0.089, 0.004, False),
+        ("price_change", -0.089, 0.05, True),
+        ("muscle_change_kg", 0.5, 0.2, False),
+        ("muscle_change_kg", 0.5, -0.04, False),
+        ("muscle_change_kg", 0.5, -0.4, True),
+        ("season_attendance_index", 1.3, 1.1, False),
+        ("season_attendance_index", 1.3, 0.9, True),
+        ("failed_payments", 0.6, 1.0, True),
+        ("visits", 3.0, 0.0, True),
+    ],
+)
+def test_a_sentence_without_the_norm_is_told_of_values_that_are_adverse_by_themselves(
+    feature, norm, value, is_told
+):
+    assert alone(feature, [value], norm) == [is_told]
+
+
+@pytest.mark.parametrize(
+    ("feature", "values", "is_told"),
+    [
+        ("price", [149, 149, 99, 99], [False] * 4),
+        ("price", [149, 129, 99, 99, 99], [True, False, False, False, False]),
+        ("tenure_days", [5, 5, 5, 700], [False] * 4),
+        ("tenure_days", [5, 400, 500], [True, False, False]),
+        ("discount_share", [0.001, 0, 0], [False] * 3),
+        ("last_renewal_lead_days", [-2, -9, -9], [False] * 3),
+        ("last_renewal_lead_days", [4, -9, -9], [True, False, False]),
+        ("is_frozen", [1, 1, 1], [True] * 3),
+    ],
+)
+def test_more_than_most_is_more_than_three_quarters_and_little_is_less_than_half(
+    feature, values, is_told
+):
+    assert alone(feature, values) == is_told
+
+
+def test_members_are_held_against_those_of_the_same_day():
+    prices, days = [150, 99, 99, 99, 300, 300, 300, 300, 400], [1] * 4 + [2] * 5
+    assert alone("price", prices, days=days) == [True, *[False] * 7, True]
+
+
 @pytest.mark.parametrize(
     ("form", "value", "text"),
     [("int", 1234.6, "1235"), ("days", 3.0, "3"), ("one", 2.0, "2"), ("one", 2.44, "2.4"),
+     ("one", -0.04, "0"), ("percent", -0.004, "0%"),
      ("percent", 0.125, "12%")],
 )  # fmt: skip
 def test_printed_numbers(form, value, text):

@@ -1,6 +1,7 @@
 """Studios of every size get something honest: never worse than the base rate, sure of what they say."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,9 +12,15 @@ from ris_assets.evaluation.backtest import earlier_windows
 from ris_assets.evaluation.contender import winner_of
 from ris_assets.evaluation.gate import mean_interval
 from ris_assets.evaluation.metrics import log_loss
-from ris_assets.evaluation.tiers import Tier, tier_of
+from ris_assets.evaluation.split import Cuts, Windows
+from ris_assets.evaluation.tiers import Tier, tier_of, told
 from ris_assets.features.score_rows import BOUNDS, LOST_DAYS, Scorers, score_rows
+from ris_assets.models.base_rate import BaseRateRenewal
+from ris_assets.models.hazard_families import load_hazard
+from ris_assets.models.protocol import Fold
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel
+from ris_assets.models.rule_renewal import RuleRenewal
+from ris_assets.reports.contenders import newest_told
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
 
 SIZES = (50, 150, 300, 1000, 5000)
@@ -55,6 +62,115 @@ def test_no_size_of_studio_is_scored_worse_than_by_the_base_rate(large, members)
     assert log_loss(outcome, said, ones) <= log_loss(outcome, base, ones) + 0.005
 
 
+def losses_of_late(studio: FakeStudio, days: int = 100) -> FakeStudio:
+    """The studio as a source tells it that says who was lost only of the last days: all others have renewed."""
+    last = pl.col("matures_30d_on") > studio.horizon - timedelta(days=days)
+    kept = [
+        pl.when(last).then(f"renewed_{d}d").otherwise(pl.lit(True)).alias(f"renewed_{d}d")
+        for d in (30, 60, 90)
+    ]
+    return replace(studio, labels=studio.labels.with_columns(kept))
+
+
+@pytest.fixture(scope="module")
+def unjudged(large) -> tuple[RenewalModel, Windows]:
+    """What scores where the fitting cut knows no loss, and hundreds are known by the last day."""
+    windows = contest.renewal_windows(
+        losses_of_late(of_members(large, 1000)).labelled, large.horizon
+    )
+    (contender,) = contest.fit_contenders(windows, CATALOG).values()
+    assert contender.model.basis == "insufficient"
+    return contender.model, windows
+
+
+def said_of(model: RenewalModel, day: date | None) -> tuple[float, float, float]:
+    """P(30) with its bounds, of a row of a day or of none."""
+    row = pl.DataFrame({"user_id": ["a"]} | ({"as_of_date": [day]} if day else {}))
+    low, high = model.predict_interval(row)
+    return tuple(frame["p_renew_30d"][0] for frame in (model.predict(row), low, high))
+
+
+def test_what_nothing_has_judged_goes_by_all_that_is_known_on_the_last_day(unjudged):
+    model, windows = unjudged
+    known, cuts = windows.known, windows.cuts
+    straddling = (pl.col("as_of_date") <= cuts.fit) & (pl.col("matures_30d_on") > cuts.fit)
+    assert known.filter(straddling).height
+    assert known.height > windows.fitting.height + windows.test.height
+    share = np.average(known["renewed_30d"], weights=known["weight"])
+    assert known.filter(~pl.col("renewed_30d"))["hp_id"].n_unique() > 100
+    assert str(cuts.as_of) in newest_told(model, windows)["newest"]
+    for day in (cuts.as_of, cuts.as_of + timedelta(days=9), None):
+        assert said_of(model, day)[0] == pytest.approx(share, abs=0.002)
+
+
+def test_what_is_said_of_a_day_before_knows_nothing_of_what_came_after_the_fitting_cut(unjudged):
+    model, windows = unjudged
+    day_before = windows.cuts.as_of - timedelta(days=1)
+    assert said_of(model, day_before)[0] > 0.99
+    assert model.predict(windows.test)["p_renew_30d"].min() > 0.99
+    again = replace(windows, test=windows.test.clear(), known=windows.fitting)
+    (blind,) = contest.fit_contenders(again, CATALOG).values()
+    assert said_of(blind.model, day_before) == said_of(model, day_before)
+
+
+def test_the_interval_of_a_share_is_as_wide_as_so_few_members_ask(unjudged):
+    """Of 38,225 passes of 1,355 members the bounds lay as near as if each pass were somebody else's."""
+    model, windows = unjudged
+    p, low, high = said_of(model, windows.cuts.as_of)
+    members = windows.known["user_id"].n_unique()
+    assert members < 0.5 * windows.known["weight"].sum()
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(p * (1 - p) / members), rel=0.05)
+
+
+def test_a_stored_model_knows_by_which_day_it_knew_more(unjudged, tmp_path):
+    model, windows = unjudged
+    model.save(tmp_path)
+    back = RenewalModel.load(tmp_path)
+    for day in (windows.cuts.fit, windows.cuts.as_of, None):
+        assert said_of(back, day) == said_of(model, day)
+    assert model.unfitted().newest is None
+
+
+def test_curves_that_nothing_has_judged_go_by_all_that_is_known_on_the_last_day(large, tmp_path):
+    studio = of_members(large, 300)
+    weeks = person_weeks(studio)
+    early = pl.col("matures_on") < studio.horizon - timedelta(days=100)
+    weeks = weeks.with_columns(pl.when(early).then(False).otherwise("event").alias("event"))
+    windows = survival_contest.survival_windows(weeks, studio.horizon)
+    (contender,) = survival_contest.fit_hazards(weeks, windows, CATALOG).values()
+    contender.model.save(tmp_path)
+    model = load_hazard(tmp_path)
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    kept = {}
+    for name, on in (
+        ("before", windows.cuts.as_of - timedelta(days=1)),
+        ("on", windows.cuts.as_of),
+    ):
+        rows = day.with_columns(pl.lit(on).alias("as_of_date"))
+        kept[name] = model.predict_survival(rows, (12,)).mean()
+        assert kept[name] == contender.model.predict_survival(rows, (12,)).mean()
+    assert model.predict_survival(day.drop("as_of_date"), (12,)).mean() == kept["on"]
+    assert kept["on"] < kept["before"] - 0.02
+    again = replace(windows, test=windows.test.clear(), known=windows.fitting)
+    (blind,) = survival_contest.fit_hazards(weeks, again, CATALOG).values()
+    rows = day.with_columns(pl.lit(windows.cuts.as_of - timedelta(days=1)).alias("as_of_date"))
+    assert blind.model.predict_survival(rows, (12,)).mean() == kept["before"]
+
+
+@pytest.mark.parametrize("estimator", [BaseRateRenewal, RuleRenewal])
+def test_passes_of_the_same_members_make_no_share_surer(estimator, tmp_path):
+    """Forty passes of ten members are bounded as ten are; of forty members more narrowly."""
+    target, ones = np.tile([0.0, 1.0, 1.0, 1.0], 10), np.ones(40)
+    widths = []
+    for members in (np.repeat(np.arange(10), 4), np.arange(40), None):
+        fold = Fold(np.full((40, 1), 5.0), target, ones, members)
+        estimator().fit(fold).save(tmp_path)
+        low, high = estimator.load(tmp_path).interval(fold.matrix)
+        widths.append(high[0] - low[0])
+    assert widths[0] > 1.3 * widths[1]
+    assert widths[1] == widths[2]
+
+
 def test_too_little_data_does_not_replace_a_champion_that_learned_from_more(large):
     champion = scoring_model(of_members(large, 300))[0]
     assert champion.basis == "model"
@@ -72,6 +188,37 @@ def test_too_little_data_does_not_replace_a_champion_that_learned_from_more(larg
 def test_the_tier_follows_what_is_known(large, members, tier):
     studio = of_members(large, members)
     assert tier_of(contest.renewal_windows(studio.labelled, studio.horizon)) is tier
+
+
+def outcomes(passes: int, lost: int) -> pl.DataFrame:
+    """A row a pass, the first ones lost."""
+    lives = {
+        "hp_id": [f"p{n}" for n in range(passes)],
+        "renewed_30d": [n >= lost for n in range(passes)],
+    }
+    return pl.DataFrame(lives, schema={"hp_id": pl.String, "renewed_30d": pl.Boolean})
+
+
+@pytest.mark.parametrize(
+    ("known", "tested", "tier", "sentence"),
+    [
+        ((600, 50), (99, 5), Tier.FULL, "600 outcomes known by 2026-03-02, 50 of the rarer kind: every"
+         " family contends"),
+        ((600, 50), (99, 4), Tier.SMALL, "but only 4 of the rarer kind in the out-of-time window: one model held"
+         " strongly, clubs pooled (5 needed there to judge every family)"),
+        ((415, 50), (99, 1), Tier.RULE, "415 outcomes known by 2026-03-02, 50 of the rarer kind, but only 1"
+         " of the rarer kind in the out-of-time window: a rule scores (3 needed there to judge a small model)"),
+        ((415, 9), (99, 1), Tier.RULE, "9 of the rarer kind: a rule scores (a small model from 40 with 10"),
+        ((0, 0), (0, 0), Tier.INSUFFICIENT, "no outcome known by the fitting cut: too few to learn from (a rule"),
+        ((99, 99), (99, 5), Tier.INSUFFICIENT, "0 of the rarer kind: too few to learn from (a rule from 15 with 3"),
+    ],
+)  # fmt: skip
+def test_the_sentence_of_a_tier_names_what_the_next_one_lacks(known, tested, tier, sentence):
+    cuts = Cuts(*(date(2026, 1, 1) + timedelta(days=n) for n in (0, 60, 165)))
+    fitting, test = outcomes(*known), outcomes(*tested)
+    windows = Windows(cuts, fitting, fitting, test, fitting)
+    assert tier_of(windows) is tier
+    assert sentence in told(tier, windows)
 
 
 def test_before_the_first_outcome_is_known_any_day_may_be_scored(large):
