@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import dbt_assets
 
-from ris_assets.assets.windows import window_to_build
 from ris_assets.dbt import RisDbtTranslator, manifest_path, run_dbt
 from ris_assets.partitions import Window, daily_partitions
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
+from ris_assets.windows import window_to_build
 
 _UP_TO_WEEKS = "+user_week_metrics"
 _OUTCOMES = "fqn:ris.outcomes"

@@ -14,7 +14,6 @@ import polars as pl
 import psycopg
 import yaml
 
-from ris_assets.assets.windows import window_to_build
 from ris_assets.contracts.columns import Column, Table
 from ris_assets.dbt import PROJECT_DIR
 from ris_assets.features.norms import (
@@ -32,6 +31,7 @@ from ris_assets.features.norms import (
 )
 from ris_assets.partitions import Window, daily_partitions
 from ris_assets.resources.postgres import PostgresResource, copy_typed
+from ris_assets.windows import window_to_build
 
 T = TypeVar("T")
 _BEGINNING = date(1900, 1, 1)

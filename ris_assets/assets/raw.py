@@ -11,7 +11,6 @@ import dagster as dg
 import holidays as holiday_calendar
 import polars as pl
 
-from ris_assets.assets.windows import window_to_extract
 from ris_assets.contracts.entities import ENTITIES, Entity
 from ris_assets.contracts.landing import HOLIDAYS
 from ris_assets.errors import RisError
@@ -24,6 +23,7 @@ from ris_assets.resources.mongo import MongoResource
 from ris_assets.resources.personal import ensure_personal
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
+from ris_assets.windows import window_to_extract
 
 GROUP = "raw"
 _HOLIDAY_YEARS = 40
