@@ -42,9 +42,12 @@ class Evidence:
         """The same as columns of one length.
 
         Raises:
-            ValueError: they are not, or one side says of a row nothing, or no probability.
+            ValueError: they are not, one side says of a row nothing, or no probability, or whose row it is is unknown.
         """
         rows = len(self.outcome)
+        for what, named in (("member", self.members), ("level", self.level)):
+            if named is not None and any(map(_is_missing, np.asarray(named).tolist())):
+                raise ValueError(f"the {what} of every row must be known")
 
         def of(side: str, said: Array) -> Array:
             what = f"the {side}'s probability of every row"
@@ -71,3 +74,7 @@ class Evidence:
         level = self.levels
         counts = np.maximum(np.bincount(level), 1)
         return (np.bincount(level, weights=self.challenger) / counts)[level]
+
+
+def _is_missing(name: object) -> bool:
+    return name is None or name != name

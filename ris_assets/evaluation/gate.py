@@ -28,6 +28,7 @@ LATER_MEMBERS = 30
 """Of either outcome, from which the calibration of a further horizon is judged: a window holds few whose is known."""
 THIRDS = ("lowest", "middle", "highest")
 OWN_MEAN = "its own mean said of everyone"
+NO_ROW = "there is no row to judge by"
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,17 @@ def judge(
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
         difference, its calibration is sound and no worse than that of the rules and the champion, and it is not
-        too good to be true. A champion that cannot be compared stays.
+        too good to be true. A champion that cannot be compared stays, and so does any where there is no row.
 
     Raises:
-        ValueError: one side says of a row nothing, or no probability, or the columns are not of one length.
+        ValueError: there is no rule to beat, one side says of a row nothing, or no probability, a row is nobody's, or
+            the columns are not of one length.
     """
+    if not evidence.rules:
+        raise ValueError("rules must hold the base rate at least: there is nothing to beat")
     evidence = evidence.as_columns()
+    if not len(evidence.outcome):
+        return Verdict(False, f"Keep: {NO_ROW}", (NO_ROW,))
     rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:
         rivals["champion"] = evidence.champion

@@ -194,6 +194,29 @@ def test_a_challenger_that_says_nothing_of_a_row_is_an_error(window):
         judge(evidence(window, said), has_champion=False)
 
 
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"rules": {}}, "the base rate at least"),
+        ({"members": ["a", None]}, "the member of every row must be known"),
+        ({"members": [1.0, np.nan]}, "the member of every row must be known"),
+        ({"level": ["a", None]}, "the level of every row must be known"),
+    ],
+)
+def test_evidence_that_is_not_whole_is_an_error(given, match):
+    whole = Evidence([0, 1], [1, 2], [0.4, 0.6], {"base rate": [0.5, 0.5]})
+    with pytest.raises(ValueError, match=match):
+        judge(replace(whole, **given), has_champion=False)
+
+
+@pytest.mark.parametrize("has_champion", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_where_there_is_no_row_nobody_is_promoted(has_champion):
+    empty = Evidence([], [], [], {"base rate": []}, columns={"visits": []})
+    verdict = judge(empty, has_champion)
+    assert verdict.reason == "Keep: there is no row to judge by"
+
+
 def leaking(outcome, gap, odds=0.0, seed=7):
     """True probabilities given the log odds and a column that is the outcome with noise: AUC .977 of a gap of 1.4."""
     column = gap * (2 * outcome - 1) + np.random.default_rng(seed).normal(size=len(outcome))
