@@ -22,7 +22,8 @@ from ris_assets.evaluation.contender import (
     unjudged,
     winner_of,
 )
-from ris_assets.evaluation.gate import Evidence, Verdict, judge, rule_shares
+from ris_assets.evaluation.evidence import Evidence
+from ris_assets.evaluation.gate import Verdict, judge, rule_shares
 from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.probability_scores import DEFAULT_COSTS, Costs
 from ris_assets.evaluation.renewal_report import RenewalReport, report_on

@@ -4,11 +4,13 @@ All are judged on the same out-of-time rows; intervals come from drawing members
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ris_assets.evaluation.metrics import column, log_losses, probabilities, reliability
+from ris_assets.evaluation.evidence import Evidence
+from ris_assets.evaluation.leaks import too_good
+from ris_assets.evaluation.metrics import log_losses, reliability
 from ris_assets.evaluation.probability_scores import Interval, calibration_line, recalibrated
 
 Array = np.ndarray
@@ -22,88 +24,11 @@ by a seventh, than a rule's a slope of 0.8 or odds off by a fourth. A rule tells
 slope to cost it anything, and a season that moves all alike costs the more the more one tells apart. Of sound
 challengers 1 in 200 is kept out on 300 rows, none on 2,000 and more; of those with a slope of 0.8 or four points too
 many 1 in 20 on 300 rows, 1 in 5 on 2,000, all on 20,000."""
-TOO_GOOD_AUC, MOST_AUC = 0.97, 0.995
-"""No behaviour tells so much: a column knows the outcome. Of few cases it takes more, 0.98 of a hundred: where 0.93 is
-the truth, 1 in 10 of ten of either kind is refused, of more none."""
-AS_GOOD = 0.01
-"""How much more AUC than a champion has is no news."""
-TOO_GOOD_SHARE = 0.5
-"""Of a champion's log loss: from one model of a studio to the next no more than that is gained."""
-ENOUGH_CASES = 10
-SURE, SURE_SHARE = 0.995, 0.25
-"""A column that knows the outcome of some members alone leaves the AUC below its limit, but a model sure of them: of a
-fourth of those with one outcome and of those with the other no model is that stays below it, where log odds are spread
-as behaviour spreads them (normally: 0.965 goes with a fifth, 0.93 with a fifteenth)."""
-OUTER, ENDS_AUC, ENDS_CASES = 0.1, 0.999, 30
-"""Share of the rows at either end of a column, by which one that knows some outcomes alone is told: log odds that are
-spread so that the AUC of all rows is 0.93 have 0.995 there."""
 LATER_MEMBERS = 30
 """Of either outcome, from which the calibration of a further horizon is judged: a window holds few whose is known."""
 THIRDS = ("lowest", "middle", "highest")
 OWN_MEAN = "its own mean said of everyone"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The gate's rows: outcome 0/1, who they belong to, and what each side said of them.
-
-    Attributes:
-        rules: simple rules by name, the base rate at least; a challenger has to beat each.
-        champion: what the champion says; None when there is none, or when it has seen these rows.
-        level: what parts rows which anyone can tell apart (does a pass end in the week?).
-        champion_is_rule: the champion is a rule that stands in until a model is better.
-        columns: what the challenger goes by most, name -> numbers, NaN where missing.
-    """
-
-    outcome: Array
-    members: Array
-    challenger: Array
-    rules: Mapping[str, Array]
-    champion: Array | None = None
-    level: Array | None = None
-    champion_is_rule: bool = False
-    columns: Mapping[str, Array] = field(default_factory=dict)
-
-    @property
-    def levels(self) -> Array:
-        """The level of each row, counted from 0; one for all where none is known."""
-        if self.level is None:
-            return np.zeros(len(self.outcome), dtype=int)
-        return np.unique(self.level, return_inverse=True)[1]
-
-    def as_columns(self) -> "Evidence":
-        """The same as columns of one length.
-
-        Raises:
-            ValueError: they are not, or one side says of a row nothing, or no probability.
-        """
-        rows = len(self.outcome)
-
-        def of(side: str, said: Array) -> Array:
-            what = f"the {side}'s probability of every row"
-            return column(probabilities(said, what), what, rows)
-
-        sides = (self.members, self.levels, *self.columns.values())
-        if any(len(one) != rows for one in sides):
-            raise ValueError(
-                f"members, levels and columns must have {rows} rows, as the outcome has"
-            )
-        return replace(
-            self,
-            outcome=column(probabilities(self.outcome, "outcome"), "outcome", rows),
-            members=np.asarray(self.members),
-            challenger=of("challenger", self.challenger),
-            rules={name: of(name, said) for name, said in self.rules.items()},
-            champion=None if self.champion is None else of("champion", self.champion),
-            columns={name: np.asarray(one, dtype=float) for name, one in self.columns.items()},
-        )
-
-    @property
-    def own_mean(self) -> Array:
-        """The challenger's mean said of everyone: a level that fits by luck is beaten by no order of members."""
-        level = self.levels
-        counts = np.maximum(np.bincount(level), 1)
-        return (np.bincount(level, weights=self.challenger) / counts)[level]
+NO_ROW = "there is no row to judge by"
 
 
 @dataclass(frozen=True)
@@ -137,12 +62,17 @@ def judge(
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
         difference, its calibration is sound and no worse than that of the rules and the champion, and it is not
-        too good to be true. A champion that cannot be compared stays.
+        too good to be true. A champion that cannot be compared stays, and so does any where there is no row.
 
     Raises:
-        ValueError: one side says of a row nothing, or no probability, or the columns are not of one length.
+        ValueError: there is no rule to beat, one side says of a row nothing, or no probability, a row is nobody's, or
+            the columns are not of one length.
     """
+    if not evidence.rules:
+        raise ValueError("rules must hold the base rate at least: there is nothing to beat")
     evidence = evidence.as_columns()
+    if not len(evidence.outcome):
+        return Verdict(False, f"Keep: {NO_ROW}", (NO_ROW,))
     rivals = {**evidence.rules, OWN_MEAN: evidence.own_mean}
     if evidence.champion is not None:
         rivals["champion"] = evidence.champion
@@ -154,7 +84,7 @@ def judge(
     ]
     if has_seen_these:
         against.insert(0, "was fitted on days of the window that it is judged on")
-    against += _miscalibrated(evidence) + _too_good(evidence)
+    against += _miscalibrated(evidence) + too_good(evidence)
     for horizon, one in (later or {}).items():
         columns = one.as_columns()
         wrong = _miscalibrated(columns) if _tells_of_calibration(columns) else []
@@ -270,133 +200,6 @@ def _miscalibration(evidence: Evidence, said: Array) -> Array:
         return np.zeros(len(outcome))
     saved = log_losses(outcome, said) - log_losses(outcome, recalibrated(outcome, said))
     return saved / log_losses(share, share)
-
-
-def _too_good(evidence: Evidence) -> list[str]:
-    """What no behaviour explains, in sentences: a column may know the outcome."""
-    named = _known_to_a_column(evidence)
-    signs = [
-        *_tells_too_much(evidence), *_gains_too_much(evidence), *_is_too_sure(evidence), *named
-    ]  # fmt: skip
-    if not signs:
-        return []
-    where = "look at it" if named else "look at the most important one"
-    return [
-        f"too good to be true, {' and '.join(signs)}: a column may know the outcome, {where};"
-        " if it is known beforehand, train with always_promote"
-    ]
-
-
-def _tells_too_much(evidence: Evidence) -> list[str]:
-    """The AUC, where it is beyond its limit.
-
-    That nobody leaves while a pass lasts is no merit: each level is asked for itself.
-    """
-    told = []
-    for rows in _by_level(evidence):
-        limit, auc = _limit(evidence, rows), _auc(evidence, evidence.challenger, rows)
-        if auc >= limit and _is_news(evidence, rows, auc):
-            told.append(f"AUC {auc:.4f} (limit {limit:.4f})")
-    return sorted(told)[-1:]
-
-
-def _by_level(evidence: Evidence) -> list[Array]:
-    """The rows of each level."""
-    return [evidence.levels == level for level in np.unique(evidence.levels)]
-
-
-def _auc(evidence: Evidence, said: Array, rows: Array) -> float:
-    """Of some rows; nan where they have one outcome alone."""
-    from sklearn.metrics import roc_auc_score
-
-    outcome = evidence.outcome[rows]
-    return float(roc_auc_score(outcome, said[rows])) if 0 < outcome.sum() < len(outcome) else np.nan
-
-
-def _cases(evidence: Evidence, rows: Array) -> int:
-    """How many rows have the rarer outcome."""
-    happened = int(evidence.outcome[rows].sum())
-    return min(happened, int(rows.sum()) - happened)
-
-
-def _limit(evidence: Evidence, rows: Array) -> float:
-    """The AUC that no behaviour reaches on some rows; infinite of too few cases."""
-    cases = _cases(evidence, rows)
-    return min(TOO_GOOD_AUC + 1 / cases, MOST_AUC) if cases >= ENOUGH_CASES else np.inf
-
-
-def _is_news(evidence: Evidence, rows: Array, auc: float) -> bool:
-    """Whether no champion tells nearly as much: then nobody has found it true before."""
-    known = evidence.champion
-    return known is None or auc >= _auc(evidence, known, rows) + AS_GOOD
-
-
-def _known_to_a_column(evidence: Evidence) -> list[str]:
-    """The column that by itself orders outcomes as no behaviour does: where it is filled, or at its two ends."""
-    found = []
-    for name, values in evidence.columns.items():
-        for level in _by_level(evidence):
-            filled = level & np.isfinite(values)
-            ends = _ends(values, filled)
-            for rows, where, limit in (
-                (filled, "where it is filled", _limit(evidence, filled)),
-                (ends, "at its ends", _limit_of_ends(evidence, ends)),
-            ):
-                auc = abs(_auc(evidence, values, rows) - 0.5) + 0.5
-                if auc >= limit and _is_news(evidence, rows, auc):
-                    share = rows.sum() / level.sum()
-                    told = f"AUC {auc:.4f} (limit {limit:.4f}) {where}, {share:.0%} of rows"
-                    found.append((share, f"{name} alone has {told}"))
-    return [max(found)[1]] if found else []
-
-
-def _limit_of_ends(evidence: Evidence, rows: Array) -> float:
-    """The AUC that no column reaches at its ends; infinite of too few cases."""
-    return ENDS_AUC if _cases(evidence, rows) >= ENDS_CASES else np.inf
-
-
-def _ends(values: Array, filled: Array) -> Array:
-    """The rows with the lowest and the highest values; none where these are the same."""
-    if not filled.any():
-        return filled
-    low, high = np.quantile(values[filled], [OUTER, 1 - OUTER])
-    with np.errstate(invalid="ignore"):
-        return filled & ((values <= low) | (values >= high)) & (low < high)
-
-
-def _is_too_sure(evidence: Evidence) -> list[str]:
-    """The share of either outcome that is said for certain, where it is too large."""
-
-    def sure_of(said: Array, rows: Array) -> float:
-        """Of the outcome of which it is smaller."""
-        outcome = evidence.outcome[rows]
-        right = np.where(outcome > 0.5, said[rows], 1 - said[rows]) > SURE
-        return min(float(right[outcome > 0.5].mean()), float(right[outcome <= 0.5].mean()))
-
-    for rows in _by_level(evidence):
-        if _cases(evidence, rows) < ENOUGH_CASES:
-            continue
-        share, known = sure_of(evidence.challenger, rows), evidence.champion
-        if share >= SURE_SHARE and (known is None or sure_of(known, rows) < SURE_SHARE):
-            return [
-                f"sure beyond {SURE:.1%} of {share:.0%} of either outcome (limit {SURE_SHARE:.0%})"
-            ]
-    return []
-
-
-def _gains_too_much(evidence: Evidence) -> list[str]:
-    """The log loss, where it is a small share of a champion's that is a model better than every rule."""
-    if evidence.champion is None or evidence.champion_is_rule:
-        return []
-    own, known, *rules = (
-        float(log_losses(evidence.outcome, said).mean())
-        for said in (evidence.challenger, evidence.champion, *evidence.rules.values())
-    )
-    if own >= TOO_GOOD_SHARE * known or known >= min(rules, default=np.inf):
-        return []
-    return [
-        f"log loss {own:.4f} where the champion has {known:.4f} (limit {TOO_GOOD_SHARE * known:.4f})"
-    ]
 
 
 def rule_shares(

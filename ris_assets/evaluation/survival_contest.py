@@ -16,7 +16,8 @@ from ris_assets.evaluation.contender import (
     unjudged,
     winner_of,
 )
-from ris_assets.evaluation.gate import Evidence, Verdict, judge
+from ris_assets.evaluation.evidence import Evidence
+from ris_assets.evaluation.gate import Verdict, judge
 from ris_assets.evaluation.metrics import binary_metrics
 from ris_assets.evaluation.split import Cuts, Windows, cuts_for, known_by, split_by_time
 from ris_assets.evaluation.survival import future_scores, survival_metrics

@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation.calibration import sigmoid
-from ris_assets.evaluation.gate import Evidence, judge, mean_interval, rule_shares
+from ris_assets.evaluation.evidence import Evidence
+from ris_assets.evaluation.gate import judge, mean_interval, rule_shares
+from ris_assets.evaluation.leaks import ends_of, too_good
 from ris_assets.evaluation.probability_scores import BENT_FROM, recalibrated
 
 ROWS = 4000
@@ -190,6 +192,29 @@ def test_a_challenger_that_says_nothing_of_a_row_is_an_error(window):
     said[3] = np.nan
     with pytest.raises(ValueError, match="probability of every row"):
         judge(evidence(window, said), has_champion=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"rules": {}}, "the base rate at least"),
+        ({"members": ["a", None]}, "the member of every row must be known"),
+        ({"members": [1.0, np.nan]}, "the member of every row must be known"),
+        ({"level": ["a", None]}, "the level of every row must be known"),
+    ],
+)
+def test_evidence_that_is_not_whole_is_an_error(given, match):
+    whole = Evidence([0, 1], [1, 2], [0.4, 0.6], {"base rate": [0.5, 0.5]})
+    with pytest.raises(ValueError, match=match):
+        judge(replace(whole, **given), has_champion=False)
+
+
+@pytest.mark.parametrize("has_champion", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_where_there_is_no_row_nobody_is_promoted(has_champion):
+    empty = Evidence([], [], [], {"base rate": []}, columns={"visits": []})
+    verdict = judge(empty, has_champion)
+    assert verdict.reason == "Keep: there is no row to judge by"
 
 
 def leaking(outcome, gap, odds=0.0, seed=7):
@@ -382,13 +407,134 @@ def test_a_column_that_knows_some_outcomes_is_named(window, others, way):
     assert judge(given, has_champion=False).is_promoted
     leak = {"refund_days": way * np.where(half, column, others)}
     reason = judge(replace(given, columns=honest | leak), has_champion=False).reason
-    assert re.search(
-        r"too good to be true, refund_days alone has AUC 1.0000 \(limit 0.9\d+\)", reason
+    how = (
+        r"AUC 1.0000 \(limit 0.9\d+\)"
+        if np.isnan(others)
+        else "49% of either outcome in order with 0 .*, 50% of rows"
     )
+    assert re.search(rf"too good to be true, refund_days alone has {how}", reason)
     assert "visits alone" not in reason
     knowing = np.where(half, np.where(outcome > 0.5, 0.999, 0.001), truth)
     told = judge(replace(given, columns=honest | leak, champion=knowing), has_champion=True)
     assert "too good" not in told.reason
+
+
+def of_a_share(share, spread=0.85, rows=3000, base=0.0, seed=0):
+    """Log odds as behaviour spreads them, what happened, and whose outcome a leak knows."""
+    rng = np.random.default_rng(seed)
+    odds = base + spread * rng.normal(size=rows)
+    outcome = (rng.random(rows) < sigmoid(odds)).astype(float)
+    return odds, outcome, rng.random(rows) < share
+
+
+def among(outcome, said, champion=None, columns=None, level=None):
+    rows = len(outcome)
+    rules = {"base rate": np.full(rows, outcome.mean())}
+    return Evidence(outcome, np.arange(rows), said, rules, champion, level, columns=columns or {})
+
+
+ORDERED = (
+    r"\d+% of either outcome in order with \d+ errors where the others let expect \d+ and \d+,"
+    r" \d+% of rows"
+)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3])
+def test_who_knows_some_outcomes_is_kept_out_though_never_sure(share):
+    """Nobody is given more than 0.97: trees with a least leaf and a ridge say no more."""
+    odds, outcome, known = of_a_share(share)
+    said = np.where(known, np.where(outcome > 0.5, 0.97, 0.03), sigmoid(odds))
+    reason = judge(among(outcome, said), has_champion=False).reason
+    assert re.search(f"too good to be true, {ORDERED}: a column may know", reason)
+
+
+def test_ends_that_a_champion_orders_as_well_are_no_news_and_others_are():
+    odds, outcome, known = of_a_share(0.2)
+    other = np.random.default_rng(1).random(len(odds)) < 0.2
+    honest, column = sigmoid(odds), np.where(known, 10 * (2 * outcome - 1), odds)
+    said, before, elsewhere = (
+        np.where(whose, np.where(outcome > 0.5, sure, 1 - sure), honest)
+        for whose, sure in ((known, 0.97), (known, 0.96), (other, 0.97))
+    )
+    for champion, is_news in ((before, False), (elsewhere, True), (honest, True)):
+        of_said = judge(among(outcome, said, champion), has_champion=True).reason
+        of_column = judge(among(outcome, honest, champion, {"refund_days": column}), True).reason
+        assert ("in order with" in of_said, "refund_days alone" in of_column) == (is_news, is_news)
+
+
+HONEST = {
+    "normal": lambda rng: 1.3 * rng.normal(size=3000),
+    "told apart well": lambda rng: 2.6 * rng.normal(size=3000),
+    "heavy tails": lambda rng: rng.standard_t(3, size=3000),
+    "skewed": lambda rng: np.exp(rng.normal(size=3000)) - 1.5,
+    "segments": lambda rng: rng.choice([-3.9, 0.0, 4.2], 3000, p=[0.15, 0.65, 0.2]) + rng.normal(size=3000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("base", [0.0, 2.0])
+@pytest.mark.parametrize("kind", HONEST)
+def test_members_who_are_told_apart_by_what_they_do_are_no_suspicion(kind, base):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        odds = HONEST[kind](rng) + base
+        outcome = (rng.random(3000) < sigmoid(odds)).astype(float)
+        assert not too_good(among(outcome, sigmoid(odds), columns={"odds": odds, "less": -odds}))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("side", [0.0, 1.0])
+def test_what_is_announced_by_those_of_one_outcome_is_no_suspicion(share, side):
+    odds, outcome, known = of_a_share(share, 1.3)
+    announced = np.where(known & (outcome == side), 20 * side - 10, odds)
+    assert not too_good(among(outcome, sigmoid(announced), columns={"announced": announced}))
+
+
+@pytest.mark.parametrize("size", [10.0, np.inf])
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_a_column_that_knows_some_outcomes_among_its_noise_is_named(share, way, size):
+    odds, outcome, known = of_a_share(share, base=0.8)
+    noise = np.random.default_rng(2).normal(size=len(odds))
+    column = way * np.where(known, np.where(outcome > 0.5, size, -size), noise)
+    column[::7] = np.nan
+    given = among(outcome, sigmoid(odds), columns={"noise": noise, "refund_days": column})
+    reason = judge(given, has_champion=False).reason
+    assert re.search(f"too good to be true, refund_days alone has {ORDERED}", reason)
+
+
+def test_a_column_that_is_infinite_wherever_it_is_filled_is_read():
+    odds, outcome, known = of_a_share(0.1)
+    column = np.where(known, np.where(outcome > 0.5, np.inf, -np.inf), np.nan)
+    told = too_good(among(outcome, sigmoid(odds), columns={"refund_days": column}))
+    assert "refund_days alone has AUC 1.0000" in told[0]
+
+
+def test_what_tells_levels_apart_is_no_suspicion_and_hides_no_leak():
+    """Of some nobody can leave, of some all do: days_to_end says who. In a level it says nothing."""
+    odds, outcome, known = of_a_share(0.2, rows=6000)
+    level = np.arange(6000) % 3
+    sure = [level == 0, level == 2]
+    outcome = np.select(sure, [0.0, 1.0], outcome)
+    hazard = np.select(sure, [1e-6, 1 - 1e-6], sigmoid(odds))
+    days = np.random.default_rng(3).integers(0, 7, 6000) + 7.0 * level
+    columns = {"days_to_end": days}
+    assert not too_good(among(outcome, hazard, columns=columns, level=level))
+    leak = np.where(known & (level == 1), np.where(outcome > 0.5, 0.97, 0.03), hazard)
+    told = too_good(among(outcome, leak, columns=columns, level=level))[0]
+    assert "in order with" in told
+    assert "days_to_end" not in told
+
+
+def test_ends_are_as_long_as_almost_no_row_is_wrong_and_part_no_equal_values():
+    outcome = np.r_[np.zeros(100), np.tile([0.0, 1.0], 50), np.ones(1000)]
+    everyone, values = np.ones(1200, dtype=bool), np.arange(1200.0)
+    ends = ends_of(outcome, values, everyone)
+    assert (ends.rows.sum(), ends.wrong) == (101 + 1005, (0, 2))
+    equal = ends_of(outcome, np.where((values >= 100) & (values < 200), 150.0, values), everyone)
+    assert (equal.rows.sum(), equal.wrong, equal.share) == (1100, (0, 0), pytest.approx(100 / 150))
+    assert equal.expected == pytest.approx((50, 500), rel=0.01)
+    # Nobody says what ends the nineteen pairs between would go on to.
+    assert ends_of(outcome, values, np.r_[everyone[:138], ~everyone[:62], everyone[:1000]]) is None
 
 
 def test_a_horizon_that_is_off_by_itself_is_named():
