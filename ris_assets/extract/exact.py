@@ -92,6 +92,14 @@ class _MisfitError(ValueError):
     """A value that does not convert; the text says why."""
 
 
+class _ObstacleError(_MisfitError):
+    """Something that has no keys lies on the way, so many keys before its end."""
+
+    def __init__(self, reason: str, value: Any, keys_left: int) -> None:
+        super().__init__(reason)
+        self.value, self.keys_left = value, keys_left
+
+
 def document_of(raw: bytes) -> dict[str, Any]:
     """Decode one document; dates beyond Python's range stay as milliseconds.
 
@@ -174,11 +182,14 @@ def decode_exactly(raw: bytes, plan: ReadingPlan) -> Decoded:
         for element, part, trouble in _elements(document, plan.explode):
             values = []
             for reading, way, is_inside in ways:
-                value, wrong = _read(part if is_inside else document, reading, way, plan.uuid_order)
+                start = part if is_inside else document
+                value, wrong, left = _read(start, reading, way, plan.uuid_order)
                 if is_inside and trouble:
                     value, wrong, trouble = None, trouble, ""
                 if wrong:
-                    misfits.append(Misfit(number, element, reading.name, _shown(value), wrong))
+                    keys = path_parts(reading.path)
+                    found_at, shown = keys[: len(keys) - left], _shown(value)
+                    misfits.append(Misfit(number, element, reading.name, shown, wrong, found_at))
                     value = None
                 values.append(value)
             rows.append(((number, element) if plan.explode else (number,)) + tuple(values))
@@ -194,16 +205,21 @@ def _way(reading: Reading, plan: ReadingPlan) -> tuple[Reading, tuple[str, ...],
     return reading, path_parts(reading.path) if inner is None else inner, inner is not None
 
 
-def _read(start: Any, reading: Reading, way: tuple[str, ...], order: UuidOrder) -> tuple[Any, str]:
-    """A converted value and "", or the value as found and why it does not convert."""
-    value: Any = start
+def _read(
+    start: Any, reading: Reading, way: tuple[str, ...], order: UuidOrder
+) -> tuple[Any, str, int]:
+    """A converted value and "", or the value as found, why it does not convert, and how many keys before the end
+    of the way it was found."""
+    value: Any = None
     try:
         value = _value_at(start, way)
         if isinstance(value, str) and reading.kind not in _WORDS and not value.strip():
             value = None
-        return (None if value is None else _CONVERTERS[reading.kind](value, reading, order)), ""
+        return (None if value is None else _CONVERTERS[reading.kind](value, reading, order)), "", 0
+    except _ObstacleError as obstacle:
+        return obstacle.value, str(obstacle), obstacle.keys_left
     except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
-        return value, str(error) or type(error).__name__
+        return value, str(error) or type(error).__name__, 0
 
 
 def _shown(value: Any) -> str:
@@ -222,13 +238,14 @@ def _value_at(document: Any, way: tuple[str, ...]) -> Any:
             document = document.as_doc().get(part)
         elif isinstance(document, list):
             if not part.isdigit():
-                raise _MisfitError("an array lies on the way: explode it or give an index")
+                reason = "an array lies on the way: explode it or give an index"
+                raise _ObstacleError(reason, document, len(way) - place)
             document = document[int(part)] if int(part) < len(document) else None
         elif document is None:
             return None
         else:
-            keys = ".".join(way[place:])
-            raise _MisfitError(f"{_named(document)} lies on the way to {keys}")
+            reason = f"{_named(document)} lies on the way to {'.'.join(way[place:])}"
+            raise _ObstacleError(reason, document, len(way) - place)
     return document
 
 

@@ -91,6 +91,8 @@ class Misfit:
     name: str
     value: str
     reason: str
+    found_at: tuple[str, ...] = ()
+    """The keys that lead to the value: not all of the reading's where the value lies on its way."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ from ris_assets.extract.plan import (
     Reading,
     ReadingPlan,
     UuidOrder,
+    path_parts,
 )
+from ris_assets.extract.redact import MASK, overlap
 from ris_assets.extract.source_map import AmountSpec, FieldSpec, ParentSpec, SourcePart, Span
 from ris_assets.extract.spans import LONGEST, shifted, unrolled
 
@@ -96,6 +98,8 @@ class EntityShape:
     uuid_order: UuidOrder = "standard"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Until when what repeats has been repeated."""
+    personal_paths: tuple[str, ...] = ()
+    """Of personal details in the collection that the maps of other entities mark."""
 
     @cached_property
     def plan(self) -> ReadingPlan:
@@ -121,6 +125,19 @@ class EntityShape:
             if isinstance(amount := span.amount, AmountSpec)
         ]
         return ReadingPlan(tuple(readings), self.part.explode, self.uuid_order)
+
+    @cached_property
+    def _hidden(self) -> list[str]:
+        """Fields whose values are not shown: what is read for them may hold a personal detail, or be part of one."""
+        readings = [r for r in self.plan.readings if not r.name.startswith(_PERSONAL)]
+        return [_field_of(r.name) for r in readings if self._is_personal(path_parts(r.path))]
+
+    @cached_property
+    def _personal_keys(self) -> list[tuple[str, ...]]:
+        return [path_parts(p) for p in {*self.part.personal.values(), *self.personal_paths}]
+
+    def _is_personal(self, keys: tuple[str, ...]) -> bool:
+        return any(overlap(keys, personal) for personal in self._personal_keys)
 
     @cached_property
     def _spans(self) -> dict[str, Span]:
@@ -203,7 +220,8 @@ class EntityShape:
         told |= {f"{_ELSE}{name}" for name in told}
         names = [r.name for r in self.plan.readings if r.kind in ("id", "text")]
         names = [n for n in names if n != ID and not n.startswith(_FILTER) and n not in told]
-        is_said = pl.col(names).str.strip_chars() != ""
+        # Documents that were set aside come back with their personal details masked.
+        is_said = ~pl.col(names).str.strip_chars().is_in(["", MASK])
         return frame.with_columns(pl.when(is_said).then(pl.col(names))) if names else frame
 
     def _source_id(self) -> pl.Expr:
@@ -296,11 +314,8 @@ class EntityShape:
         found += self._broken_spans(frame)
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
-        personal = set(self.part.personal.values())
-        paths = {name: {spec.path, spec.fallback} for name, spec in self.part.fields.items()}
-        hidden = [name for name, ways in paths.items() if ways & personal]
-        if hidden:
-            shown = pl.when(~pl.col("field").is_in(hidden)).then(pl.col("value"))
+        if self._hidden:
+            shown = pl.when(~pl.col("field").is_in(self._hidden)).then(pl.col("value"))
             rejects = rejects.with_columns(shown.alias("value"))
         if rejects.is_empty() or "user_id" not in named.columns:
             return rejects.with_columns(pl.lit(None, pl.String()).alias("user_id"))
@@ -387,7 +402,7 @@ class EntityShape:
                 ROW: m.row,
                 ELEMENT: m.element,
                 "field": _field_of(m.name),
-                "value": None if m.name.startswith(_PERSONAL) else m.value,
+                "value": None if self._is_personal(m.found_at) else m.value,
                 "reason": m.reason,
                 "is_row_kept": _field_of(m.name) not in required,
                 "is_waiting": False,

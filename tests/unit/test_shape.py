@@ -1,5 +1,6 @@
 """Rows from decoded documents: the mapping, its units and filters, and what is set aside."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -401,3 +402,44 @@ def test_personal_details_come_apart_from_the_rows():
         ("1", "1", "name", "A. B."), ("1", "1", "phone", "77010000000")
     ]  # fmt: skip
     assert "A. B." not in str(result.rows.rows())
+
+
+@pytest.mark.parametrize(
+    ("path", "found", "value"),
+    [
+        ("body.weight", {"body": "heavy"}, '"heavy"'),
+        ("body.weight", {"body": [7]}, '[{"$numberInt": "7"}]'),
+        ("profile", {}, None),
+        ("profile.name.kg", {}, None),
+        ("profile.kg", {"profile": "Anna"}, None),
+        ("mail.kg", {"mail": "anna@x.org"}, None),
+        ("notes.kg", {"notes": "Anna"}, '"Anna"'),
+        ("past.kg", {"past": [{"kg": "heavy"}]}, None),
+        ("past.1.kg", {"past": [{}, {"kg": "heavy"}]}, '"heavy"'),
+    ],
+)
+def test_a_refusal_shows_what_did_not_fit_and_never_a_personal_detail(path, found, value):
+    personal = {"name": "profile.name", "street": "past.0.street"}
+    part = with_part(
+        fields={"user_id": "_id", "registered_at": "at", "weight_kg": path}, personal=personal
+    )
+    shape = replace(part, personal_paths=("mail",))
+    document = {"_id": 1, "at": NOON, "profile": {"name": "Anna"}, "mail": "anna@x.org"} | found
+    rejects = cut(shape, [document]).rejects.filter(pl.col("field") == "weight_kg")
+    assert rejects["value"].to_list() == [value]
+
+
+def test_an_element_that_is_no_document_is_shown_alone():
+    part = SourcePart(
+        collection="p",
+        explode="pauses",
+        fields={"hp_id": "_id", "requested_at": "at", "starts_at": "at", "ends_at": "pauses.to"},
+    )
+    shape = EntityShape(ENTITIES["freezes"], part, ALMATY)
+    rejects = cut(shape, [{"_id": 1, "at": NOON, "name": "Anna", "pauses": ["long"]}]).rejects
+    assert rejects["value"].to_list() == ['"long"']
+
+
+def test_a_masked_detail_that_is_read_again_is_no_value():
+    rows = cut(users(city="c"), [{"_id": 1, "at": NOON, "c": "<personal>"}]).rows
+    assert rows["city"].to_list() == [None]
