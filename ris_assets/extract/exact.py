@@ -33,7 +33,9 @@ from bson.timestamp import Timestamp
 
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.plan import (
+    FIRST_INSTANT,
     ID,
+    LAST_INSTANT,
     DecimalMark,
     Decoded,
     Kind,
@@ -436,7 +438,7 @@ def _written(text: str, reading: Reading) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip().replace(",", ".").replace(" Z", "Z"))
         return _zoned(found, reading)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _MisfitError("a text is not a date") from None
 
 
@@ -444,7 +446,7 @@ def _patterned(text: str, reading: Reading) -> datetime:
     """An instant written in a pattern of the source's own."""
     try:
         return _zoned(datetime.strptime(text.strip(), reading.time), reading)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _MisfitError(f"it is not written as {reading.time}") from None
 
 
@@ -455,7 +457,10 @@ def _zoned(found: datetime, reading: Reading) -> datetime:
     if found.tzinfo is None and reading.kind == "date":
         return datetime(found.year, found.month, found.day, tzinfo=UTC)
     aware = found if found.tzinfo else found.replace(tzinfo=reading.zone)
-    instant = aware.astimezone(UTC)
+    try:
+        instant = aware.astimezone(UTC)
+    except OverflowError:  # the first or the last day there is, as sources write "never"
+        return FIRST_INSTANT if aware.year == 1 else LAST_INSTANT
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 

@@ -22,7 +22,7 @@ from ris_assets.extract.exact import (
     id_text,
     raw_of_json,
 )
-from ris_assets.extract.plan import Reading, ReadingPlan
+from ris_assets.extract.plan import FIRST_INSTANT, LAST_INSTANT, Reading, ReadingPlan
 from tests.unit.bson_values import UUID_ONE, ZOO
 
 KINDS = ("id", "text", "text[]", "float8", "int4", "bool", "timestamptz", "date")
@@ -33,6 +33,7 @@ CLEAN = {
 }  # fmt: skip
 ID = Reading("_id", "_id", "id")
 ALMATY, BERLIN = ZoneInfo("Asia/Almaty"), ZoneInfo("Europe/Berlin")
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 
 
 def encoded(documents: list[dict]) -> bytes:
@@ -219,6 +220,24 @@ def test_written_instants_follow_the_zones_own_rules(text, zone, utc):
 def test_instants_in_a_pattern_of_the_sources_own(value, pattern, utc):
     assert one("timestamptz", value, zone=BERLIN, time=pattern) == (utc, [])
     plan = ReadingPlan((Reading("x", "x", "timestamptz", pattern, BERLIN),))
+    frame = BatchDecoder(plan).decode(encoded([{"x": value}] * 400)).frame
+    assert frame["x"].unique().to_list() == [utc]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "zone", "utc"),
+    [
+        ("9999-12-31T23:59:59", "iso", LOS_ANGELES, LAST_INSTANT),
+        ("9999-12-31T23:59:59-08:00", "iso", BERLIN, LAST_INSTANT),
+        ("31.12.9999 23:59", "%d.%m.%Y %H:%M", LOS_ANGELES, LAST_INSTANT),
+        (datetime(9999, 12, 31, 23), "local", LOS_ANGELES, LAST_INSTANT),
+        ("01.01.0001", "%d.%m.%Y", BERLIN, FIRST_INSTANT),
+        ("9999-12-31", "iso", BERLIN, datetime(9999, 12, 30, 23, tzinfo=UTC)),
+    ],
+)
+def test_the_edges_of_time_stay_there_whatever_the_zone(value, form, zone, utc):
+    assert one("timestamptz", value, zone=zone, time=form) == (utc, [])
+    plan = ReadingPlan((Reading("x", "x", "timestamptz", form, zone),))
     frame = BatchDecoder(plan).decode(encoded([{"x": value}] * 400)).frame
     assert frame["x"].unique().to_list() == [utc]
 

@@ -11,6 +11,7 @@ from bson.objectid import ObjectId
 
 from ris_assets.contracts.entities import ENTITIES
 from ris_assets.extract.decode import BatchDecoder
+from ris_assets.extract.plan import FIRST_INSTANT, LAST_INSTANT
 from ris_assets.extract.shape import EntityShape, Shaped
 from ris_assets.extract.source_map import SourceMap, SourcePart
 from ris_assets.ingest.parts import parts_of
@@ -129,6 +130,9 @@ def periods(shape: EntityShape, **document) -> list[tuple]:
         ("2024-03-09T02:30", {"plus": {"days": 1}}, datetime(2024, 3, 10, 7, 30, tzinfo=UTC)),
         ("2024-10-27T01:30", {"plus": {"weeks": 1}}, datetime(2024, 11, 3, 5, 30, tzinfo=UTC)),
         ("2024-02-29", {"plus": {"years": "n"}}, datetime(2026, 2, 28, 5, tzinfo=UTC)),
+        ("9999-12-31", {"plus": {"days": 1}}, LAST_INSTANT),
+        ("9999-12-31T23:59:59", {"plus": {"years": 100}}, LAST_INSTANT),
+        ("0001-01-01T00:00Z", {"minus": {"days": 1}}, FIRST_INSTANT),
         (
             "2024-01-31",
             {"plus": {"months": {"path": "kind", "values": {"quarter": 3}}}},
