@@ -1,7 +1,8 @@
 """From decoded paths to rows of a landing table: translate, scale, check, and set aside what does not fit.
 
 A misfit in a field that the entity cannot do without rejects the row. A misfit in an optional field
-keeps the row with that field null. Either way it is noted, and the whole document is kept with it.
+keeps the row with that field null. Either way it is noted, and the whole document is kept with it. A span that does
+not end after it starts is noted, too, and its row kept as it is.
 """
 
 from collections.abc import Callable
@@ -63,6 +64,8 @@ LANDING: dict[str, pl.DataType] = {
 }
 """The polars type that a landing column of each SQL type is written from."""
 _NOTED = [name for name in REJECT_SCHEMA if name != "user_id"]
+COVERS_NOTHING = "it does not end after it starts: it covers nothing"
+"""Why a row is noted although all of it is kept."""
 ParentLookup = Callable[[ParentSpec, pl.Series], pl.DataFrame]
 """Parent rows by their keys: a frame of `key` (text) and `value`."""
 CHANGED = "_changed_at"
@@ -70,6 +73,7 @@ _FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
 _SPAN, _REPEAT, _ELSE = "_span:", "_repeat:", "_else:"
 _REPEATED = f"{_REPEAT}ends_at"
 _AMOUNT = "_amount:"
+_SHOWN_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PERIOD = ("hp_id", "purchased_at", "starts_at", "ends_at", "cancelled_at")
 """What the periods of one document differ in."""
 
@@ -200,9 +204,10 @@ class EntityShape:
             *(self._column(column) for column in self.entity.fields),
         )
         rejects = self._rejects(frame, named, decoded.misfits)
+        rows = self._landing(named, rejects)
         return Shaped(
-            self._landing(named, rejects),
-            rejects,
+            rows,
+            pl.concat([rejects, self._covering_nothing(rows).select(rejects.columns)]),
             self._personal(frame, named),
             named["source_id"],
         )
@@ -434,6 +439,22 @@ class EntityShape:
                 for expr, column in zip(nulled, self.entity.fields, strict=True)
             ),
         )
+
+    def _covering_nothing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that do not end after they start, as notes; a cancellation of its own covers nothing anyway."""
+        if not {"starts_at", "ends_at"} <= set(rows.columns):
+            return pl.DataFrame(schema=REJECT_SCHEMA)
+        bare = rows.filter(pl.col("ends_at") <= pl.col("starts_at"))
+        if "is_cancellation" in rows.columns:
+            bare = bare.filter(~pl.col("is_cancellation").fill_null(False))
+        ends = [pl.col(name).dt.strftime(_SHOWN_TIME) for name in ("starts_at", "ends_at")]
+        shown = (
+            None if {"starts_at", "ends_at"} & set(self._hidden) else pl.format("{} to {}", *ends)
+        )
+        notes = _noted(bare, "ends_at", shown, COVERS_NOTHING, True)
+        is_named = "user_id" in rows.columns
+        whose = bare["user_id"] if is_named else pl.lit(None, pl.String()).alias("user_id")
+        return notes.with_columns(whose)
 
     def _zone_of(self, name: str) -> ZoneInfo:
         spec = self.part.fields.get(name)

@@ -1,7 +1,7 @@
 """Rows from decoded documents: the mapping, its units and filters, and what is set aside."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import bson
@@ -204,6 +204,25 @@ def test_a_rhythm_may_stand_in_the_document_and_a_start_before_all_time_makes_no
     shape = passes(repeat={"months": {"path": "plan", "values": {"monthly": 1, "yearly": 12}}})
     assert [row[0] for row in periods(shape, plan="yearly")] == ["s"]
     assert periods(shape, plan="monthly", at=datetime(1, 1, 2, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "is_cancelling", "notes"),
+    [
+        (-30, False, ["2024-01-31T06:00:00Z to 2024-01-01T06:00:00Z"]),
+        (0, None, ["2024-01-31T06:00:00Z to 2024-01-31T06:00:00Z"]),
+        (1, None, []),
+        (-30, True, []),
+    ],
+)
+def test_a_pass_that_does_not_end_after_it_starts_is_noted_and_kept(days, is_cancelling, notes):
+    shape = passes(fields={"ends_at": "to", "is_cancellation": "off"})
+    document = {"_id": 1, "who": "a", "bought": NOON, "at": JAN, "to": JAN + timedelta(days=days)}
+    result = cut(shape, [document | {"off": is_cancelling}])
+    assert result.rows["ends_at"].to_list() == [document["to"]]
+    assert result.rejects["value"].to_list() == notes
+    whole = result.rejects.select("source_id", "field", "is_row_kept", "user_id").rows()
+    assert whole == [("1", "ends_at", True, "a")] * len(notes)
 
 
 def test_array_elements_become_rows_and_documents_outside_the_filter_none():
