@@ -569,6 +569,16 @@ def _rules(column: Column) -> list[Rule]:
         limit = 2**31 if column.type == "int4" else 2**53
         rules.append(("not a whole number", lambda value: value != value.round()))
         rules.append(("too large for a count", lambda value: value.abs() >= limit))
+    return rules + _bounds(column)
+
+
+def _bounds(column: Column) -> list[Rule]:
+    """How small and how large a number of this column may be."""
+    rules: list[Rule] = []
+    if (least := column.least) is not None:
+        rules.append((f"less than {least:g}, the least possible", lambda value: value < least))
+    if (most := column.most) is not None:
+        rules.append((f"more than {most:g}, the most possible", lambda value: value > most))
     return rules
 
 

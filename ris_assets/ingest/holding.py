@@ -285,6 +285,12 @@ def _misfits(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     return "warning", f"{one.misfits:,} of {part.rows:,} values do not fit, such as {examples}"
 
 
+def _negative_price(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if one.name != "price" or one.first is None or float(one.first) >= 0:
+        return None
+    return "warning", f"prices go down to {one.first}, and are kept as they are"
+
+
 def _times(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     if not one.name.endswith("_at") or one.first is None or one.last is None:
         return None
@@ -299,6 +305,16 @@ def _days_in_utc(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
         return None
     told = f"all times at `{one.origin}` are midnight UTC, which is another hour in {one.zone}"
     return "warning", f"{told}: if they are days of the studio, add `format: local`"
+
+
+_FIELD_RULES: tuple[Rule, ...] = (
+    _missing,
+    _sometimes_missing,
+    _misfits,
+    _negative_price,
+    _times,
+    _days_in_utc,
+)
 
 
 def _bare(held: PartHeld, limit: float) -> Finding:
@@ -318,7 +334,7 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
     found = [
         Finding(verdict[0], f"{place}.{one.name}", verdict[1])
         for one in held.fields
-        for rule in (_missing, _sometimes_missing, _misfits, _times, _days_in_utc)
+        for rule in _FIELD_RULES
         if (verdict := rule(held, one))
     ]
     if held.refused_share > limit:

@@ -106,6 +106,14 @@ def test_passes_that_end_before_they_start_are_told_and_too_many_are_an_error(
     )
 
 
+def test_a_price_below_nothing_is_a_warning_and_stays(tmp_path):
+    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1, cost=-5), hero_pass(2, cost=5)])
+    fields = {**PASSES["fields"], "price": "cost"}
+    found = held(tmp_path, hero_passes={**PASSES, "fields": fields})["hero_passes"]
+    told = [(one.level, one.place.split(".")[-1], one.text) for one in found.findings]
+    assert told == [("warning", "price", "prices go down to -5, and are kept as they are")]
+
+
 def test_a_freeze_that_ends_before_it_starts_is_told(tmp_path):
     fields = {n: "at" for n in ("requested_at", "starts_at")}
     freezes = {"collection": "pauses", "fields": {"freeze_id": "_id", "hp_id": "p", **fields}}

@@ -306,6 +306,35 @@ def test_numbers_that_are_not_whole_are_no_counts():
     assert result.rejects["reason"].to_list() == ["not a whole number"]
 
 
+@pytest.mark.parametrize(
+    ("field", "spec", "value", "reason"),
+    [
+        ("height_cm", {"unit": "m"}, 180, "more than 260, the most possible"),
+        ("height_cm", {}, 1.8, "less than 50, the least possible"),
+        ("height_cm", {}, 260, None),
+        ("weight_kg", {"unit": "g"}, 61.5, "less than 10, the least possible"),
+        ("fat_share", {}, 25, "more than 1, the most possible"),
+        ("fat_share", {"unit": "percent"}, 25, None),
+        ("weight_kg", {}, float("nan"), "not a finite number"),
+    ],
+)
+def test_a_number_that_cannot_be_is_null_and_noted(field, spec, value, reason):
+    result = cut(users(**{field: {"path": "x", **spec}}), [{"_id": 1, "at": NOON, "x": value}])
+    assert result.rows[field].is_null().to_list() == [reason is not None]
+    noted = result.rejects.select("field", "reason", "is_row_kept").rows()
+    assert noted == ([(field, reason, True)] if reason else [])
+
+
+def test_a_number_that_cannot_be_refuses_the_row_where_the_entity_needs_it():
+    fields = {"steps_id": "_id", "user_id": "u", "counted_at": "at", "steps": "n"}
+    part = SourcePart(collection="s", fields=fields)
+    shape = EntityShape(ENTITIES["daily_steps"], part, ALMATY)
+    documents = [{"_id": n, "u": "a", "at": NOON, "n": n} for n in (-1, 0)]
+    result = cut(shape, documents)
+    assert result.rows["steps"].to_list() == [0]
+    assert result.rejects.select("source_id", "is_row_kept").rows() == [("-1", False)]
+
+
 def test_rows_and_refusals_add_up_to_the_documents():
     users = [{"_id": n, **({"createdAt": NOON} if n % 3 else {})} for n in range(30)]
     result = shaped("users", users)
