@@ -80,6 +80,8 @@ _ISO_TEXT = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 500
+_MAY_BE_EXPLODED = "an array lies on the way: explode it or give an index"
+_ONE_EXPLODED = "another array lies on the way, and only one can be exploded: give an index of it"
 _WORDS: frozenset[Kind] = frozenset({"id", "text", "text[]", "jsonb"})
 """Kinds to which a blank text is a text; to the others it is no value, as exports of tables write it."""
 _NAMES = {
@@ -185,7 +187,7 @@ def decode_exactly(raw: bytes, plan: ReadingPlan) -> Decoded:
             values = []
             for reading, way, is_inside in ways:
                 start = part if is_inside else document
-                value, wrong, left = _read(start, reading, way, plan.uuid_order)
+                value, wrong, left = _read(start, reading, way, plan)
                 if is_inside and trouble:
                     value, wrong, trouble = None, trouble, ""
                 if wrong:
@@ -208,16 +210,18 @@ def _way(reading: Reading, plan: ReadingPlan) -> tuple[Reading, tuple[str, ...],
 
 
 def _read(
-    start: Any, reading: Reading, way: tuple[str, ...], order: UuidOrder
+    start: Any, reading: Reading, way: tuple[str, ...], plan: ReadingPlan
 ) -> tuple[Any, str, int]:
     """A converted value and "", or the value as found, why it does not convert, and how many keys before the end
     of the way it was found."""
     value: Any = None
     try:
-        value = _value_at(start, way)
+        value = _value_at(start, way, plan.explode is not None)
         if isinstance(value, str) and reading.kind not in _WORDS and not value.strip():
             value = None
-        return (None if value is None else _CONVERTERS[reading.kind](value, reading, order)), "", 0
+        if value is None:
+            return None, "", 0
+        return _CONVERTERS[reading.kind](value, reading, plan.uuid_order), "", 0
     except _ObstacleError as obstacle:
         return obstacle.value, str(obstacle), obstacle.keys_left
     except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
@@ -231,7 +235,7 @@ def _shown(value: Any) -> str:
         return repr(value)[:_SHOWN].replace("\x00", "\u2400")
 
 
-def _value_at(document: Any, way: tuple[str, ...]) -> Any:
+def _value_at(document: Any, way: tuple[str, ...], is_exploding: bool) -> Any:
     """The value at the end of the keys, None where any of them is missing."""
     for place, part in enumerate(way):
         if isinstance(document, dict):
@@ -240,8 +244,8 @@ def _value_at(document: Any, way: tuple[str, ...]) -> Any:
             document = document.as_doc().get(part)
         elif isinstance(document, list):
             if not part.isdigit():
-                reason = "an array lies on the way: explode it or give an index"
-                raise _ObstacleError(reason, document, len(way) - place)
+                told = _ONE_EXPLODED if is_exploding else _MAY_BE_EXPLODED
+                raise _ObstacleError(told, document, len(way) - place)
             document = document[int(part)] if int(part) < len(document) else None
         elif document is None:
             return None
@@ -259,7 +263,7 @@ def _elements(
         yield None, document, ""
         return
     try:
-        array = _value_at(document, path_parts(explode))
+        array = _value_at(document, path_parts(explode), True)
     except _MisfitError as error:
         yield 0, None, str(error)
         return

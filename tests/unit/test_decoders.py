@@ -326,6 +326,26 @@ def test_arrays_with_holes_and_what_is_no_array(array, rows, reasons):
     assert [m.reason for m in decoded.misfits] == reasons
 
 
+@pytest.mark.parametrize(
+    ("explode", "reasons"),
+    [
+        (None, ["an array lies on the way: explode it or give an index"]),
+        (
+            "a.b",
+            ["another array lies on the way, and only one can be exploded: give an index of it"],
+        ),
+        ("a.1.b", []),
+    ],
+)
+def test_an_array_within_an_array_says_that_only_one_can_be_exploded(explode, reasons):
+    path = f"{explode}.c" if explode else "a.b.c"
+    plan = ReadingPlan((ID, Reading("c", path, "float8")), explode)
+    inner = [{"b": [{"c": 1}]}, {"b": [{"c": 2}]}]
+    decoded = BatchDecoder(plan).decode(bson.encode({"_id": 1, "a": inner}))
+    assert [m.reason for m in decoded.misfits] == reasons
+    assert decoded.frame["c"].to_list() == [None if reasons else 2.0]
+
+
 def test_an_array_of_ids_is_exploded_into_its_elements():
     plan = ReadingPlan((ID, Reading("friend", "friends", "id")), "friends")
     frame = BatchDecoder(plan).decode(encoded([{"_id": 1, "friends": ["a", None, 7]}])).frame
