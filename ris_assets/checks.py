@@ -6,6 +6,7 @@ import polars as pl
 from ris_assets.contracts.entities import ENTITIES, Entity
 from ris_assets.evaluation.plots import as_markdown, volume_plot
 from ris_assets.evaluation.volume import judge_volume
+from ris_assets.extract.shape import COVERS_NOTHING
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
 
@@ -55,11 +56,17 @@ def _reasons(postgres: PostgresResource, entity: Entity) -> str:
         f" where entity = '{entity.name}' group by 1, 2, 3 order by 4 desc limit {_SHOWN}"
     )
     rows = [
-        f"| {field} | {reason} | {'null' if kept else 'row refused'} | {documents} |"
+        f"| {field} | {reason} | {_fate(reason, kept)} | {documents} |"
         for field, reason, kept, documents in found.iter_rows()
     ]
     head = "| field | reason | what became of it | documents |\n|---|---|---|---:|"
     return "\n".join([head, *rows]) if rows else "Nothing is refused."
+
+
+def _fate(reason: str, is_row_kept: bool) -> str:
+    if not is_row_kept:
+        return "row refused"
+    return "kept as it is" if reason == COVERS_NOTHING else "null"
 
 
 def _drift_check(entity: Entity) -> dg.AssetChecksDefinition:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ris_assets.errors import RisError
 
@@ -55,6 +55,13 @@ def _known_country(code: str) -> str:
     return code
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day; write YYYY-MM-DD") from None
+
+
 PostgresUrl = Annotated[str | None, AfterValidator(_postgres_url)]
 
 
@@ -82,7 +89,9 @@ class Settings(BaseModel):
         20.0, ge=0, description="Worth of a member who would have left and is kept"
     )
     call_success: float = Field(0.2, ge=0, le=1, description="Share of them that a call keeps")
-    start_date: date = Field(date(2026, 1, 1), description="First daily partition")
+    start_date: Annotated[date, BeforeValidator(_day)] = Field(
+        date(2026, 1, 1), description="First daily partition"
+    )
 
     @property
     def zone(self) -> ZoneInfo:

@@ -17,6 +17,9 @@ class Column:
     description: str
     required: bool = False
     allowed: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    """Bounds of a number, both possible themselves: what lies beyond is a mistake or another unit."""
 
     @property
     def ddl(self) -> str:

@@ -1,7 +1,8 @@
 """The thirteen source entities: what a business must bring (users, hero_passes) and what it may.
 
 A source map (YAML) says where each field lives in a business's MongoDB; here stands only what RIS
-understands. Field types are those of the landing table `ris_raw.<entity>`.
+understands. Field types are those of the landing table `ris_raw.<entity>`. Bounds are generous: what lies beyond
+them is no rare person but a mistake, or another unit.
 """
 
 from dataclasses import dataclass
@@ -65,9 +66,9 @@ USERS = Entity(
         Column("registered_at", "timestamptz", "When the person registered", True),
         Column("birth_date", "date", "Date of birth"),
         Column("sex", "text", "Sex", allowed=("male", "female", "other")),
-        Column("height_cm", "float8", "Height, cm"),
-        Column("weight_kg", "float8", "Weight as stated in the profile, kg"),
-        Column("fat_share", "float8", "Body fat as stated in the profile, share 0-1"),
+        Column("height_cm", "float8", "Height, cm", least=50, most=260),
+        Column("weight_kg", "float8", "Weight as stated in the profile, kg", least=10, most=500),
+        Column("fat_share", "float8", "Body fat as stated in the profile, share 0-1", least=0, most=1),
         Column("city", "text", "Home city"),
         _id("club_id", "Home club"),
         Column("work_type", "text", "Kind of work: office, physical, ..."),
@@ -92,12 +93,12 @@ HERO_PASSES = Entity(
         Column("product", "text", "Product name"),
         Column("price", "float8", "Price paid, in `currency`"),
         Column("currency", "text", "ISO 4217 code"),
-        Column("discount_share", "float8", "Discount, share 0-1 of the list price"),
+        Column("discount_share", "float8", "Discount, share 0-1 of the list price", least=0, most=1),
         Column("purchased_at", "timestamptz", "When it was bought", True),
         Column("starts_at", "timestamptz", "First instant it covers", True),
         Column("ends_at", "timestamptz", "First instant it no longer covers, before freezes", True),
         Column("is_trial", "bool", "Is a trial"),
-        Column("freeze_days_allowed", "int4", "Days that it may be frozen"),
+        Column("freeze_days_allowed", "int4", "Days that it may be frozen", least=0),
         Column("cancelled_at", "timestamptz", "When it was cancelled"),
         Column("cancel_reason", "text", "Why it was cancelled"),
         Column("is_cancellation", "bool",
@@ -133,8 +134,8 @@ BOOKINGS = Entity(
         Column("status", "text", "State of the booking", True,
                ("booked", "attended", "cancelled", "late_cancelled", "no_show")),
         Column("cancelled_at", "timestamptz", "When it was cancelled"),
-        Column("stations_done", "int4", "Stations done"),
-        Column("stations_planned", "int4", "Stations in the circuit"),
+        Column("stations_done", "int4", "Stations done", least=0),
+        Column("stations_planned", "int4", "Stations in the circuit", least=0),
     ),
 )  # fmt: skip
 
@@ -146,11 +147,11 @@ STATION_RESULTS = Entity(
         _id("user_id", "Who lifted", True),
         Column("performed_at", "timestamptz", "When it was done", True),
         Column("station", "text", "Station"),
-        Column("weight_kg", "float8", "Weight lifted, kg"),
-        Column("reps", "int4", "Repetitions"),
+        Column("weight_kg", "float8", "Weight lifted, kg", least=0, most=1_000),
+        Column("reps", "int4", "Repetitions", least=0),
         Column("has_heart_rate", "bool", "A heart-rate monitor was worn"),
-        Column("heart_rate_mean", "float8", "Mean heart rate, beats/min"),
-        Column("heart_rate_max", "float8", "Highest heart rate, beats/min"),
+        Column("heart_rate_mean", "float8", "Mean heart rate, beats/min", least=20, most=260),
+        Column("heart_rate_max", "float8", "Highest heart rate, beats/min", least=20, most=260),
     ),
 )  # fmt: skip
 
@@ -160,9 +161,9 @@ BODY_MEASUREMENTS = Entity(
         _id("measurement_id", "The reading", True),
         _id("user_id", "Who was measured", True),
         Column("measured_at", "timestamptz", "When", True),
-        Column("weight_kg", "float8", "Weight, kg"),
-        Column("fat_share", "float8", "Body fat, share 0-1"),
-        Column("muscle_kg", "float8", "Muscle mass, kg"),
+        Column("weight_kg", "float8", "Weight, kg", least=10, most=500),
+        Column("fat_share", "float8", "Body fat, share 0-1", least=0, most=1),
+        Column("muscle_kg", "float8", "Muscle mass, kg", least=0, most=500),
     ),
 )  # fmt: skip
 
@@ -173,7 +174,7 @@ ASSESSMENTS = Entity(
         _id("user_id", "Who was tested", True),
         Column("assessed_at", "timestamptz", "When", True),
         Column("kind", "text", "Kind of test"),
-        Column("score", "float8", "Score, 0-100"),
+        Column("score", "float8", "Score, 0-100", least=0, most=100),
     ),
 )  # fmt: skip
 
@@ -183,7 +184,7 @@ APP_SESSIONS = Entity(
         _id("session_id", "The session", True),
         _id("user_id", "Who opened the app", True),
         Column("started_at", "timestamptz", "When", True),
-        Column("duration_minutes", "float8", "How long, minutes"),
+        Column("duration_minutes", "float8", "How long, minutes", least=0, most=7 * 24 * 60),
         Column("has_opened_feed", "bool", "Opened the feed"),
         Column("has_opened_leaderboard", "bool", "Opened the leaderboard"),
         Column("has_opened_achievements", "bool", "Opened the achievements"),
@@ -196,7 +197,7 @@ DAILY_STEPS = Entity(
         _id("steps_id", "The record", True),
         _id("user_id", "Who walked", True),
         Column("counted_at", "timestamptz", "An instant of the day that the steps belong to", True),
-        Column("steps", "int4", "Steps of the day", True),
+        Column("steps", "int4", "Steps of the day", True, least=0, most=500_000),
     ),
 )  # fmt: skip
 
@@ -220,8 +221,8 @@ SUPPORT_TICKETS = Entity(
         _id("user_id", "Who wrote", True),
         Column("opened_at", "timestamptz", "When", True),
         Column("topic", "text", "Topic"),
-        Column("tone", "float8", "Tone, -1 (angry) to 1 (happy)"),
-        Column("rating", "float8", "Rating given, 1-5"),
+        Column("tone", "float8", "Tone, -1 (angry) to 1 (happy)", least=-1, most=1),
+        Column("rating", "float8", "Rating given, 1-5", least=1, most=5),
     ),
 )  # fmt: skip
 

@@ -39,7 +39,12 @@ REJECTS = Table(
         Column("field", "text", "Field that did not fit", True),
         Column("value", "text", "The value as found"),
         Column("reason", "text", "Why it does not fit", True),
-        Column("is_row_kept", "bool", "The row was kept with this field null", True),
+        Column(
+            "is_row_kept",
+            "bool",
+            "The row was kept: with this field null, or as it is where it covers nothing",
+            True,
+        ),
         Column(
             "document", "json", "The whole document, MongoDB extended JSON, personal details masked"
         ),

@@ -33,7 +33,9 @@ from bson.timestamp import Timestamp
 
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.plan import (
+    FIRST_INSTANT,
     ID,
+    LAST_INSTANT,
     DecimalMark,
     Decoded,
     Kind,
@@ -78,6 +80,8 @@ _ISO_TEXT = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 500
+_MAY_BE_EXPLODED = "an array lies on the way: explode it or give an index"
+_ONE_EXPLODED = "another array lies on the way, and only one can be exploded: give an index of it"
 _WORDS: frozenset[Kind] = frozenset({"id", "text", "text[]", "jsonb"})
 """Kinds to which a blank text is a text; to the others it is no value, as exports of tables write it."""
 _NAMES = {
@@ -90,6 +94,14 @@ _NAMES = {
 
 class _MisfitError(ValueError):
     """A value that does not convert; the text says why."""
+
+
+class _ObstacleError(_MisfitError):
+    """Something that has no keys lies on the way, so many keys before its end."""
+
+    def __init__(self, reason: str, value: Any, keys_left: int) -> None:
+        super().__init__(reason)
+        self.value, self.keys_left = value, keys_left
 
 
 def document_of(raw: bytes) -> dict[str, Any]:
@@ -174,11 +186,14 @@ def decode_exactly(raw: bytes, plan: ReadingPlan) -> Decoded:
         for element, part, trouble in _elements(document, plan.explode):
             values = []
             for reading, way, is_inside in ways:
-                value, wrong = _read(part if is_inside else document, reading, way, plan.uuid_order)
+                start = part if is_inside else document
+                value, wrong, left = _read(start, reading, way, plan)
                 if is_inside and trouble:
                     value, wrong, trouble = None, trouble, ""
                 if wrong:
-                    misfits.append(Misfit(number, element, reading.name, _shown(value), wrong))
+                    keys = path_parts(reading.path)
+                    found_at, shown = keys[: len(keys) - left], _shown(value)
+                    misfits.append(Misfit(number, element, reading.name, shown, wrong, found_at))
                     value = None
                 values.append(value)
             rows.append(((number, element) if plan.explode else (number,)) + tuple(values))
@@ -194,16 +209,23 @@ def _way(reading: Reading, plan: ReadingPlan) -> tuple[Reading, tuple[str, ...],
     return reading, path_parts(reading.path) if inner is None else inner, inner is not None
 
 
-def _read(start: Any, reading: Reading, way: tuple[str, ...], order: UuidOrder) -> tuple[Any, str]:
-    """A converted value and "", or the value as found and why it does not convert."""
-    value: Any = start
+def _read(
+    start: Any, reading: Reading, way: tuple[str, ...], plan: ReadingPlan
+) -> tuple[Any, str, int]:
+    """A converted value and "", or the value as found, why it does not convert, and how many keys before the end
+    of the way it was found."""
+    value: Any = None
     try:
-        value = _value_at(start, way)
+        value = _value_at(start, way, plan.explode is not None)
         if isinstance(value, str) and reading.kind not in _WORDS and not value.strip():
             value = None
-        return (None if value is None else _CONVERTERS[reading.kind](value, reading, order)), ""
+        if value is None:
+            return None, "", 0
+        return _CONVERTERS[reading.kind](value, reading, plan.uuid_order), "", 0
+    except _ObstacleError as obstacle:
+        return obstacle.value, str(obstacle), obstacle.keys_left
     except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
-        return value, str(error) or type(error).__name__
+        return value, str(error) or type(error).__name__, 0
 
 
 def _shown(value: Any) -> str:
@@ -213,7 +235,7 @@ def _shown(value: Any) -> str:
         return repr(value)[:_SHOWN].replace("\x00", "\u2400")
 
 
-def _value_at(document: Any, way: tuple[str, ...]) -> Any:
+def _value_at(document: Any, way: tuple[str, ...], is_exploding: bool) -> Any:
     """The value at the end of the keys, None where any of them is missing."""
     for place, part in enumerate(way):
         if isinstance(document, dict):
@@ -222,13 +244,14 @@ def _value_at(document: Any, way: tuple[str, ...]) -> Any:
             document = document.as_doc().get(part)
         elif isinstance(document, list):
             if not part.isdigit():
-                raise _MisfitError("an array lies on the way: explode it or give an index")
+                told = _ONE_EXPLODED if is_exploding else _MAY_BE_EXPLODED
+                raise _ObstacleError(told, document, len(way) - place)
             document = document[int(part)] if int(part) < len(document) else None
         elif document is None:
             return None
         else:
-            keys = ".".join(way[place:])
-            raise _MisfitError(f"{_named(document)} lies on the way to {keys}")
+            reason = f"{_named(document)} lies on the way to {'.'.join(way[place:])}"
+            raise _ObstacleError(reason, document, len(way) - place)
     return document
 
 
@@ -240,7 +263,7 @@ def _elements(
         yield None, document, ""
         return
     try:
-        array = _value_at(document, path_parts(explode))
+        array = _value_at(document, path_parts(explode), True)
     except _MisfitError as error:
         yield 0, None, str(error)
         return
@@ -419,7 +442,7 @@ def _written(text: str, reading: Reading) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip().replace(",", ".").replace(" Z", "Z"))
         return _zoned(found, reading)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _MisfitError("a text is not a date") from None
 
 
@@ -427,7 +450,7 @@ def _patterned(text: str, reading: Reading) -> datetime:
     """An instant written in a pattern of the source's own."""
     try:
         return _zoned(datetime.strptime(text.strip(), reading.time), reading)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _MisfitError(f"it is not written as {reading.time}") from None
 
 
@@ -438,7 +461,10 @@ def _zoned(found: datetime, reading: Reading) -> datetime:
     if found.tzinfo is None and reading.kind == "date":
         return datetime(found.year, found.month, found.day, tzinfo=UTC)
     aware = found if found.tzinfo else found.replace(tzinfo=reading.zone)
-    instant = aware.astimezone(UTC)
+    try:
+        instant = aware.astimezone(UTC)
+    except OverflowError:  # the first or the last day there is, as sources write "never"
+        return FIRST_INSTANT if aware.year == 1 else LAST_INSTANT
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 

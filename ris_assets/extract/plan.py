@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,9 @@ UuidOrder = Literal["standard", "java", "csharp"]
 
 UTC = ZoneInfo("UTC")
 INSTANT = pl.Datetime("ms", "UTC")
+FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+"""The years 1 to 9999. What a zone or a length of time carries beyond them stays at their edge: far off is far off."""
 CANONICAL: dict[Kind, pl.DataType] = {
     "id": pl.String(),
     "text": pl.String(),
@@ -91,6 +95,8 @@ class Misfit:
     name: str
     value: str
     reason: str
+    found_at: tuple[str, ...] = ()
+    """The keys that lead to the value: not all of the reading's where the value lies on its way."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,27 @@ MASK = "<personal>"
 
 
 def redacted(document: Any, paths: Iterable[str]) -> Any:
-    """The document with what lies at the paths masked, in every element of arrays on the way."""
+    """The document with what lies at the paths masked, in every element of arrays on the way.
+
+    What stands where a document should be on the way is masked, too: it may be the detail in an older form.
+    """
     for path in paths:
         document = _masked(document, path_parts(path))
     return document
+
+
+def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether what lies at one path holds what lies at the other, or is held by it.
+
+    A place in an array may be left out: a path without it means every element.
+    """
+    if not one or not other:
+        return True
+    if one[0] == other[0]:
+        return overlap(one[1:], other[1:])
+    if one[0].isdigit() != other[0].isdigit():
+        return overlap(one[1:], other) if one[0].isdigit() else overlap(one, other[1:])
+    return False
 
 
 def _masked(value: Any, way: tuple[str, ...]) -> Any:
@@ -24,4 +41,4 @@ def _masked(value: Any, way: tuple[str, ...]) -> Any:
         return [_masked(element, way) for element in value]
     if isinstance(value, dict) and way[0] in value:
         return {**value, way[0]: _masked(value[way[0]], way[1:])}
-    return value
+    return value if value is None or isinstance(value, dict) else MASK

@@ -1,7 +1,8 @@
 """From decoded paths to rows of a landing table: translate, scale, check, and set aside what does not fit.
 
 A misfit in a field that the entity cannot do without rejects the row. A misfit in an optional field
-keeps the row with that field null. Either way it is noted, and the whole document is kept with it.
+keeps the row with that field null. Either way it is noted, and the whole document is kept with it. A span that does
+not end after it starts is noted, too, and its row kept as it is.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,9 @@ from ris_assets.extract.plan import (
     Reading,
     ReadingPlan,
     UuidOrder,
+    path_parts,
 )
+from ris_assets.extract.redact import MASK, overlap
 from ris_assets.extract.source_map import AmountSpec, FieldSpec, ParentSpec, SourcePart, Span
 from ris_assets.extract.spans import LONGEST, shifted, unrolled
 
@@ -61,6 +64,8 @@ LANDING: dict[str, pl.DataType] = {
 }
 """The polars type that a landing column of each SQL type is written from."""
 _NOTED = [name for name in REJECT_SCHEMA if name != "user_id"]
+COVERS_NOTHING = "it does not end after it starts: it covers nothing"
+"""Why a row is noted although all of it is kept."""
 ParentLookup = Callable[[ParentSpec, pl.Series], pl.DataFrame]
 """Parent rows by their keys: a frame of `key` (text) and `value`."""
 CHANGED = "_changed_at"
@@ -68,6 +73,7 @@ _FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
 _SPAN, _REPEAT, _ELSE = "_span:", "_repeat:", "_else:"
 _REPEATED = f"{_REPEAT}ends_at"
 _AMOUNT = "_amount:"
+_SHOWN_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PERIOD = ("hp_id", "purchased_at", "starts_at", "ends_at", "cancelled_at")
 """What the periods of one document differ in."""
 
@@ -96,6 +102,8 @@ class EntityShape:
     uuid_order: UuidOrder = "standard"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Until when what repeats has been repeated."""
+    personal_paths: tuple[str, ...] = ()
+    """Of personal details in the collection that the maps of other entities mark."""
 
     @cached_property
     def plan(self) -> ReadingPlan:
@@ -121,6 +129,19 @@ class EntityShape:
             if isinstance(amount := span.amount, AmountSpec)
         ]
         return ReadingPlan(tuple(readings), self.part.explode, self.uuid_order)
+
+    @cached_property
+    def _hidden(self) -> list[str]:
+        """Fields whose values are not shown: what is read for them may hold a personal detail, or be part of one."""
+        readings = [r for r in self.plan.readings if not r.name.startswith(_PERSONAL)]
+        return [_field_of(r.name) for r in readings if self._is_personal(path_parts(r.path))]
+
+    @cached_property
+    def _personal_keys(self) -> list[tuple[str, ...]]:
+        return [path_parts(p) for p in {*self.part.personal.values(), *self.personal_paths}]
+
+    def _is_personal(self, keys: tuple[str, ...]) -> bool:
+        return any(overlap(keys, personal) for personal in self._personal_keys)
 
     @cached_property
     def _spans(self) -> dict[str, Span]:
@@ -183,9 +204,10 @@ class EntityShape:
             *(self._column(column) for column in self.entity.fields),
         )
         rejects = self._rejects(frame, named, decoded.misfits)
+        rows = self._landing(named, rejects)
         return Shaped(
-            self._landing(named, rejects),
-            rejects,
+            rows,
+            pl.concat([rejects, self._covering_nothing(rows).select(rejects.columns)]),
             self._personal(frame, named),
             named["source_id"],
         )
@@ -203,7 +225,8 @@ class EntityShape:
         told |= {f"{_ELSE}{name}" for name in told}
         names = [r.name for r in self.plan.readings if r.kind in ("id", "text")]
         names = [n for n in names if n != ID and not n.startswith(_FILTER) and n not in told]
-        is_said = pl.col(names).str.strip_chars() != ""
+        # Documents that were set aside come back with their personal details masked.
+        is_said = ~pl.col(names).str.strip_chars().is_in(["", MASK])
         return frame.with_columns(pl.when(is_said).then(pl.col(names))) if names else frame
 
     def _source_id(self) -> pl.Expr:
@@ -296,11 +319,8 @@ class EntityShape:
         found += self._broken_spans(frame)
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
-        personal = set(self.part.personal.values())
-        paths = {name: {spec.path, spec.fallback} for name, spec in self.part.fields.items()}
-        hidden = [name for name, ways in paths.items() if ways & personal]
-        if hidden:
-            shown = pl.when(~pl.col("field").is_in(hidden)).then(pl.col("value"))
+        if self._hidden:
+            shown = pl.when(~pl.col("field").is_in(self._hidden)).then(pl.col("value"))
             rejects = rejects.with_columns(shown.alias("value"))
         if rejects.is_empty() or "user_id" not in named.columns:
             return rejects.with_columns(pl.lit(None, pl.String()).alias("user_id"))
@@ -387,7 +407,7 @@ class EntityShape:
                 ROW: m.row,
                 ELEMENT: m.element,
                 "field": _field_of(m.name),
-                "value": None if m.name.startswith(_PERSONAL) else m.value,
+                "value": None if self._is_personal(m.found_at) else m.value,
                 "reason": m.reason,
                 "is_row_kept": _field_of(m.name) not in required,
                 "is_waiting": False,
@@ -419,6 +439,22 @@ class EntityShape:
                 for expr, column in zip(nulled, self.entity.fields, strict=True)
             ),
         )
+
+    def _covering_nothing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that do not end after they start, as notes; a cancellation of its own covers nothing anyway."""
+        if not {"starts_at", "ends_at"} <= set(rows.columns):
+            return pl.DataFrame(schema=REJECT_SCHEMA)
+        bare = rows.filter(pl.col("ends_at") <= pl.col("starts_at"))
+        if "is_cancellation" in rows.columns:
+            bare = bare.filter(~pl.col("is_cancellation").fill_null(False))
+        ends = [pl.col(name).dt.strftime(_SHOWN_TIME) for name in ("starts_at", "ends_at")]
+        shown = (
+            None if {"starts_at", "ends_at"} & set(self._hidden) else pl.format("{} to {}", *ends)
+        )
+        notes = _noted(bare, "ends_at", shown, COVERS_NOTHING, True)
+        is_named = "user_id" in rows.columns
+        whose = bare["user_id"] if is_named else pl.lit(None, pl.String()).alias("user_id")
+        return notes.with_columns(whose)
 
     def _zone_of(self, name: str) -> ZoneInfo:
         spec = self.part.fields.get(name)
@@ -533,6 +569,16 @@ def _rules(column: Column) -> list[Rule]:
         limit = 2**31 if column.type == "int4" else 2**53
         rules.append(("not a whole number", lambda value: value != value.round()))
         rules.append(("too large for a count", lambda value: value.abs() >= limit))
+    return rules + _bounds(column)
+
+
+def _bounds(column: Column) -> list[Rule]:
+    """How small and how large a number of this column may be."""
+    rules: list[Rule] = []
+    if (least := column.least) is not None:
+        rules.append((f"less than {least:g}, the least possible", lambda value: value < least))
+    if (most := column.most) is not None:
+        rules.append((f"more than {most:g}, the most possible", lambda value: value > most))
     return rules
 
 

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from ris_assets.extract.plan import FIRST_INSTANT, INSTANT, LAST_INSTANT
+
 SpanUnit = Literal["days", "weeks", "months", "years"]
 LONGEST: dict[SpanUnit, int] = {"days": 36_525, "weeks": 5_218, "months": 1_200, "years": 100}
 """A hundred years: beyond it a number counts something else."""
@@ -14,18 +16,18 @@ _FEWEST_DAYS: dict[SpanUnit, int] = {"days": 1, "weeks": 7, "months": 28, "years
 _MOST_PERIODS = 4_000
 """Of one document; a start in the year 1 stands for none at all."""
 _NUMBER = "_period"
-_INSTANT = pl.Datetime("ms", "UTC")
 
 
 def shifted(instant: pl.Expr, amount: pl.Expr, unit: SpanUnit, zone: ZoneInfo) -> pl.Expr:
     """Instants moved by a whole number of units on the clocks of a zone, the hour kept.
 
     A month later than the 31st is the last day of a shorter month. An hour that the clocks skip is read
-    as if they had not been set forward; of one that comes twice the first is taken.
+    as if they had not been set forward; of one that comes twice the first is taken. What would leave the
+    years 1 to 9999 stays at their edge: an end in 9999 stands for none, and a day later it still does.
     """
     local = instant.dt.convert_time_zone(zone.key).dt.replace_time_zone(None)
     later = local.dt.offset_by(pl.format(f"{{}}{_SUFFIXES[unit]}", amount.cast(pl.Int64)))
-    return on_clock(pl.when(later.dt.year().is_between(1, 9999)).then(later), zone)
+    return on_clock(later, zone).clip(*(pl.lit(i, INSTANT) for i in (FIRST_INSTANT, LAST_INSTANT)))
 
 
 def on_clock(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
@@ -36,7 +38,7 @@ def on_clock(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
 
 def _placed(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
     placed = local.dt.replace_time_zone(zone.key, ambiguous="earliest", non_existent="null")
-    return placed.dt.convert_time_zone("UTC").cast(_INSTANT)
+    return placed.dt.convert_time_zone("UTC").cast(INSTANT)
 
 
 def unrolled(
@@ -57,8 +59,8 @@ def unrolled(
         when it begins, ends when the next one begins, and only the last is cancelled.
     """
     absent = [n for n in ("ends_at", "cancelled_at") if n not in frame.columns]
-    frame = frame.with_columns(pl.lit(None, _INSTANT).alias(name) for name in absent)
-    over = pl.min_horizontal("ends_at", "cancelled_at", pl.lit(now).cast(_INSTANT))
+    frame = frame.with_columns(pl.lit(None, INSTANT).alias(name) for name in absent)
+    over = pl.min_horizontal("ends_at", "cancelled_at", pl.lit(now).cast(INSTANT))
     given = pl.when(pl.col(amount) > 0).then(pl.col(amount))
     most = (over - pl.col("starts_at")).dt.total_days() // (given * _FEWEST_DAYS[unit])
     is_sane = most.fill_null(0) < _MOST_PERIODS

@@ -24,7 +24,7 @@ from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.exact import documents_of, raw_of_json
 from ris_assets.extract.plan import ROW
 from ris_assets.extract.query import filter_query
-from ris_assets.extract.shape import CHANGED, Shaped
+from ris_assets.extract.shape import CHANGED, COVERS_NOTHING, Shaped
 from ris_assets.extract.source_map import EntityMap, ParentSpec, SourceMap
 from ris_assets.ingest.parts import Part, parts_of, personal_paths, present
 from ris_assets.ingest.progress import report
@@ -76,6 +76,8 @@ class Counts:
     deleted: int = 0
     rejected: int = 0
     """Rows refused."""
+    bare: int = 0
+    """Rows kept that do not end after they start."""
     size: int = 0
     """Bytes of BSON."""
     seconds: float = 0.0
@@ -173,9 +175,15 @@ class _Extraction:
         for reading in readings:
             self._read(reading)
         self._finish(readings, is_whole)
+        if self.counts.bare:
+            self.job.warn(self._told_of_bare())
         self.counts.seconds = time.monotonic() - started
         _log(self.connection, self.job, self.counts, True, self.entity_map.reject_limit, parts)
         return self.counts
+
+    def _told_of_bare(self) -> str:
+        of = f"{self.counts.bare:,} of {self.counts.considered:,} rows of `{self.entity.name}`"
+        return f"{of} do not end after they start and cover nothing: `ris_raw.rejects` lists them."
 
     def _begun(self, part: Part, mark: Mark) -> _Reading:
         """What to read of a part: everything, or what has changed since the last extraction."""
@@ -217,6 +225,7 @@ class _Extraction:
         self.landing.add(rows.drop(ROW))
         if rejects.is_empty():
             return 0
+        self.counts.bare += int((rejects["reason"] == COVERS_NOTHING).sum())
         kept = with_documents(rejects, raw, personal)
         self.landing.refuse(kept.with_columns(pl.lit(part.name).alias("part")))
         return rejects.filter(~pl.col("is_row_kept")).select(ROW, "source_id").n_unique()

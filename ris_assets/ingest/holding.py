@@ -15,7 +15,7 @@ from ris_assets.contracts.entities import ENTITIES, Entity
 from ris_assets.errors import RisError
 from ris_assets.extract.decode import BatchDecoder
 from ris_assets.extract.plan import ROW, Decoded
-from ris_assets.extract.shape import Shaped
+from ris_assets.extract.shape import COVERS_NOTHING, Shaped
 from ris_assets.extract.source_map import ParentSpec, SourceMap
 from ris_assets.ingest.parts import Part, parts_of, present
 from ris_assets.ingest.progress import report
@@ -74,6 +74,9 @@ class PartHeld:
     refused: int = 0
     shared: int = 0
     """Rows whose id another document holds."""
+    bare: int = 0
+    """Rows that do not end after they start."""
+    bare_example: str = ""
     orphans: dict[str, int] = field(default_factory=dict)
     fields: list[FieldHeld] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -82,6 +85,11 @@ class PartHeld:
     def refused_share(self) -> float:
         """Share of rows that would be refused."""
         return self.refused / self.rows if self.rows else 0.0
+
+    @property
+    def bare_share(self) -> float:
+        """Share of rows that cover nothing."""
+        return self.bare / self.rows if self.rows else 0.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,12 @@ class Holder:
     def _count(self, held: PartHeld, shaped: Shaped, read: pl.DataFrame) -> None:
         rows = shaped.rows
         is_missing = pl.col("reason") == "missing"
-        rejects, missing = shaped.rejects.filter(~is_missing), shaped.rejects.filter(is_missing)
+        is_bare = pl.col("reason") == COVERS_NOTHING
+        rejects, missing = (
+            shaped.rejects.filter(~is_missing & ~is_bare),
+            shaped.rejects.filter(is_missing),
+        )
+        _count_bare(held, shaped.rejects.filter(is_bare))
         held.rows += shaped.identities.len()
         refused = shaped.rejects.filter(~pl.col("is_row_kept"))
         held.refused += refused.select(ROW, "source_id").n_unique()
@@ -230,6 +243,12 @@ def _days(column: pl.Series, zone: str) -> int:
     return int(((column.dt.time() == time(0)) & (local != time(0))).sum())
 
 
+def _count_bare(held: PartHeld, notes: pl.DataFrame) -> None:
+    """Rows that cover nothing, and one of them."""
+    held.bare += notes.height
+    held.bare_example = held.bare_example or next(iter(notes["value"].drop_nulls()), "")
+
+
 def _stretch(held: FieldHeld, column: pl.Series) -> None:
     """Widen the range of an instant, a date or a number."""
     if not (column.dtype.is_temporal() or column.dtype.is_numeric()) or column.count() == 0:
@@ -266,6 +285,12 @@ def _misfits(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     return "warning", f"{one.misfits:,} of {part.rows:,} values do not fit, such as {examples}"
 
 
+def _negative_price(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
+    if one.name != "price" or one.first is None or float(one.first) >= 0:
+        return None
+    return "warning", f"prices go down to {one.first}, and are kept as they are"
+
+
 def _times(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     if not one.name.endswith("_at") or one.first is None or one.last is None:
         return None
@@ -282,6 +307,26 @@ def _days_in_utc(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     return "warning", f"{told}: if they are days of the studio, add `format: local`"
 
 
+_FIELD_RULES: tuple[Rule, ...] = (
+    _missing,
+    _sometimes_missing,
+    _misfits,
+    _negative_price,
+    _times,
+    _days_in_utc,
+)
+
+
+def _bare(held: PartHeld, limit: float) -> Finding:
+    example = f", such as {held.bare_example}" if held.bare_example else ""
+    told = f"{held.bare:,} of {held.rows:,} rows do not end after they start and cover nothing{example}"
+    place = f"{held.entity} ({held.collection}).ends_at"
+    if held.bare_share <= limit:
+        return Finding("warning", place, told)
+    advice = f"the map allows {limit:.1%}: are `starts_at` and `ends_at` swapped?"
+    return Finding("error", place, f"{told}; {advice}")
+
+
 def _findings(held: PartHeld, limit: float) -> list[Finding]:
     place = f"{held.entity} ({held.collection})"
     if held.rows == 0:
@@ -289,7 +334,7 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
     found = [
         Finding(verdict[0], f"{place}.{one.name}", verdict[1])
         for one in held.fields
-        for rule in (_missing, _sometimes_missing, _misfits, _times, _days_in_utc)
+        for rule in _FIELD_RULES
         if (verdict := rule(held, one))
     ]
     if held.refused_share > limit:
@@ -297,6 +342,8 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
             f"{held.refused:,} of {held.rows:,} rows would be refused ({held.refused_share:.1%})"
         )
         found.append(Finding("error", place, f"{share}; the map allows {limit:.1%}"))
+    if held.bare:
+        found.append(_bare(held, limit))
     if held.shared:
         told = f"{held.shared:,} of {held.rows:,} rows have an id that another document has and would be refused"
         advice = "add `distinct: true` if documents of one id tell the same"

@@ -96,6 +96,7 @@ def parts_of(
             source_map.zone(studio_zone),
             f"{name}/" if several else "",
             source_map.legacy_uuid,
+            personal_paths=tuple(personal_paths(source_map, source.collection)),
         )
         parts.append(Part(name, source, shape))
     return parts

@@ -90,6 +90,40 @@ def test_missing_paths_misfits_orphans_and_wrong_epochs_are_found(tmp_path):
     assert sex.examples == ["unknown (the source map has no translation for this value)"]
 
 
+@pytest.mark.parametrize(("limit", "level"), [(0.5, "warning"), (0.4, "error")])
+def test_passes_that_end_before_they_start_are_told_and_too_many_are_an_error(
+    tmp_path, limit, level
+):
+    passes = [hero_pass(1), hero_pass(2, to=NOON - timedelta(days=30))]
+    write_dump(tmp_path, users=[user("a")], passes=passes)
+    found = held(tmp_path, hero_passes={**PASSES, "reject_limit": limit})["hero_passes"]
+    assert (found.refused, found.fields[-1].misfits) == (0, 0)
+    (told,) = [one for one in found.findings if one.place.endswith(".ends_at")]
+    assert told.level == level
+    assert told.text.startswith(
+        "1 of 2 rows do not end after they start and cover nothing,"
+        " such as 2024-01-01T12:00:00Z to 2023-12-02T12:00:00Z"
+    )
+
+
+def test_a_price_below_nothing_is_a_warning_and_stays(tmp_path):
+    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1, cost=-5), hero_pass(2, cost=5)])
+    fields = {**PASSES["fields"], "price": "cost"}
+    found = held(tmp_path, hero_passes={**PASSES, "fields": fields})["hero_passes"]
+    told = [(one.level, one.place.split(".")[-1], one.text) for one in found.findings]
+    assert told == [("warning", "price", "prices go down to -5, and are kept as they are")]
+
+
+def test_a_freeze_that_ends_before_it_starts_is_told(tmp_path):
+    fields = {n: "at" for n in ("requested_at", "starts_at")}
+    freezes = {"collection": "pauses", "fields": {"freeze_id": "_id", "hp_id": "p", **fields}}
+    freezes["fields"]["ends_at"] = "to"
+    pauses = [{"_id": 1, "p": 1, "at": NOON, "to": NOON}, {"_id": 2, "p": 1, "at": NOON}]
+    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1)], pauses=pauses)
+    found = held(tmp_path, freezes=freezes)["freezes"]
+    assert ("error", "ends_at") in texts(found)
+
+
 def test_a_required_path_that_no_document_has_is_an_error(tmp_path):
     write_dump(tmp_path, users=[user("a")], passes=[{"_id": 1, "user": "a"}])
     found = held(tmp_path)["hero_passes"]

@@ -472,6 +472,20 @@ def test_the_check_on_refusals_knows_the_maps_limit_and_tells_reasons_without_va
         assert "secret" not in reasons
 
 
+def test_a_pass_that_ends_before_it_starts_is_kept_listed_and_warned_of(case):
+    gone = {"user": "a", "at": NOON, "to": NOON - timedelta(days=1)}
+    case.dump(users=[], passes=[{"_id": 1, **gone}, {"_id": 2, **gone, "to": NOON + timedelta(1)}])
+    counts = case.land("hero_passes")
+    assert (counts.written, counts.rejected, counts.bare) == (2, 0, 1)
+    listed = case.rows("select source_id, field, value, is_row_kept from ris_raw.rejects")
+    assert listed == [("1", "ends_at", "2024-01-01T12:00:00Z to 2023-12-31T12:00:00Z", True)]
+    assert [told.split(":")[0] for told in case.warnings] == [
+        "1 of 2 rows of `hero_passes` do not end after they start and cover nothing"
+    ]
+    result = check_of("rejected_share", "hero_passes")(postgres=case.postgres)
+    assert result.passed and "| kept as it is | 1 |" in result.metadata["reasons"].md_str
+
+
 def test_the_check_on_drift_warns_with_a_table(case):
     case.dump(users=[user(n) for n in range(30)], passes=[])
     case.land("users")

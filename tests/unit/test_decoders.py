@@ -22,7 +22,7 @@ from ris_assets.extract.exact import (
     id_text,
     raw_of_json,
 )
-from ris_assets.extract.plan import Reading, ReadingPlan
+from ris_assets.extract.plan import FIRST_INSTANT, LAST_INSTANT, Reading, ReadingPlan
 from tests.unit.bson_values import UUID_ONE, ZOO
 
 KINDS = ("id", "text", "text[]", "float8", "int4", "bool", "timestamptz", "date")
@@ -33,6 +33,7 @@ CLEAN = {
 }  # fmt: skip
 ID = Reading("_id", "_id", "id")
 ALMATY, BERLIN = ZoneInfo("Asia/Almaty"), ZoneInfo("Europe/Berlin")
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 
 
 def encoded(documents: list[dict]) -> bytes:
@@ -224,6 +225,24 @@ def test_instants_in_a_pattern_of_the_sources_own(value, pattern, utc):
 
 
 @pytest.mark.parametrize(
+    ("value", "form", "zone", "utc"),
+    [
+        ("9999-12-31T23:59:59", "iso", LOS_ANGELES, LAST_INSTANT),
+        ("9999-12-31T23:59:59-08:00", "iso", BERLIN, LAST_INSTANT),
+        ("31.12.9999 23:59", "%d.%m.%Y %H:%M", LOS_ANGELES, LAST_INSTANT),
+        (datetime(9999, 12, 31, 23), "local", LOS_ANGELES, LAST_INSTANT),
+        ("01.01.0001", "%d.%m.%Y", BERLIN, FIRST_INSTANT),
+        ("9999-12-31", "iso", BERLIN, datetime(9999, 12, 30, 23, tzinfo=UTC)),
+    ],
+)
+def test_the_edges_of_time_stay_there_whatever_the_zone(value, form, zone, utc):
+    assert one("timestamptz", value, zone=zone, time=form) == (utc, [])
+    plan = ReadingPlan((Reading("x", "x", "timestamptz", form, zone),))
+    frame = BatchDecoder(plan).decode(encoded([{"x": value}] * 400)).frame
+    assert frame["x"].unique().to_list() == [utc]
+
+
+@pytest.mark.parametrize(
     ("value", "zone", "utc"),
     [
         (datetime(2024, 3, 1), ALMATY, datetime(2024, 2, 29, 19, tzinfo=UTC)),
@@ -305,6 +324,26 @@ def test_arrays_with_holes_and_what_is_no_array(array, rows, reasons):
     decoded = BatchDecoder(plan).decode(bson.encode({"_id": 1, "s": array}))
     assert decoded.frame.select("_element", "c").rows() == rows
     assert [m.reason for m in decoded.misfits] == reasons
+
+
+@pytest.mark.parametrize(
+    ("explode", "reasons"),
+    [
+        (None, ["an array lies on the way: explode it or give an index"]),
+        (
+            "a.b",
+            ["another array lies on the way, and only one can be exploded: give an index of it"],
+        ),
+        ("a.1.b", []),
+    ],
+)
+def test_an_array_within_an_array_says_that_only_one_can_be_exploded(explode, reasons):
+    path = f"{explode}.c" if explode else "a.b.c"
+    plan = ReadingPlan((ID, Reading("c", path, "float8")), explode)
+    inner = [{"b": [{"c": 1}]}, {"b": [{"c": 2}]}]
+    decoded = BatchDecoder(plan).decode(bson.encode({"_id": 1, "a": inner}))
+    assert [m.reason for m in decoded.misfits] == reasons
+    assert decoded.frame["c"].to_list() == [None if reasons else 2.0]
 
 
 def test_an_array_of_ids_is_exploded_into_its_elements():

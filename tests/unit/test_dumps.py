@@ -133,6 +133,16 @@ def test_a_name_too_long_for_a_file_is_read_from_the_metadata(tmp_path):
     assert open_dump(tmp_path).collections() == ["a" * 250]
 
 
+@pytest.mark.parametrize("asked", [None, "studio"])
+def test_of_several_dumps_of_a_database_none_is_chosen(tmp_path, asked):
+    for day in range(1, 8):
+        write_folder(tmp_path / f"2026-11-0{day}" / "studio", {"users": USERS})
+    with pytest.raises(RisError, match=r"'studio' 7 times \(.*11-03/studio.* and 2 more\)"):
+        open_dump(tmp_path, asked)
+    newest = open_dump(tmp_path / "2026-11-07", asked)
+    assert newest.collections() == ["users"]
+
+
 def test_of_several_databases_one_must_be_named(tmp_path):
     for name in ("one", "two", "admin"):
         write_folder(tmp_path / name, {name: USERS})

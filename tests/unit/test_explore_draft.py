@@ -258,6 +258,56 @@ def test_an_import_of_tables_is_recognised_by_keys_of_one_name_and_days_by_their
     assert any("plus: {days: 1}" in note for note in guesses["hero_passes"].field("ends_at").notes)
 
 
+def _transactions(people: int = 50) -> dict[str, Any]:
+    """Tables of transactions: each buys a period or takes one back; a log of seconds beside them."""
+    return {
+        "members": [{"msno": f"m{n}", "registration_init_time": 20240101 + n % 28} for n in range(people)],
+        "transactions": [
+            {"msno": f"m{n % people}", "payment_method_id": 30 + n % 3, "actual_amount_paid": 149,
+             "transaction_date": 20240101 + n % 28, "membership_expire_date": 20240201 + n % 28,
+             "is_cancel": int(n % 9 == 0)}
+            for n in range(3 * people)
+        ],
+        "user_logs": [
+            {"msno": f"m{n % people}", "date": 20240101 + n % 28, "total_secs": 900.5 + n}
+            for n in range(3 * people)
+        ],
+    }  # fmt: skip
+
+
+def test_transactions_that_say_until_when_they_pay_are_passes_and_seconds_are_no_money():
+    guesses = drafted(_transactions())
+    active = {n: g.frame.place for n, g in guesses.items() if g.is_active and g.frame}
+    assert active == {
+        "users": "members", "hero_passes": "transactions", "app_sessions": "user_logs"
+    }  # fmt: skip
+    passes = guesses["hero_passes"]
+    paths = {name: passes.field(name).spec["path"] for name in ("purchased_at", "starts_at")}
+    assert set(paths.values()) == {"transaction_date"}
+    assert passes.field("ends_at").spec["path"] == "membership_expire_date"
+    assert passes.field("is_cancellation").spec["path"] == "is_cancel"
+
+
+def test_transactions_without_an_end_are_payments():
+    shape = _transactions()
+    for document in shape["transactions"]:
+        del document["membership_expire_date"]
+    guesses = drafted(shape)
+    assert guesses["payments"].frame.place == "transactions"
+    assert not guesses["hero_passes"].is_active
+
+
+def test_a_pass_that_was_cancelled_is_no_cancellation_of_others():
+    people = _people()
+    passes = [
+        {"_id": n, "userId": oid(1, n), "purchasedAt": START, "startsAt": START, "endsAt": START,
+         "isCancelled": n % 2 == 0}
+        for n in range(40)
+    ]  # fmt: skip
+    fields = drafted({"users": people, "passes": passes})["hero_passes"].fields
+    assert "is_cancellation" not in {guess.name for guess in fields}
+
+
 def test_parts_of_a_subscription_are_no_freezes():
     people = [{"_id": f"c{n}", "createdAt": START} for n in range(40)]
     times = dict.fromkeys(("created", "start_date", "ended_at"), START)

@@ -28,6 +28,28 @@ def test_what_lies_at_personal_paths_is_masked_wherever_arrays_lie_on_the_way():
     }
 
 
+@pytest.mark.parametrize("found", ["Anna", ["Anna"], {"street": "Anna"}, [{"street": "Anna"}]])
+def test_what_stands_where_a_personal_path_leads_through_is_masked(found):
+    paths = ["to.street.name", "to.street.no"]
+    assert "Anna" not in str(redacted({"to": found, "kg": 7}, paths))
+    assert redacted({"to": None, "kg": 7}, paths) == {"to": None, "kg": 7}
+
+
+def test_every_entity_of_a_collection_hides_what_any_of_them_marks_as_personal():
+    passes = {n: n for n in ("hp_id", "user_id", "purchased_at", "starts_at", "ends_at")}
+    users = {"user_id": "_id", "registered_at": "at"}
+    entities = {
+        "users": {"collection": "c", "fields": users, "personal": {"name": "fio"}},
+        "hero_passes": [
+            {"collection": "c", "fields": passes},
+            {"collection": "d", "fields": passes},
+        ],
+    }
+    source_map = SourceMap.model_validate({"entities": entities})
+    parts = parts_of(ENTITIES["hero_passes"], source_map.entities["hero_passes"], source_map, UTC)
+    assert [part.shape.personal_paths for part in parts] == [("fio",), ()]
+
+
 def failing(times: int):
     calls = []
 
@@ -90,7 +112,7 @@ def test_a_source_is_asked_for_days_only_where_it_can_compare_them(place, is_ask
     at = {"path": "at", **place}
     fields = {"steps_id": "_id", "user_id": "who", "counted_at": at, "steps": "n"}
     entity_map = EntityMap(sources=({"collection": "s", "fields": fields},))
-    source_map = SourceMap.model_construct(timezone=None, legacy_uuid="standard")
+    source_map = SourceMap.model_construct(timezone=None, entities={}, legacy_uuid="standard")
     (part,) = parts_of(ENTITIES["daily_steps"], entity_map, source_map, UTC)
     assert bool(part.query(Window(DAY, DAY, UTC), None)) is is_asked
 

@@ -17,7 +17,7 @@ from ris_assets.settings import forget_settings, get_settings, parse_settings, r
             "/nowhere.yaml",
             "RIS_SOURCE_MAP: the file /nowhere.yaml cannot be read",
         ),
-        ("RIS_START_DATE", "soon", "RIS_START_DATE: "),
+        ("RIS_START_DATE", "31.3.2017", "RIS_START_DATE: '31.3.2017' is no day; write YYYY-MM-DD"),
         ("RIS_COUNTRY", "ATL", "RIS_COUNTRY: unknown country 'ATL'"),
     ],
 )

@@ -1,6 +1,7 @@
 """Rows from decoded documents: the mapping, its units and filters, and what is set aside."""
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import bson
@@ -10,6 +11,7 @@ from bson.objectid import ObjectId
 
 from ris_assets.contracts.entities import ENTITIES
 from ris_assets.extract.decode import BatchDecoder
+from ris_assets.extract.plan import FIRST_INSTANT, LAST_INSTANT
 from ris_assets.extract.shape import EntityShape, Shaped
 from ris_assets.extract.source_map import SourceMap, SourcePart
 from ris_assets.ingest.parts import parts_of
@@ -128,6 +130,9 @@ def periods(shape: EntityShape, **document) -> list[tuple]:
         ("2024-03-09T02:30", {"plus": {"days": 1}}, datetime(2024, 3, 10, 7, 30, tzinfo=UTC)),
         ("2024-10-27T01:30", {"plus": {"weeks": 1}}, datetime(2024, 11, 3, 5, 30, tzinfo=UTC)),
         ("2024-02-29", {"plus": {"years": "n"}}, datetime(2026, 2, 28, 5, tzinfo=UTC)),
+        ("9999-12-31", {"plus": {"days": 1}}, LAST_INSTANT),
+        ("9999-12-31T23:59:59", {"plus": {"years": 100}}, LAST_INSTANT),
+        ("0001-01-01T00:00Z", {"minus": {"days": 1}}, FIRST_INSTANT),
         (
             "2024-01-31",
             {"plus": {"months": {"path": "kind", "values": {"quarter": 3}}}},
@@ -199,6 +204,25 @@ def test_a_rhythm_may_stand_in_the_document_and_a_start_before_all_time_makes_no
     shape = passes(repeat={"months": {"path": "plan", "values": {"monthly": 1, "yearly": 12}}})
     assert [row[0] for row in periods(shape, plan="yearly")] == ["s"]
     assert periods(shape, plan="monthly", at=datetime(1, 1, 2, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "is_cancelling", "notes"),
+    [
+        (-30, False, ["2024-01-31T06:00:00Z to 2024-01-01T06:00:00Z"]),
+        (0, None, ["2024-01-31T06:00:00Z to 2024-01-31T06:00:00Z"]),
+        (1, None, []),
+        (-30, True, []),
+    ],
+)
+def test_a_pass_that_does_not_end_after_it_starts_is_noted_and_kept(days, is_cancelling, notes):
+    shape = passes(fields={"ends_at": "to", "is_cancellation": "off"})
+    document = {"_id": 1, "who": "a", "bought": NOON, "at": JAN, "to": JAN + timedelta(days=days)}
+    result = cut(shape, [document | {"off": is_cancelling}])
+    assert result.rows["ends_at"].to_list() == [document["to"]]
+    assert result.rejects["value"].to_list() == notes
+    whole = result.rejects.select("source_id", "field", "is_row_kept", "user_id").rows()
+    assert whole == [("1", "ends_at", True, "a")] * len(notes)
 
 
 def test_array_elements_become_rows_and_documents_outside_the_filter_none():
@@ -280,6 +304,35 @@ def test_numbers_that_are_not_whole_are_no_counts():
     result = shaped("station_results", [booking])
     assert result.rows["reps"].to_list() == [None]
     assert result.rejects["reason"].to_list() == ["not a whole number"]
+
+
+@pytest.mark.parametrize(
+    ("field", "spec", "value", "reason"),
+    [
+        ("height_cm", {"unit": "m"}, 180, "more than 260, the most possible"),
+        ("height_cm", {}, 1.8, "less than 50, the least possible"),
+        ("height_cm", {}, 260, None),
+        ("weight_kg", {"unit": "g"}, 61.5, "less than 10, the least possible"),
+        ("fat_share", {}, 25, "more than 1, the most possible"),
+        ("fat_share", {"unit": "percent"}, 25, None),
+        ("weight_kg", {}, float("nan"), "not a finite number"),
+    ],
+)
+def test_a_number_that_cannot_be_is_null_and_noted(field, spec, value, reason):
+    result = cut(users(**{field: {"path": "x", **spec}}), [{"_id": 1, "at": NOON, "x": value}])
+    assert result.rows[field].is_null().to_list() == [reason is not None]
+    noted = result.rejects.select("field", "reason", "is_row_kept").rows()
+    assert noted == ([(field, reason, True)] if reason else [])
+
+
+def test_a_number_that_cannot_be_refuses_the_row_where_the_entity_needs_it():
+    fields = {"steps_id": "_id", "user_id": "u", "counted_at": "at", "steps": "n"}
+    part = SourcePart(collection="s", fields=fields)
+    shape = EntityShape(ENTITIES["daily_steps"], part, ALMATY)
+    documents = [{"_id": n, "u": "a", "at": NOON, "n": n} for n in (-1, 0)]
+    result = cut(shape, documents)
+    assert result.rows["steps"].to_list() == [0]
+    assert result.rejects.select("source_id", "is_row_kept").rows() == [("-1", False)]
 
 
 def test_rows_and_refusals_add_up_to_the_documents():
@@ -401,3 +454,44 @@ def test_personal_details_come_apart_from_the_rows():
         ("1", "1", "name", "A. B."), ("1", "1", "phone", "77010000000")
     ]  # fmt: skip
     assert "A. B." not in str(result.rows.rows())
+
+
+@pytest.mark.parametrize(
+    ("path", "found", "value"),
+    [
+        ("body.weight", {"body": "heavy"}, '"heavy"'),
+        ("body.weight", {"body": [7]}, '[{"$numberInt": "7"}]'),
+        ("profile", {}, None),
+        ("profile.name.kg", {}, None),
+        ("profile.kg", {"profile": "Anna"}, None),
+        ("mail.kg", {"mail": "anna@x.org"}, None),
+        ("notes.kg", {"notes": "Anna"}, '"Anna"'),
+        ("past.kg", {"past": [{"kg": "heavy"}]}, None),
+        ("past.1.kg", {"past": [{}, {"kg": "heavy"}]}, '"heavy"'),
+    ],
+)
+def test_a_refusal_shows_what_did_not_fit_and_never_a_personal_detail(path, found, value):
+    personal = {"name": "profile.name", "street": "past.0.street"}
+    part = with_part(
+        fields={"user_id": "_id", "registered_at": "at", "weight_kg": path}, personal=personal
+    )
+    shape = replace(part, personal_paths=("mail",))
+    document = {"_id": 1, "at": NOON, "profile": {"name": "Anna"}, "mail": "anna@x.org"} | found
+    rejects = cut(shape, [document]).rejects.filter(pl.col("field") == "weight_kg")
+    assert rejects["value"].to_list() == [value]
+
+
+def test_an_element_that_is_no_document_is_shown_alone():
+    part = SourcePart(
+        collection="p",
+        explode="pauses",
+        fields={"hp_id": "_id", "requested_at": "at", "starts_at": "at", "ends_at": "pauses.to"},
+    )
+    shape = EntityShape(ENTITIES["freezes"], part, ALMATY)
+    rejects = cut(shape, [{"_id": 1, "at": NOON, "name": "Anna", "pauses": ["long"]}]).rejects
+    assert rejects["value"].to_list() == ['"long"']
+
+
+def test_a_masked_detail_that_is_read_again_is_no_value():
+    rows = cut(users(city="c"), [{"_id": 1, "at": NOON, "c": "<personal>"}]).rows
+    assert rows["city"].to_list() == [None]

@@ -12,6 +12,7 @@ from ris_assets.extract.dumps.cutting import opened, whole_documents
 from ris_assets.extract.dumps.metadata import Metadata, parse_metadata
 
 _OPLOG = "oplog"
+_LISTED = 5
 _SERVERS_OWN = {"admin", "config", "local"}
 
 
@@ -22,13 +23,13 @@ class DumpFolder:
         """Look beneath `root`, which may be one database's folder or hold several.
 
         Raises:
-            RisError: there is no dump, or several databases and none named.
+            RisError: there is no dump, several databases and none named, or several dumps of the one.
         """
         folders = _databases(root)
         if not folders:
             raise RisError(f"Dump folder {root} holds no .bson file: is it a mongodump folder?")
-        name = which_database([folder.name for folder in folders], database, root)
-        self._files = _collections(next(folder for folder in folders if folder.name == name))
+        name = which_database(sorted({folder.name for folder in folders}), database, root)
+        self._files = _collections(_only([f for f in folders if f.name == name], name, root))
 
     def collections(self) -> list[str]:
         """Names of the collections, the server's own left out."""
@@ -78,6 +79,18 @@ def is_users_own(collection: str) -> bool:
 def _databases(root: Path) -> list[Path]:
     files = [*root.rglob("[!.]*.bson"), *root.rglob("[!.]*.bson.gz")]
     return sorted({path.parent for path in files if path.parent != root or _stem(path) != _OPLOG})
+
+
+def _only(folders: list[Path], name: str, root: Path) -> Path:
+    """The one folder of the database: of several dumps, as of several days, none is the right one by itself."""
+    if len(folders) > 1:
+        hidden = len(folders) - _LISTED
+        listed = ", ".join(map(str, folders[-_LISTED:])) + (f" and {hidden} more" * (hidden > 0))
+        raise RisError(
+            f"Dump folder {root} holds database {name!r} {len(folders)} times ({listed}): write"
+            " RIS_MONGO_URL=file:<one of them>."
+        )
+    return folders[0]
 
 
 def _collections(folder: Path) -> dict[str, Path]:

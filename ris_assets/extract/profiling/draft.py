@@ -41,6 +41,7 @@ _REFERS = {
 }
 _BY_REFERENCE = 0.55
 _LITERAL = 0.3
+_BY_PERIOD = 0.5
 _ALWAYS_ENDED = 0.95
 """Share of passes with an end below which the others are likely to renew themselves."""
 _PARENTS = (("hp_id", "hero_passes"), ("booking_id", "bookings"))
@@ -142,9 +143,11 @@ def _chosen(
     pairs = sorted(
         (p for p in pairs if p.confidence >= LEAST_LIKENESS), key=lambda g: -g.confidence
     )
+    passes = [p for p in pairs if p.entity == "hero_passes"][:1]
+    first = [p for p in passes if p.is_active]  # a map needs passes; it can do without payments
     chosen: dict[str, Frame] = {}
     taken: set[str] = set()
-    for guess in pairs:
+    for guess in first + pairs:
         frame = guess.frame
         if frame and guess.entity not in chosen and frame.place not in taken:
             chosen[guess.entity] = frame
@@ -168,6 +171,7 @@ def _guess(
     fields = _fields(entity, frame, known, referred)
     if entity.name == "hero_passes":
         fields |= _told_to_repeat(fields)
+        fields = _told_of_cancellations(frame, fields)
     if "ends_at" in fields:
         fields["ends_at"] = _told_of_the_last_day(fields["ends_at"])
     missing = tuple(name for name in _needed(entity, frame) if name not in fields)
@@ -193,6 +197,22 @@ def _told_to_repeat(fields: dict[str, Guess]) -> dict[str, Guess]:
     return {"ends_at": replace(end, notes=(*end.notes, note))}
 
 
+def _sells_periods(frame: Frame, fields: dict[str, Guess]) -> bool:
+    """Whether payments say until when they pay: then each is a pass."""
+    return "payment" in frame.context and "ends_at" in fields
+
+
+def _told_of_cancellations(frame: Frame, fields: dict[str, Guess]) -> dict[str, Guess]:
+    """The fields without the flag of a cancellation, where it says that the pass itself was cancelled."""
+    flag = fields.get("is_cancellation")
+    if flag is None:
+        return fields
+    note = "if it says that the pass of the row was cancelled, leave it out"
+    told = {"is_cancellation": replace(flag, notes=(*flag.notes, note))}
+    others = {name: guess for name, guess in fields.items() if name != flag.name}
+    return others | told if _sells_periods(frame, fields) else others
+
+
 def _told_of_the_last_day(end: Guess) -> Guess:
     """The end of a period with a word on what to do where it is a day."""
     form, profile = str(end.spec.get("format", "")), end.candidate and end.candidate.profile
@@ -215,6 +235,8 @@ def _confidence(
 ) -> float:
     """Name, required fields, optional fields; for persons also what is personal and referred to."""
     name = entity_name_fit(frame.names, ENTITY_NAMES[entity.name])
+    if entity.name == "hero_passes" and not name and _sells_periods(frame, fields):
+        name = _BY_PERIOD
     needed = [n for n in _needed(entity, frame) if n != entity.id_field]
     required = sum(fields[n].confidence for n in needed if n in fields) / len(needed)
     others = [c.name for c in entity.fields if not c.required]

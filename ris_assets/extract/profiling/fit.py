@@ -25,6 +25,7 @@ _WEAK = {"at": 0.3, "id": 0.4, "is": 0.1, "has": 0.1, "of": 0.1, **dict.fromkeys
 _LATER_PHRASE = 0.03
 _EPOCHS = (("epoch_s", 3e8, 4e9), ("epoch_ms", 3e11, 4e12))
 """Numbers that are instants between 1979 and 2096."""
+_MONEY = ("price", "amount")
 _TRIED_FIRST = 20
 _LIKELY_YEARS = range(1900, 2101)
 
@@ -55,7 +56,8 @@ def fit(
 ) -> Guess | None:
     """The guess that the column lies at the candidate's path; None if it cannot."""
     named, phrase = name_fit(phrases, candidate, frame)
-    if not named:
+    is_time = column.name in _MONEY and "duration" in candidate.words  # such as total_secs
+    if not named or is_time:
         return None
     reading = read_as(column, candidate)
     if reading.share < 0.5:
@@ -266,7 +268,7 @@ def _with_unit(guess: Guess, column: Column, profile: FieldProfile) -> Guess:
     last = guess.candidate.profile.keys[-1].lower()
     unit = _unit(column.name, profile.median, last, guess.candidate.words)
     notes = guess.notes
-    if column.name in ("price", "amount") and unit is None:
+    if column.name in _MONEY and unit is None:
         notes += ("if these are hundredths, add `unit: minor`",)
     if unit is None:
         return replace(guess, notes=notes)
@@ -283,7 +285,7 @@ def _unit(column: str, middle: float, last: str, words: frozenset[str]) -> str |
         return "m" if middle < 3 else ("inch" if middle < 90 else None)
     if column == "duration_minutes":
         return _unit_of_duration(last)
-    return "minor" if column in ("price", "amount") and "minor" in words else None
+    return "minor" if column in _MONEY and "minor" in words else None
 
 
 def _unit_of_duration(last: str) -> str | None:

@@ -70,8 +70,10 @@ FIELD_NAMES = {
         "hero_passes.purchased_at": "purchased at|sold at|purchase|signed at|created at|paid at|create|at",
         "starts_at": "starts at|start|valid from|valid start at",
         "ends_at": "ends at|end|valid to|valid end at",
+        "hero_passes.ends_at": "ends at|end|valid to|valid end at|pass end at",
         "is_trial": "is trial|trial",
         "cancelled_at": "cancelled at|cancel|cancellation at|called off at",
+        "is_cancellation": "is cancel",
         "cancel_reason": "cancel reason|cancellation reason|reason cancel",
         "hero_passes.payment_status": "payment status|payment state|is paid|paid",
         "freezes.requested_at": "requested at|asked at|created at|request|create",
@@ -120,6 +122,7 @@ FIELD_NAMES = {
 }
 SAME_INSTANT = {
     "hero_passes.purchased_at": "starts_at",
+    "hero_passes.starts_at": "purchased_at",
     "freezes.requested_at": "starts_at",
     "bookings.booked_at": "starts_at",
     "bookings.starts_at": "booked_at",
