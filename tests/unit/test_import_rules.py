@@ -12,7 +12,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 PURE = ("extract", "features", "models", "evaluation", "contracts", "studio")
 LAYERS = {
     "contracts": 0, "errors": 0, "settings": 0, "partitions": 1, "extract": 2, "features": 2,
-    "models": 2, "evaluation": 2, "studio": 2, "resources": 3, "tracking": 3, "ingest": 3.5, "reports": 3.5, "windows": 3.5,
+    "models": 2, "evaluation": 2, "studio": 2, "resources": 3, "tracking": 3, "ingest": 3.5, "reports": 3.5,
+    "windows": 3.5,
     "assets": 4, "dbt": 4,
     "jobs": 5, "schedules": 5, "checks": 5, "definitions": 6, "demo": 6, "launcher": 6, "summary": 6,
     "forget": 6, "runs": 7, "cli_runs": 8, "cli_source": 8, "cli_bench": 8, "cli_check": 8, "cli_forget": 8,
