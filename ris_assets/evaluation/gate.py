@@ -29,6 +29,7 @@ LATER_MEMBERS = 30
 THIRDS = ("lowest", "middle", "highest")
 OWN_MEAN = "its own mean said of everyone"
 NO_ROW = "there is no row to judge by"
+NO_RULE = "there is no rule to beat: not even a base rate was known before these rows"
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,12 @@ def judge(
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
         difference, its calibration is sound and no worse than that of the rules and the champion, and it is not
-        too good to be true. A champion that cannot be compared stays, and so does any where there is no row.
+        too good to be true. A champion that cannot be compared stays, and so does any where there is no row, or no rule.
 
     Raises:
-        ValueError: there is no rule to beat, one side says of a row nothing, or no probability, a row is nobody's, or
-            the columns are not of one length.
+        ValueError: one side says of a row nothing, or no probability, a row is nobody's, or the columns are not of one
+            length.
     """
-    if not evidence.rules:
-        raise ValueError("rules must hold the base rate at least: there is nothing to beat")
     evidence = evidence.as_columns()
     if not len(evidence.outcome):
         return Verdict(False, f"Keep: {NO_ROW}", (NO_ROW,))
@@ -82,6 +81,8 @@ def judge(
         for name, (gain, told) in compared.items()
         if not gain.low > 0
     ]
+    if not evidence.rules:
+        against.insert(0, NO_RULE)
     if has_seen_these:
         against.insert(0, "was fitted on days of the window that it is judged on")
     against += _miscalibrated(evidence) + too_good(evidence)

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from ris_assets.evaluation.calibration import sigmoid
 from ris_assets.evaluation.evidence import Evidence
-from ris_assets.evaluation.gate import judge, mean_interval, rule_shares
+from ris_assets.evaluation.gate import NO_RULE, judge, mean_interval, rule_shares
 from ris_assets.evaluation.leaks import ends_of, too_good
 from ris_assets.evaluation.probability_scores import BENT_FROM, recalibrated
 
@@ -197,7 +197,6 @@ def test_a_challenger_that_says_nothing_of_a_row_is_an_error(window):
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ({"rules": {}}, "the base rate at least"),
         ({"members": ["a", None]}, "the member of every row must be known"),
         ({"members": [1.0, np.nan]}, "the member of every row must be known"),
         ({"level": ["a", None]}, "the level of every row must be known"),
@@ -215,6 +214,11 @@ def test_where_there_is_no_row_nobody_is_promoted(has_champion):
     empty = Evidence([], [], [], {"base rate": []}, columns={"visits": []})
     verdict = judge(empty, has_champion)
     assert verdict.reason == "Keep: there is no row to judge by"
+
+
+def test_where_there_is_no_rule_to_beat_nobody_is_promoted(window):
+    verdict = judge(replace(evidence(window, window[0]), rules={}), has_champion=False)
+    assert verdict.reasons == (NO_RULE,)
 
 
 def leaking(outcome, gap, odds=0.0, seed=7):
