@@ -63,7 +63,7 @@ def judge(
     Returns:
         Promote if it beats every rule, its own mean and the champion in log loss beyond the interval of the
         difference, its calibration is sound and no worse than that of the rules and the champion, and it is not
-        too good to be true. A champion that cannot be compared stays, and so does any where there is no row, or no rule.
+        too good to be true. A champion that cannot be compared stays, and so does any where there is no row or rule.
 
     Raises:
         ValueError: one side says of a row nothing, or no probability, a row is nobody's, or the columns are not of one
