@@ -167,7 +167,6 @@ class _History:
     """A studio on a server of its own, whose last week has not landed yet."""
 
     weeks: int
-    url: str
     marts: Any
     last: date
     full: float
@@ -193,7 +192,7 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
         for n in range(DAYS - 1, -1, -1):
             for history in histories:
                 for other in histories:
-                    _rest(other.url)
+                    _rest(other.marts.url)
                 history.days.append(_day(history, n))
             seconds = ", ".join(f"{h.days[-1]:.1f} s on {h.weeks} weeks" for h in histories)
             print(f"  {histories[0].last - timedelta(days=n):%A}: {seconds}", flush=True)
@@ -222,7 +221,7 @@ def _history(database: tuple[str, EmbeddedPostgres, Path], members: int, weeks: 
     full = _seconds(lambda: marts.run("1900-01-01", "2100-01-01"))
     _settle(url)
     print(f"  {weeks} weeks: all {full:.0f} s", flush=True)
-    history = _History(weeks, url, marts, last, full)
+    history = _History(weeks, marts, last, full)
     # The first day afterwards makes norms anew of whom the run of everything has not hashed.
     _day(history, DAYS)
     return history
@@ -230,7 +229,7 @@ def _history(database: tuple[str, EmbeddedPostgres, Path], members: int, weeks: 
 
 def _day(history: _History, days_before_last: int) -> float:
     day = history.last - timedelta(days=days_before_last)
-    _land(history.url, day)
+    _land(history.marts.url, day)
     return _seconds(lambda: history.marts.run(str(day), str(day)))
 
 

@@ -44,11 +44,10 @@ known_profiles as (
         case when (users.is_history and as_of.as_of_date < first_clan_joins.joined_on) is not true then users.clan_id end
             as known_clan_id,
         -- Of a clan that has ended since, the last to be joined says nothing of this one.
-        case
-            when (clan_joins.joined_on < users.clan_ended_on) is not true
-                then coalesce(clan_joins.joined_on, users.clan_since_on)
-            else users.clan_since_on
-        end as in_clan_since_on,
+        coalesce(
+            case when (clan_joins.joined_on < users.clan_ended_on) is not true then clan_joins.joined_on end,
+            users.clan_since_on
+        ) as in_clan_since_on,
         users.friend_count - coalesce(later_friends.friend_count, 0) as known_friend_count,
         coalesce(body_readings.weight_kg, users.weight_kg) as known_weight_kg,
         coalesce(body_readings.fat_share, users.fat_share) as known_fat_share,

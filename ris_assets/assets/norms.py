@@ -29,12 +29,11 @@ from ris_assets.features.norms import (
     week_norms,
     with_weeks_before,
 )
-from ris_assets.partitions import Window, daily_partitions
+from ris_assets.partitions import BEGINNING, Window, daily_partitions
 from ris_assets.resources.postgres import PostgresResource, copy_typed
 from ris_assets.windows import window_to_build
 
 T = TypeVar("T")
-_BEGINNING = date(1900, 1, 1)
 BLOCK_ROWS = 100_000
 """Member-weeks held at once: about 250 MB with their norms."""
 NORMS_A_METRIC = len(NORM_SUFFIXES)
@@ -371,11 +370,11 @@ def _norm_texts() -> dict[str, str]:
 
 def _earliest(first: date) -> date:
     """First week that is read: a streak in the first week of the norms began as long before again."""
-    return max(_first_normed(first) - timedelta(weeks=SPAN_WEEKS), _BEGINNING)
+    return max(_first_normed(first) - timedelta(weeks=SPAN_WEEKS), BEGINNING)
 
 
 def _first_normed(first: date) -> date:
-    return max(first - timedelta(weeks=SPAN_WEEKS), _BEGINNING)
+    return max(first - timedelta(weeks=SPAN_WEEKS), BEGINNING)
 
 
 def _weeks_sql(columns: list[str], earliest: date, first: date, last: date, members: str) -> str:
@@ -388,5 +387,5 @@ def _weeks_sql(columns: list[str], earliest: date, first: date, last: date, memb
     return (
         f"select user_id, week_start, {', '.join(columns)} from ris.user_week_metrics"
         f" where week_start between '{earliest}' and '{after}' and {members}"
-        + (f" and {of_members}" if earliest > _BEGINNING else "")
+        + (f" and {of_members}" if earliest > BEGINNING else "")
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ris_assets.evaluation.metrics import column, probabilities
+from ris_assets.evaluation.metrics import column, count_missing, probabilities
 
 Array = np.ndarray
 
@@ -46,7 +46,7 @@ class Evidence:
         """
         rows = len(self.outcome)
         for what, named in (("member", self.members), ("level", self.level)):
-            if named is not None and any(map(_is_missing, np.asarray(named).tolist())):
+            if named is not None and count_missing(named):
                 raise ValueError(f"the {what} of every row must be known")
 
         def of(side: str, said: Array) -> Array:
@@ -74,7 +74,3 @@ class Evidence:
         level = self.levels
         counts = np.maximum(np.bincount(level), 1)
         return (np.bincount(level, weights=self.challenger) / counts)[level]
-
-
-def _is_missing(name: object) -> bool:
-    return name is None or name != name

@@ -172,6 +172,11 @@ def reliability(
     )
 
 
+def count_missing(names: ArrayLike) -> int:
+    """How many names, of members or of groups, are None or NaN."""
+    return sum(name is None or name != name for name in np.asarray(names).tolist())
+
+
 def check_bins(bins: int) -> None:
     """One or more, or a ValueError."""
     if bins < 1:

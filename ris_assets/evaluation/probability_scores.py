@@ -8,7 +8,14 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from ris_assets.evaluation.calibration import logit, sigmoid
-from ris_assets.evaluation.metrics import BINS, check_bins, probabilities, reliability, weighed
+from ris_assets.evaluation.metrics import (
+    BINS,
+    check_bins,
+    count_missing,
+    probabilities,
+    reliability,
+    weighed,
+)
 
 Array = np.ndarray
 BENT_FROM = 1000
@@ -78,8 +85,7 @@ def known_groups(groups: ArrayLike) -> Array:
         ValueError: one is missing: whether such rows are of one member or of many cannot be said.
     """
     found = np.asarray(groups)
-    missing = sum(one is None or one != one for one in found.tolist())
-    if missing:
+    if missing := count_missing(found):
         raise ValueError(f"each row must have a group, {missing} are missing")
     return found
 

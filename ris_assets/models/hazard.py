@@ -21,6 +21,7 @@ import polars as pl
 
 from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.end_causes import EndCauses
+from ris_assets.models.newest import NEWEST, by_day
 from ris_assets.models.protocol import Array
 from ris_assets.models.week_clock import (
     clock_columns,
@@ -35,8 +36,6 @@ MAX_WEEKS = 52
 HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
 """Rules for the weeks ahead that a backtest chooses among, from never to at once."""
 FILE = "hazard.json"
-NEWEST = "newest"
-DAY = "as_of_date"
 Scores = Callable[[Array, int], Array]
 """From the clock columns of the week so many weeks ahead to the log hazards of some members."""
 
@@ -93,11 +92,7 @@ class HazardModel(ABC):
         said = self.survival_under((self.half_life,), frame, horizons)[0]
         if self.newest is None:
             return said
-        later = self.newest.predict_survival(frame, horizons)
-        if DAY not in frame.columns:
-            return later
-        is_later = (frame[DAY] >= self.known_by).fill_null(True).to_numpy()
-        return np.where(is_later[:, None], later, said)
+        return by_day(frame, self.known_by, said, self.newest.predict_survival(frame, horizons))
 
     def survival_under(
         self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]

@@ -35,6 +35,7 @@ from ris_assets.models.blend import BlendRenewal
 from ris_assets.models.forest_renewal import ForestRenewal
 from ris_assets.models.lightgbm_renewal import LightgbmRenewal
 from ris_assets.models.logistic import LogisticRenewal
+from ris_assets.models.newest import NEWEST, by_day
 from ris_assets.models.protocol import (
     RENEWAL_HORIZONS,
     Array,
@@ -69,8 +70,6 @@ LATE_PRIOR_PASSES = 10.0
 LATE_PRIOR_SHARE = 0.05
 LATE_PENALTY = 5.0
 FILE = "renewal.json"
-NEWEST = "newest"
-DAY = "as_of_date"
 
 
 @dataclass
@@ -187,11 +186,7 @@ class RenewalModel:
     def _by_day(
         self, frame: pl.DataFrame, before: pl.DataFrame, later: pl.DataFrame
     ) -> pl.DataFrame:
-        """What is said of each row by what was known on its day; a row without a day is of today."""
-        if DAY not in frame.columns:
-            return later
-        is_later = (frame[DAY] >= self.known_by).fill_null(True).to_numpy()[:, None]
-        said = np.where(is_later, later.to_numpy(), before.to_numpy())
+        said = by_day(frame, self.known_by, before.to_numpy(), later.to_numpy())
         return pl.DataFrame(said, schema=dict.fromkeys(PROBABILITIES, pl.Float64))
 
     def _horizons(self, probability: Array) -> pl.DataFrame:

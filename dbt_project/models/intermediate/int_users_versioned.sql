@@ -16,8 +16,7 @@ clan_starts as (
     select
         *,
         clan_id is distinct from lag(clan_id) over in_turn as is_clan_start,
-        coalesce(clan_id <> lag(clan_id) over in_turn, lag(clan_id) over in_turn is not null and clan_id is null)
-            as is_clan_end
+        lag(clan_id) over in_turn is not null and clan_id is distinct from lag(clan_id) over in_turn as is_clan_end
     from ranged
     window in_turn as (partition by source_id order by known_at)
 ),
