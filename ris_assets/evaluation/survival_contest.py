@@ -27,6 +27,7 @@ from ris_assets.models.end_causes import LAPSED, EndCauses
 from ris_assets.models.hazard import HALF_LIVES, HazardModel, rule_name
 from ris_assets.models.hazard_families import HAZARDS, RATES
 from ris_assets.models.linear_weeks import LinearWeeks
+from ris_assets.models.next_pass import NextPass
 from ris_assets.models.rate_weeks import BaseRateWeeks, RuleWeeks
 from ris_assets.models.rule_renewal import FEATURE as STREAK
 from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
@@ -118,6 +119,11 @@ class _Starts:
 
     def fitted(self, family: str, windows: Windows) -> HazardModel:
         """A family on the fitting rows of some windows."""
+        model = self._fitted(family, windows)
+        model.next_pass = NextPass.fit(windows.fitting)
+        return model
+
+    def _fitted(self, family: str, windows: Windows) -> HazardModel:
         if family == LinearWeeks.family:
             return replace(self._linear(windows))
         if family in RATES:

@@ -22,6 +22,7 @@ import polars as pl
 from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.end_causes import EndCauses
 from ris_assets.models.newest import NEWEST, by_day
+from ris_assets.models.next_pass import NextPass
 from ris_assets.models.protocol import Array
 from ris_assets.models.week_clock import (
     clock_columns,
@@ -48,12 +49,14 @@ class HazardModel(ABC):
         half_life: weeks in which half of the distance from the norm is gone; None holds the last week, 0 is at the norm
             from the second week on.
         causes: how a spell ends, given that it does.
+        next_pass: how long the pass is that follows.
         newest: the same fitted on all that was known by `known_by`; it tells the curves of that day and later ones.
     """
 
     features: FeatureSet
     half_life: float | None = None
     causes: EndCauses = field(default_factory=EndCauses)
+    next_pass: NextPass = field(default_factory=NextPass, kw_only=True)
     newest: "HazardModel | None" = field(default=None, kw_only=True)
     known_by: date | None = field(default=None, kw_only=True)
     family: ClassVar[str]
@@ -86,8 +89,8 @@ class HazardModel(ABC):
     def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
         """P(still in the spell h weeks after the snapshot), (rows, len(horizons)).
 
-        The clock goes on: spell and tenure age, the pass runs out, and after each renewal one of the same length
-        follows. The member's state follows `half_life`.
+        The clock goes on: spell and tenure age, the pass runs out, and after each renewal one follows that is as
+        long as `next_pass` says. The member's state follows `half_life`.
         """
         said = self.survival_under((self.half_life,), frame, horizons)[0]
         if self.newest is None:
@@ -104,7 +107,8 @@ class HazardModel(ABC):
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
         alive = [np.ones(frame.height) for _ in rules]
         curves: list[list[Array]] = [[] for _ in rules]
-        for step, (ends, first) in enumerate(pass_ends(frame, max(horizons))):
+        steps = pass_ends(frame, max(horizons), self.next_pass)
+        for step, (ends, first) in enumerate(steps):
             clock = clock_columns(ends, start + step, ends & first, np.zeros(frame.height))
             held = now(clock, step)
             usual = normal(clock, step) if returns else held
@@ -133,6 +137,7 @@ class HazardModel(ABC):
             "features": self.features.to_json(),
             "half_life": self.half_life,
             "causes": self.causes.to_json(),
+            "next_pass": self.next_pass.to_json(),
             "known_by": self.known_by.isoformat() if self.known_by else None,
             **self._to_json(folder),
         }
@@ -148,6 +153,7 @@ class HazardModel(ABC):
             FeatureSet.from_json(data["features"]),
             data["half_life"],
             EndCauses.from_json(data["causes"]),
+            next_pass=NextPass.from_json(data.get("next_pass", [])),
         )
         found._from_json(data, folder)
         if known_by := data.get("known_by"):

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from ris_assets.models.protocol import Array
-from ris_assets.models.week_clock import pass_ends
 
 TINY = 1e-9
 
@@ -36,11 +35,11 @@ def reconciled(curve: Array, frame: pl.DataFrame, p_renew_30d: Array) -> Array:
 def first_open_end(frame: pl.DataFrame, weeks: int) -> Array:
     """The week (from 0) in which the pass runs out that the renewal model speaks of; -1 if it is renewed already,
     or does not run out within so many weeks."""
-    found = np.full(frame.height, -1)
-    for week, (ends, _) in enumerate(pass_ends(frame, weeks)):
-        found = np.where((found < 0) & ends, week, found)
+    left = frame["days_to_end"].cast(pl.Float64).to_numpy()
+    week = np.maximum(np.ceil(left / 7) - 1, 0)
     renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
-    return np.where(renewed, -1, found)
+    # Where the end is not known no comparison holds.
+    return np.where(~renewed & (week < weeks), week, -1).astype(int)
 
 
 def survival_at_days(curve: Array, days: tuple[int, ...]) -> Array:
