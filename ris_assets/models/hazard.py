@@ -23,12 +23,12 @@ from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.end_causes import EndCauses
 from ris_assets.models.newest import NEWEST, by_day
 from ris_assets.models.next_pass import NextPass
+from ris_assets.models.passes_ahead import PassesAhead
 from ris_assets.models.protocol import Array
 from ris_assets.models.week_clock import (
     clock_columns,
     clock_of_weeks,
     log_exposure,
-    pass_ends,
     probability_of,
 )
 
@@ -36,6 +36,10 @@ MAX_WEEKS = 52
 """Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
 HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
 """Rules for the weeks ahead that a backtest chooses among, from never to at once."""
+ENDS = ((False, False), (True, False), (True, True))
+"""What a week can be: no pass ends, one does, the first one does; as `PassesAhead.go_on` takes them."""
+BLOCK = 4096
+"""Rows whose passes ahead are in memory at once."""
 FILE = "hazard.json"
 Scores = Callable[[Array, int], Array]
 """From the clock columns of the week so many weeks ahead to the log hazards of some members."""
@@ -49,7 +53,7 @@ class HazardModel(ABC):
         half_life: weeks in which half of the distance from the norm is gone; None holds the last week, 0 is at the norm
             from the second week on.
         causes: how a spell ends, given that it does.
-        next_pass: how long the pass is that follows.
+        next_pass: which passes follow, by how long they are.
         newest: the same fitted on all that was known by `known_by`; it tells the curves of that day and later ones.
     """
 
@@ -89,8 +93,8 @@ class HazardModel(ABC):
     def predict_survival(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> Array:
         """P(still in the spell h weeks after the snapshot), (rows, len(horizons)).
 
-        The clock goes on: spell and tenure age, the pass runs out, and after each renewal one follows that is as
-        long as `next_pass` says. The member's state follows `half_life`.
+        The clock goes on: spell and tenure age, the pass runs out, and those that `next_pass` knows follow it in
+        their shares. The member's state follows `half_life`.
         """
         said = self.survival_under((self.half_life,), frame, horizons)[0]
         if self.newest is None:
@@ -101,22 +105,35 @@ class HazardModel(ABC):
         self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]
     ) -> list[Array]:
         """`predict_survival` under each of some rules for the weeks ahead (see `half_life`), states read once."""
+        blocks = [
+            self._block_under(rules, frame[start : start + BLOCK], horizons)
+            for start in range(0, max(frame.height, 1), BLOCK)
+        ]
+        return [np.concatenate(of_rule) for of_rule in zip(*blocks, strict=True)]
+
+    def _block_under(
+        self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]
+    ) -> list[Array]:
         now = self.scores(frame)
         returns = any(rule is not None for rule in rules)
         normal = self.scores(at_norm(frame, self.features)) if returns else now
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
-        alive = [np.ones(frame.height) for _ in rules]
+        weeks, known = max(horizons), np.zeros(frame.height)
+        passes = [PassesAhead(frame, weeks, self.next_pass) for _ in rules]
         curves: list[list[Array]] = [[] for _ in rules]
-        steps = pass_ends(frame, max(horizons), self.next_pass)
-        for step, (ends, first) in enumerate(steps):
-            clock = clock_columns(ends, start + step, ends & first, np.zeros(frame.height))
-            held = now(clock, step)
-            usual = normal(clock, step) if returns else held
+        for step in range(weeks):
+            clocks = [
+                clock_columns(np.full(frame.height, ends), start + step, np.full(frame.height, is_first), known)
+                for ends, is_first in ENDS
+            ]
+            held = [now(clock, step) for clock in clocks]
+            usual = [normal(clock, step) for clock in clocks] if returns else held
             for place, rule in enumerate(rules):
                 left = distance_left(rule, step)
-                score = left * held + (1 - left) * usual
-                alive[place] = alive[place] * (1 - probability_of(score))
-                curves[place].append(alive[place])
+                passes[place].go_on(
+                    *(probability_of(left * a + (1 - left) * b) for a, b in zip(held, usual, strict=True))
+                )
+                curves[place].append(passes[place].alive)
         return [np.column_stack([curve[week - 1] for week in horizons]) for curve in curves]
 
     def expected_weeks(self, frame: pl.DataFrame) -> Array:
@@ -153,7 +170,7 @@ class HazardModel(ABC):
             FeatureSet.from_json(data["features"]),
             data["half_life"],
             EndCauses.from_json(data["causes"]),
-            next_pass=NextPass.from_json(data.get("next_pass", [])),
+            next_pass=NextPass.from_json(data["next_pass"]) if "next_pass" in data else NextPass(),
         )
         found._from_json(data, folder)
         if known_by := data.get("known_by"):

@@ -1,7 +1,8 @@
-"""How long the pass is that follows: after a trial of a week usually one of a month, after a month another."""
+"""Which pass follows: after a trial of a week one of a month or of a year, in the shares in which they did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,55 +10,68 @@ import polars as pl
 from ris_assets.models.protocol import Array
 
 MIN_FOLLOWED = 20
-"""A length that fewer passes were followed from counts as followed by its own."""
-SHORTEST = 7.0
+"""Of a length that fewer passes were followed from, the next is taken to be as long."""
+MOST_LENGTHS = 8
+"""Lengths of followers that are told apart, the most frequent first."""
+SHORTEST = 7
 """Days: curves go by weeks, and a pass ends in each at most once."""
 
 
 @dataclass(frozen=True)
 class NextPass:
-    """Days of a pass -> days of the one that usually follows it; of any other length another as long.
+    """Shares of the lengths of passes that follow, by the length of the pass before.
 
     Attributes:
-        days: only lengths whose usual follower has another one.
+        lengths: days of followers, rising.
+        shares: days of a pass -> shares of `lengths` that add up to 1; of others the next is as long.
     """
 
-    days: Mapping[int, int] = field(default_factory=dict)
+    lengths: Sequence[int] = ()
+    shares: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, weeks: pl.DataFrame) -> "NextPass":
-        """The median of what followed within a spell, from its person-weeks in any order."""
-        of_spell = {"partition_by": "spell_id", "order_by": "week_start"}
+        """From what followed within spells; person-weeks may come in any order."""
+        of_spell: dict[str, Any] = {"partition_by": "spell_id", "order_by": "week_start"}
         number, length = pl.col("pass_number"), pl.col("pass_days").cast(pl.Int64)
-        passes = weeks.filter(number.is_not_null() & length.is_not_null()).select(
-            length.alias("days"),
-            length.shift(-1).over(**of_spell).alias("next_days"),
-            (number.shift(-1).over(**of_spell) - number).alias("passes_on"),
-        )
-        usual = (
-            passes.filter(pl.col("passes_on") == 1)
-            .group_by("days")
-            .agg(
-                pl.len().alias("followed"),
-                pl.col("next_days").quantile(0.5, interpolation="lower").cast(pl.Int64),
+        followed = (
+            weeks.filter(number.is_not_null() & length.is_not_null())
+            .select(
+                length.alias("days"),
+                length.shift(-1).over(**of_spell).clip(lower_bound=SHORTEST).alias("next_days"),
+                (number.shift(-1).over(**of_spell) - number).alias("passes_on"),
             )
-            .filter(pl.col("followed") >= MIN_FOLLOWED, pl.col("next_days") != pl.col("days"))
-            .sort("days")
+            .filter(pl.col("passes_on") == 1)
+            .group_by("days", "next_days")
+            .agg(pl.len().alias("passes"))
+            .filter(pl.col("passes").sum().over("days") >= MIN_FOLLOWED)
         )
-        return cls(dict(usual.select("days", "next_days").iter_rows()))
+        most = followed.group_by("next_days").agg(pl.col("passes").sum())
+        lengths = sorted(most.sort("passes", "next_days").tail(MOST_LENGTHS)["next_days"])
+        kept = followed.filter(pl.col("next_days").is_in(lengths)).sort("days", "next_days")
+        share = pl.col("passes") / pl.col("passes").sum().over("days")
+        shares: dict[int, list[float]] = {}
+        for days, next_days, part in kept.select("days", "next_days", share).iter_rows():
+            shares.setdefault(days, [0.0] * len(lengths))[lengths.index(next_days)] = part
+        return cls(lengths, shares)
 
-    def after(self, length: Array) -> Array:
-        """Days of the passes that follow passes of so many days."""
-        found = length.astype(float)
-        for days, following in self.days.items():
-            found[length == days] = following
-        return np.maximum(found, SHORTEST)
+    def of(self, days: Array) -> Array:
+        """(rows, lengths): shares of what follows passes of so many days; none where it is as long."""
+        found = np.zeros((len(days), len(self.lengths)))
+        for length, shares in self.shares.items():
+            found[days == length] = shares
+        return found
 
-    def to_json(self) -> list[tuple[int, int]]:
-        """Plain data: JSON would make text of the lengths."""
-        return list(self.days.items())
+    def again(self) -> Array:
+        """(lengths, lengths): shares of what follows each of `lengths`."""
+        found = self.of(np.asarray(self.lengths))
+        return np.where(found.any(axis=1, keepdims=True), found, np.eye(len(self.lengths)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"lengths": list(self.lengths), "shares": [[k, list(v)] for k, v in self.shares.items()]}
 
     @classmethod
-    def from_json(cls, data: list[tuple[int, int]]) -> "NextPass":
+    def from_json(cls, data: Mapping[str, Any]) -> "NextPass":
         """What `to_json` gave."""
-        return cls({days: following for days, following in data})
+        return cls(data["lengths"], dict(data["shares"]))

@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 
 from ris_assets.features.training_rows import NOMINAL_DAYS
-from ris_assets.models.next_pass import NextPass
 from ris_assets.models.protocol import Array
 
 CLOCK_FEATURES = ("days_to_end", "spell_weeks", "is_frozen")
@@ -44,22 +43,6 @@ def ends_in_week(weeks: pl.DataFrame) -> Array:
 def clock_columns(ends: Array, week: Array, first_end: Array, silent: Array) -> Array:
     """Clock columns in the order of `CLOCK`."""
     return np.column_stack([ends, np.log1p(np.maximum(week, 0)), first_end, silent]).astype(float)
-
-
-def pass_ends(frame: pl.DataFrame, weeks: int, following: NextPass) -> list[tuple[Array, Array]]:
-    """For each of the next weeks: does a pass end in it, and is that the member's first pass."""
-    length = frame["pass_days"].cast(pl.Float64).fill_null(NOMINAL_DAYS).to_numpy()
-    renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
-    length = np.where(renewed, following.after(length), length)
-    left = frame["days_to_end"].cast(pl.Float64).to_numpy() + np.where(renewed, length, 0.0)
-    number = frame["pass_number"].cast(pl.Float64).fill_null(1.0).to_numpy() + renewed
-    steps = []
-    for week in range(1, weeks + 1):
-        ends = left <= 7 * week
-        steps.append((ends, number <= 1))
-        length = np.where(ends, following.after(length), length)
-        left, number = left + np.where(ends, length, 0.0), number + ends
-    return steps
 
 
 def log_exposure(weeks: pl.DataFrame) -> Array:

@@ -1,13 +1,16 @@
 """After a trial follows what usually follows trials, not another trial."""
 
 import json
+from itertools import product
 
 import numpy as np
 import polars as pl
 import pytest
 
 from ris_assets.models.next_pass import NextPass
-from ris_assets.models.week_clock import pass_ends
+from ris_assets.models.passes_ahead import PassesAhead
+
+MONTH_AFTER_TRIAL = NextPass([30], {7: [1.0], 30: [1.0]})
 
 
 def person_weeks(*spells: tuple[int, list[int]]) -> pl.DataFrame:
@@ -21,52 +24,116 @@ def person_weeks(*spells: tuple[int, list[int]]) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def ends_of(frame: pl.DataFrame, following: NextPass, weeks: int) -> list[list[int]]:
-    """The weeks, counted from 1, in which passes of each row end."""
-    ends = np.column_stack([ends for ends, _ in pass_ends(frame, weeks, following)])
-    return [(np.flatnonzero(row) + 1).tolist() for row in ends]
-
-
 def snapshot(**columns: list) -> pl.DataFrame:
-    return pl.DataFrame({"is_already_renewed": [False], "pass_number": [1], **columns})
+    rows = len(columns["days_to_end"])
+    return pl.DataFrame({"is_already_renewed": [False] * rows, "pass_number": [1] * rows, **columns})
 
 
-def test_what_follows_is_the_median_of_what_followed_within_a_spell():
-    weeks = person_weeks((12, [7, 30, 30]), (9, [7, 90]), (30, [90, 90]))
-    assert NextPass.fit(weeks.sample(fraction=1, shuffle=True, seed=1)).days == {7: 30}
+def alive(
+    frame: pl.DataFrame,
+    following: NextPass,
+    weeks: int,
+    between: float = 0.0,
+    at_end: float = 0.5,
+    at_first_end: float = 0.5,
+) -> np.ndarray:
+    """(rows, weeks): the share still there, everybody alike."""
+    passes, found = PassesAhead(frame, weeks, following), []
+    for _ in range(weeks):
+        passes.go_on(*(np.full(frame.height, p) for p in (between, at_end, at_first_end)))
+        found.append(passes.alive)
+    return np.column_stack(found)
 
 
-def test_of_few_and_of_the_same_length_nothing_is_said():
-    assert NextPass.fit(person_weeks((19, [7, 30]), (40, [30, 30]))).days == {}
-    assert NextPass.fit(person_weeks((40, [7]), (40, [30]))).days == {}
-    assert NextPass.fit(person_weeks((20, [7, 30]))).days == {7: 30}
+def falls(frame: pl.DataFrame, following: NextPass, weeks: int) -> list[int]:
+    """The weeks, counted from 1, in which passes of the only row end, where every member has the same ones."""
+    curve = np.hstack([[1.0], alive(frame, following, weeks)[0]])
+    return (np.flatnonzero(np.diff(curve) < 0) + 1).tolist()
+
+
+def test_shares_are_those_of_what_followed_within_a_spell():
+    weeks = person_weeks((15, [7, 30, 30]), (5, [7, 90]), (30, [90, 90]))
+    found = NextPass.fit(weeks.sample(fraction=1, shuffle=True, seed=1))
+    assert found.lengths == [30, 90]
+    # 30 was followed 15 times: too few to say.
+    assert found.shares == {7: [0.75, 0.25], 90: [0.0, 1.0]}
+    assert found.of(np.array([7, 30, 90])).tolist() == [[0.75, 0.25], [0, 0], [0, 1]]
+    assert found.again().tolist() == [[1, 0], [0, 1]]
+
+
+def test_of_few_nothing_is_said():
+    assert NextPass.fit(person_weeks((19, [7, 30]), (40, [30]))) == NextPass([], {})
+    assert NextPass.fit(person_weeks((20, [7, 30]))).shares == {7: [1.0]}
+
+
+def test_of_many_lengths_the_most_frequent_are_told_apart():
+    kinds = [(20 + n, [7, 30 + n]) for n in range(12)]
+    found = NextPass.fit(person_weeks(*kinds))
+    assert found.lengths == list(range(34, 42))
+    assert sum(found.shares[7]) == pytest.approx(1)
 
 
 def test_weeks_without_a_snapshot_or_between_which_passes_are_lacking_say_nothing():
     skipped = person_weeks((40, [7, 30])).with_columns(pass_number=pl.col("pass_number") * 2)
-    assert NextPass.fit(skipped).days == {}
+    assert NextPass.fit(skipped).shares == {}
+    is_seen = pl.col("week_start") > 0
     first = person_weeks((40, [7, 7, 30])).with_columns(
-        pass_number=pl.when(pl.col("week_start") > 0).then("pass_number"),
-        pass_days=pl.when(pl.col("week_start") > 0).then("pass_days"),
+        pass_number=pl.when(is_seen).then("pass_number"), pass_days=pl.when(is_seen).then("pass_days")
     )
-    assert NextPass.fit(first).days == {7: 30}
+    assert NextPass.fit(first).shares == {7: [1.0]}
+    assert NextPass.fit(first).lengths == [30]
 
 
 def test_a_trial_ends_once_and_then_each_pass_of_a_month():
     trial = snapshot(days_to_end=[3], pass_days=[7])
-    assert ends_of(trial, NextPass(), 6) == [[1, 2, 3, 4, 5, 6]]
+    assert falls(trial, NextPass(), 6) == [1, 2, 3, 4, 5, 6]
     # 3 days, then 33, 63 and 93: the 5th, 9th and 14th week.
-    assert ends_of(trial, NextPass({7: 30}), 14) == [[1, 5, 9, 14]]
+    assert falls(trial, MONTH_AFTER_TRIAL, 14) == [1, 5, 9, 14]
 
 
 def test_who_has_bought_what_follows_a_trial_is_asked_again_at_its_end():
     bought = snapshot(days_to_end=[3], pass_days=[7], is_already_renewed=[True])
-    steps = pass_ends(bought, 9, NextPass({7: 30}))
-    assert ends_of(bought, NextPass({7: 30}), 9) == [[5, 9]]
-    assert not any(is_first for _, (is_first,) in steps)
+    assert falls(bought, MONTH_AFTER_TRIAL, 9) == [5, 9]
+    assert falls(bought, NextPass(), 3) == [2, 3]
+    curve = alive(bought, MONTH_AFTER_TRIAL, 5, at_end=0.5, at_first_end=0.9)
+    assert curve[0, -1] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("days", [{}, {7: 30, 14: 90}])
-def test_it_is_kept_in_json(days):
-    found = NextPass(days)
-    assert NextPass.from_json(json.loads(json.dumps(found.to_json()))) == found
+def test_only_the_first_end_is_a_first_end():
+    rows = snapshot(days_to_end=[3, 3], pass_days=[7, 7], pass_number=[1, 2])
+    found = alive(rows, MONTH_AFTER_TRIAL, 5, at_end=0.5, at_first_end=0.2)
+    assert found[:, -1] == pytest.approx([0.8 * 0.5, 0.5 * 0.5])
+    alike = alive(rows, NextPass(), 2, at_end=0.5, at_first_end=0.2)
+    assert alike[:, -1] == pytest.approx([0.8 * 0.5, 0.5 * 0.5])
+
+
+def test_a_pass_that_ends_today_or_never_is_no_trouble():
+    rows = snapshot(days_to_end=[0, 40_000, None], pass_days=[7, 36_500, 30])
+    found = alive(rows, MONTH_AFTER_TRIAL, 4)
+    assert found[:, 0] == pytest.approx([0.5, 1, 1])
+    assert found[1:] == pytest.approx(np.ones((2, 4)))
+
+
+def test_what_may_follow_does_so_in_its_shares():
+    following = NextPass([10, 30], {10: [0.25, 0.75], 30: [0.6, 0.4]})
+    row = snapshot(days_to_end=[5], pass_days=[30])
+    weeks, between, at_end = 9, 0.03, 0.4
+    # Every chain of passes by itself: it is lost in a week by what the week is.
+    expected = np.zeros(weeks)
+    for chain in product((0, 1), repeat=6):
+        share, before, ends, day = 1.0, 30, [], 5
+        for place in chain:
+            share *= following.shares[before][place]
+            before = following.lengths[place]
+            ends.append((day - 1) // 7)
+            day += before
+        lost = [at_end if week in ends else between for week in range(weeks)]
+        expected += share * np.cumprod(1 - np.array(lost))
+    found = alive(row, following, weeks, between, at_end, at_end)
+    assert found[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("found", [NextPass(), NextPass([30, 90], {7: [0.5, 0.5], 30: [1.0, 0.0]})])
+def test_it_is_kept_in_json(found):
+    kept = NextPass.from_json(json.loads(json.dumps(found.to_json())))
+    assert (list(kept.lengths), kept.shares) == (list(found.lengths), found.shares)
