@@ -123,7 +123,12 @@ class HazardModel(ABC):
         curves: list[list[Array]] = [[] for _ in rules]
         for step in range(weeks):
             clocks = [
-                clock_columns(np.full(frame.height, ends), start + step, np.full(frame.height, is_first), known)
+                clock_columns(
+                    np.full(frame.height, ends),
+                    start + step,
+                    np.full(frame.height, is_first),
+                    known,
+                )
                 for ends, is_first in ENDS
             ]
             held = [now(clock, step) for clock in clocks]
@@ -131,7 +136,10 @@ class HazardModel(ABC):
             for place, rule in enumerate(rules):
                 left = distance_left(rule, step)
                 passes[place].go_on(
-                    *(probability_of(left * a + (1 - left) * b) for a, b in zip(held, usual, strict=True))
+                    *(
+                        probability_of(left * a + (1 - left) * b)
+                        for a, b in zip(held, usual, strict=True)
+                    )
                 )
                 curves[place].append(passes[place].alive)
         return [np.column_stack([curve[week - 1] for week in horizons]) for curve in curves]

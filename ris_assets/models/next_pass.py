@@ -69,7 +69,10 @@ class NextPass:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {"lengths": list(self.lengths), "shares": [[k, list(v)] for k, v in self.shares.items()]}
+        return {
+            "lengths": list(self.lengths),
+            "shares": [[k, list(v)] for k, v in self.shares.items()],
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "NextPass":

@@ -20,6 +20,7 @@ class PassesAhead:
     """
 
     def __init__(self, frame: pl.DataFrame, weeks: int, following: NextPass) -> None:
+        """Everybody of a snapshot, in the pass of its day, followed for so many weeks."""
         days = frame["pass_days"].cast(pl.Float64).fill_null(NOMINAL_DAYS).to_numpy()
         self.following = following
         self.week = 0

@@ -16,7 +16,12 @@ MONTH_AFTER_TRIAL = NextPass([30], {7: [1.0], 30: [1.0]})
 def person_weeks(*spells: tuple[int, list[int]]) -> pl.DataFrame:
     """Some spells of each kind; a kind is the days of its passes, each seen on one eve."""
     rows = [
-        {"spell_id": f"{kind}.{n}:1", "week_start": week, "pass_number": week + 1, "pass_days": days}
+        {
+            "spell_id": f"{kind}.{n}:1",
+            "week_start": week,
+            "pass_number": week + 1,
+            "pass_days": days,
+        }
         for kind, (count, passes) in enumerate(spells)
         for n in range(count)
         for week, days in enumerate(passes)
@@ -26,7 +31,9 @@ def person_weeks(*spells: tuple[int, list[int]]) -> pl.DataFrame:
 
 def snapshot(**columns: list) -> pl.DataFrame:
     rows = len(columns["days_to_end"])
-    return pl.DataFrame({"is_already_renewed": [False] * rows, "pass_number": [1] * rows, **columns})
+    return pl.DataFrame(
+        {"is_already_renewed": [False] * rows, "pass_number": [1] * rows, **columns}
+    )
 
 
 def alive(
@@ -78,7 +85,8 @@ def test_weeks_without_a_snapshot_or_between_which_passes_are_lacking_say_nothin
     assert NextPass.fit(skipped).shares == {}
     is_seen = pl.col("week_start") > 0
     first = person_weeks((40, [7, 7, 30])).with_columns(
-        pass_number=pl.when(is_seen).then("pass_number"), pass_days=pl.when(is_seen).then("pass_days")
+        pass_number=pl.when(is_seen).then("pass_number"),
+        pass_days=pl.when(is_seen).then("pass_days"),
     )
     assert NextPass.fit(first).shares == {7: [1.0]}
     assert NextPass.fit(first).lengths == [30]
