@@ -244,6 +244,17 @@ pass_chain as (
     how_ended = 'open' and hp_end_corrected + {{ var('grace_days') }} <= {{ horizon() }}
 {%- endmacro %}
 
+{# Days after the end of a pass by which labels ask for the next. #}
+{% macro label_days() -%}
+    {{ return([30, 60, 90]) }}
+{%- endmacro %}
+
+{# Whether a day of a label was ahead when its row was made and is over now. #}
+{% macro has_matured() -%}
+    {%- for days in label_days() -%}
+    {{ 'or ' if not loop.first }}not matured_{{ days }}d and matures_{{ days }}d_on <= {{ horizon() }} {% endfor -%}
+{%- endmacro %}
+
 {# Emits the CTE longest_freezes (hp_id): the days of freezes of any version, known whenever; null where one is open. #}
 {% macro longest_freezes() -%}
 longest_freezes as (

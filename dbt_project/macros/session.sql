@@ -64,6 +64,36 @@
 {%- endmacro %}
 
 {#
+    Make room in int_hero_passes_versioned for the members of whom there are other documents than when their rows were
+    made, named in a temporary table, and for whoever has a part in a document with one of them: it was sold to somebody
+    else, or moved.
+#}
+{% macro make_room_for_passes() -%}
+    {%- if not keeps_rows('documents_hash') -%}
+        {{ delete_where('true') }}
+    {%- else -%}
+        {%- set versions = ref('stg_hero_passes__versions') -%}
+        create temporary table members_with_other_documents on commit drop as
+        select documents.user_id
+        from {{ ref('int_member_documents') }} as documents
+        where not exists (
+            select from {{ this }} as kept
+            where kept.user_id = documents.user_id and kept.documents_hash = documents.documents_hash
+        );
+        analyze members_with_other_documents;
+        insert into members_with_other_documents
+        select distinct others.user_id
+        from {{ versions }} as theirs
+        inner join {{ versions }} as others
+            on theirs.source_id = others.source_id and theirs.user_id <> others.user_id
+        where theirs.user_id in (select user_id from members_with_other_documents);
+        delete from {{ this }} as kept
+        where user_id in (select user_id from members_with_other_documents)
+            or user_id not in (select user_id from {{ ref('int_member_documents') }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#
     Make room in interval_hp for what a run finds different: all rows of members whose passes have changed, and the last
     week of each other spell that has not ended for good, kept aside for what was known at its start. What time alone does
     to weeks before it is said here: they mature. Each spell has a row that is an event or not settled.

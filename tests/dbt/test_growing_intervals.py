@@ -37,18 +37,79 @@ def at(marts: Marts, horizon: date, first: date, *options: str) -> None:
 
 
 GROWING = {
+    "ris_int.int_hero_passes_versioned": ("source_id", "known_from_on"),
     "ris_int.int_pass_freezes_counted": ("hp_id", "frozen_from_on"),
     "ris.core_hp_period": ("hp_id",),
+    "ris.label_hp": ("hp_id",),
     "ris.interval_hp": ("spell_id", "week_start"),
 }
 
 
 UPGRADED = {
+    "ris_int.int_hero_passes_versioned": "documents_hash",
     "ris_int.int_pass_freezes_counted": "passes_hash",
     "ris.core_hp_period": "spent_so_far",
+    "ris.label_hp": "passes_hash",
     "ris.interval_hp": "is_settled",
 }
 """The newest column that tells of each whether its rows may stay."""
+
+
+EVERY_GROWING = ("--select", "+interval_hp", "+label_hp")
+
+IN_JUNE = "timestamptz '2024-06-15 12:00+05'"
+
+
+def a_pass_of(member: int) -> str:
+    """SQL of the first pass of a member."""
+    return (
+        "(select min(hp_id) from ris_raw.hero_passes"
+        f" where user_id = 'm{member}' and is_cancellation is not true)"
+    )
+
+
+def a_freeze(number: int) -> str:
+    """SQL of some freeze."""
+    return f"(select distinct freeze_id from ris_raw.freezes order by freeze_id offset {number} limit 1)"
+
+
+def next_version(of: str, **values: str) -> str:
+    """SQL that adds a version of a pass or freeze as known in June, some of its fields another value."""
+    entity, id_field = ("freezes", "freeze_id") if "freezes" in of else ("hero_passes", "hp_id")
+    changed = ", ".join(f"{n} = {v}" for n, v in {"known_at": IN_JUNE, **values}.items())
+    return f"""
+        create temporary table version on commit drop as
+        select * from ris_raw.{entity} where {id_field} = {of} order by known_at desc limit 1;
+        update version set {changed};
+        insert into ris_raw.{entity} select * from version
+    """
+
+
+NEW = {
+    "source_id": "hp_id || '-new'",
+    "hp_id": "hp_id || '-new'",
+    "event_at": IN_JUNE,
+    "purchased_at": IN_JUNE,
+}
+CHANGES = {
+    "another price": next_version(a_pass_of(1), price="777"),
+    "another member": next_version(a_pass_of(2), user_id="'m3'"),
+    "a new member": next_version(a_pass_of(14), user_id="'newcomer'"),
+    "to a third": next_version(a_pass_of(2), user_id="'m5'", known_at=f"{IN_JUNE} + interval '1 hour'"),
+    "gone": next_version(a_pass_of(6), is_deleted="true"),
+    "a new pass": next_version(a_pass_of(7), **NEW),
+    "a cancellation": next_version(a_pass_of(8), **NEW, is_cancellation="true", ends_at=IN_JUNE),
+    "written over": "update ris_raw.hero_passes set price = 777, ends_at = ends_at + interval '3 days'"
+    f" where hp_id = {a_pass_of(9)}",
+    "forgotten": "delete from ris_raw.hero_passes where user_id = 'm10'",
+    "a freeze that ends later": next_version(a_freeze(20), ends_at="ends_at + interval '40 days'"),
+    "a freeze of another pass": next_version(a_freeze(45), hp_id=a_pass_of(11)),
+    "a freeze that is gone": next_version(a_freeze(60), is_deleted="true"),
+    "a freeze written over": f"update ris_raw.freezes set hp_id = {a_pass_of(12)} where freeze_id = {a_freeze(80)}",
+}  # fmt: skip
+ANOTHER_HISTORY = """
+    update ris_raw.extraction_log set finished_at = finished_at - interval '90 days' where entity = 'hero_passes'
+"""
 
 
 def rows(marts: Marts) -> dict[str, set[tuple]]:
@@ -64,7 +125,7 @@ def rows(marts: Marts) -> dict[str, set[tuple]]:
 def test_days_added_one_by_one_are_the_days_made_at_once(growing: Marts):
     first = HORIZONS[0]
     for horizon in HORIZONS:
-        at(growing, horizon, first, "--select", "+interval_hp")
+        at(growing, horizon, first, *EVERY_GROWING)
         added = rows(growing)
         models = [table.split(".")[1] for table in GROWING]
         at(growing, horizon, first, "--full-refresh", "--select", *models)
@@ -76,23 +137,47 @@ def test_days_added_one_by_one_are_the_days_made_at_once(growing: Marts):
     assert min(map(len, added.values())) > 100
 
 
+def test_documents_that_are_others_now_are_read_anew(growing: Marts):
+    before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
+    at(growing, before, HORIZONS[0], *EVERY_GROWING)
+    versions = rows(growing)["ris_int.int_hero_passes_versioned"]
+    for change in CHANGES.values():
+        growing.execute(change)
+    at(growing, after, after, *EVERY_GROWING)
+    added = rows(growing)
+    changed = added["ris_int.int_hero_passes_versioned"] ^ versions
+    assert len({user_id for *_, user_id in changed}) >= len(CHANGES)
+    growing.execute(ANOTHER_HISTORY)
+    at(growing, after, after, *EVERY_GROWING)
+    read_anew = rows(growing)
+    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
+    whole = rows(growing)
+    for table in GROWING:
+        assert read_anew[table] ^ whole[table] == set(), table
+    growing.execute(ANOTHER_HISTORY.replace("- interval", "+ interval"))
+    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
+    whole = rows(growing)
+    for table in GROWING:
+        assert added[table] ^ whole[table] == set(), table
+
+
 def test_tables_of_a_version_without_hashes_are_made_anew(growing: Marts):
     before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
-    at(growing, before, HORIZONS[0], "--select", "+interval_hp")
+    at(growing, before, HORIZONS[0], *EVERY_GROWING)
     for table in GROWING:
         column = UPGRADED[table]
         growing.execute(f"alter table {table} drop column {column}")
-    at(growing, after, after, "--select", "+interval_hp")
+    at(growing, after, after, *EVERY_GROWING)
     upgraded = rows(growing)
-    at(growing, after, HORIZONS[0], "--full-refresh", "--select", "+interval_hp")
+    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
     assert upgraded == rows(growing)
 
 
 def test_what_is_settled_is_left_alone(growing: Marts):
     before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
-    at(growing, before, HORIZONS[0], "--select", "+interval_hp")
+    at(growing, before, HORIZONS[0], *EVERY_GROWING)
     growing.execute("update ris.interval_hp set start_day = -1")
-    at(growing, after, after, "--select", "+interval_hp")
+    at(growing, after, after, *EVERY_GROWING)
     shares = growing.row(
         "select avg((start_day = -1)::int)::float8 as kept from ris.interval_hp"
         " where matures_on < '2024-06-01'"

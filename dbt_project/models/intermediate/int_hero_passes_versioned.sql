@@ -1,12 +1,34 @@
 {{
     config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
         indexes=[{'columns': ['hp_id']}, {'columns': ['covers_at_most_until_on']}],
+        pre_hook="{{ make_room_for_passes() }}",
         post_hook="{{ analyzed() }}",
     )
 }}
 
-with versions as (
+{#- The versions of a member stay while there are no other documents: see make_room_for_passes. -#}
+
+{%- set is_added_to = keeps_rows('documents_hash') %}
+
+with documents as (
+    select * from {{ ref('int_member_documents') }}
+    {%- if is_added_to %}
+    where user_id in (select user_id from members_with_other_documents)
+    {%- endif %}
+),
+
+-- All versions of a document, be some of them another member's.
+versions as (
     select * from {{ ref('stg_hero_passes__versions') }}
+    {%- if is_added_to %}
+    where source_id in (
+        select theirs.source_id from {{ ref('stg_hero_passes__versions') }} as theirs
+        where theirs.user_id in (select user_id from members_with_other_documents)
+    )
+    {%- endif %}
 ),
 
 ranged as (
@@ -48,8 +70,10 @@ final as (
         ranged.payment_status,
         coalesce(parts.from_on, ranged.known_from_on) as known_from_on,
         coalesce(parts.until_on, ranged.known_until_on) as known_until_on,
-        {{ covers_at_most_until_on('ranged') }} as covers_at_most_until_on
+        {{ covers_at_most_until_on('ranged') }} as covers_at_most_until_on,
+        documents.documents_hash
     from ranged
+    inner join documents on ranged.user_id = documents.user_id
     left join longest_freezes on ranged.hp_id = longest_freezes.hp_id
     left join cancelled_parts as parts
         on ranged.source_id = parts.source_id and ranged.known_from_on = parts.version_from_on

@@ -1,70 +1,61 @@
 {{ config(indexes=[{'columns': ['user_id']}], post_hook="{{ analyzed() }}") }}
 
-{#- Whole rows of tables are hashed, so that a column added later counts, and of each date whether it has come. -#}
+{#- Of documents that are the same, dates come one after the other: how many have says which. -#}
 
 with horizon as (
     select {{ horizon() }} as horizon_on
 ),
 
 -- An open freeze lasts until the horizon.
-freeze_versions as (
+freezes as (
     select
         freezes.hp_id,
-        sum(hash_record_extended(
-            row(
-                freezes,
-                freezes.known_from_on <= horizon.horizon_on,
-                freezes.known_until_on <= horizon.horizon_on,
-                freezes.called_off_on <= horizon.horizon_on,
-                case
-                    when freezes.ends_on is null and {{ is_known('freezes', 'horizon.horizon_on') }} then horizon.horizon_on
-                end
-            ),
-            1
-        )) as freeze_hash
+        sum(
+            (freezes.known_from_on <= horizon.horizon_on)::int
+            + (freezes.known_until_on <= horizon.horizon_on)::int
+            + (freezes.called_off_on is not null and freezes.called_off_on <= horizon.horizon_on)::int
+        ) as dates_come,
+        max(horizon.horizon_on) filter (
+            where freezes.ends_on is null and {{ is_known('freezes', 'horizon.horizon_on') }}
+        ) as open_until_on
     from {{ ref('int_freezes_versioned') }} as freezes
     cross join horizon
     group by freezes.hp_id
 ),
 
-pass_versions as (
+passes as (
     select
         versions.user_id,
-        sum(hash_record_extended(
-            row(
-                versions,
-                versions.known_from_on <= horizon.horizon_on,
-                versions.known_until_on <= horizon.horizon_on,
-                versions.cancelled_on <= horizon.horizon_on,
-                freeze_versions.freeze_hash
-            ),
-            2
-        )) as pass_hash
+        min(versions.documents_hash) as documents_hash,
+        sum(
+            (versions.known_from_on <= horizon.horizon_on)::int
+            + (versions.known_until_on <= horizon.horizon_on)::int
+            + (versions.cancelled_on is not null and versions.cancelled_on <= horizon.horizon_on)::int
+        ) as dates_come,
+        -- The next version of a document may be another member's.
+        sum(versions.known_until_on - versions.known_from_on) as days_known,
+        sum(freezes.dates_come) as freeze_dates_come,
+        max(freezes.open_until_on) as open_until_on
     from {{ ref('int_hero_passes_versioned') }} as versions
     cross join horizon
-    left join freeze_versions on versions.hp_id = freeze_versions.hp_id
+    left join freezes on versions.hp_id = freezes.hp_id
     group by versions.user_id
 ),
 
 -- Of whose charge has never failed nothing is asked.
-payers_with_failures as (
-    select distinct user_id
-    from {{ ref('stg_payments') }}
-    where status = 'failed'
-),
-
 charges as (
     select
         user_id as payer_id,
-        sum(hash_record_extended(row(hp_id, paid_at, status), 3)) as charge_hash
+        sum(hash_record_extended(row(hp_id, paid_at, status), 1)) as charge_hash
     from {{ ref('stg_payments') }}
-    where status in ('failed', 'succeeded') and user_id in (select user_id from payers_with_failures)
+    where status in ('failed', 'succeeded')
     group by user_id
+    having bool_or(status = 'failed')
 ),
 
 -- In a family, one pays for another.
 payers as (
-    select user_id, user_id as payer_id from {{ ref('int_hero_passes_versioned') }}
+    select user_id, user_id as payer_id from passes
     union
     select user_id, buyer_id from {{ ref('int_hero_passes_versioned') }}
     where buyer_id is not null
@@ -79,11 +70,21 @@ member_charges as (
 
 final as (
     select
-        pass_versions.user_id,
-        hash_record_extended(row(pass_versions.pass_hash, member_charges.charge_hash, {{ var('grace_days') }}), 4)::text
-            as passes_hash
-    from pass_versions
-    left join member_charges on pass_versions.user_id = member_charges.user_id
+        passes.user_id,
+        hash_record_extended(
+            row(
+                passes.documents_hash,
+                passes.dates_come,
+                passes.days_known,
+                passes.freeze_dates_come,
+                passes.open_until_on,
+                member_charges.charge_hash,
+                {{ var('grace_days') }}
+            ),
+            2
+        )::text as passes_hash
+    from passes
+    left join member_charges on passes.user_id = member_charges.user_id
 )
 
 select * from final

@@ -1,6 +1,19 @@
-{{ config(post_hook="{{ primary_key(['hp_id']) }}") }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        pre_hook=[
+            "{{ delete_changed_members() }}",
+            "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_matured() ~ ')') }}",
+        ],
+        post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
+    )
+}}
 
-{%- set horizons = [30, 60, 90] %}
+{#- The labels of a member stay while passes do and no day of them comes to be over. -#}
+
+-- What passes are made of is asked before the run: depends_on: {{ ref('int_member_pass_inputs') }}
 
 with passes as (
     select * from {{ ref('core_hp_period') }}
@@ -17,16 +30,20 @@ final as (
         passes.user_id,
         passes.hp_end_corrected,
         passes.renewed_on - passes.hp_end_corrected as days_to_renewal
-        {%- for days in horizons %},
+        {%- for days in label_days() %},
         case
             when passes.renewed_on <= passes.hp_end_corrected + {{ days }} then true
             when horizon.horizon_on >= passes.hp_end_corrected + {{ days }} then false
         end as renewed_{{ days }}d,
         horizon.horizon_on >= passes.hp_end_corrected + {{ days }} as matured_{{ days }}d,
         passes.hp_end_corrected + {{ days }} as matures_{{ days }}d_on
-        {%- endfor %}
+        {%- endfor %},
+        passes.passes_hash
     from passes
     cross join horizon
+    {%- if keeps_rows('passes_hash') %}
+    where passes.user_id not in (select kept.user_id from {{ this }} as kept)
+    {%- endif %}
 )
 
 select * from final
