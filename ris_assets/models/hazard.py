@@ -83,7 +83,11 @@ class HazardModel(ABC):
 
     def params(self) -> dict[str, Any]:
         """Settings worth logging."""
-        return {"future_rule": rule_name(self.half_life), "features": len(self.features.columns)}
+        return {
+            "future_rule": rule_name(self.half_life),
+            "next_pass": self.next_pass.told(),
+            "features": len(self.features.columns),
+        }
 
     def predict_hazard(self, weeks: pl.DataFrame) -> Array:
         """P(the spell ends in the week) of person-weeks as `interval_hp` has them."""

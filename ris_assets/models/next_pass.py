@@ -13,6 +13,7 @@ MIN_FOLLOWED = 20
 """Of a length that fewer passes were followed from, the next is taken to be as long."""
 MOST_LENGTHS = 8
 """Lengths of followers that are told apart, the most frequent first."""
+MOST_TOLD = 12
 SHORTEST = 7
 """Days: curves go by weeks, and a pass ends in each at most once."""
 
@@ -66,6 +67,18 @@ class NextPass:
         """(lengths, lengths): shares of what follows each of `lengths`."""
         found = self.of(np.asarray(self.lengths))
         return np.where(found.any(axis=1, keepdims=True), found, np.eye(len(self.lengths)))
+
+    def told(self) -> str:
+        """In words: "after 7 days: 75% 30, 25% 90"; of many lengths the shortest."""
+        parts = [
+            f"after {days} days: "
+            + ", ".join(
+                f"{part:.0%} {n}" for n, part in zip(self.lengths, shares, strict=True) if part
+            )
+            for days, shares in self.shares.items()
+        ]
+        more = ["..."] if len(parts) > MOST_TOLD else []
+        return "; ".join(parts[:MOST_TOLD] + more) or "as long as the one before"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -22,18 +22,18 @@ class PassesAhead:
     def __init__(self, frame: pl.DataFrame, weeks: int, following: NextPass) -> None:
         """Everybody of a snapshot, in the pass of its day, followed for so many weeks."""
         days = frame["pass_days"].cast(pl.Float64).fill_null(NOMINAL_DAYS).to_numpy()
-        self.following = following
         self.week = 0
         self.is_first = frame["pass_number"].cast(pl.Float64).fill_null(1.0).to_numpy() <= 1
         self.is_renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
         self._length = np.maximum(days, SHORTEST)
         self._ends_on = frame["days_to_end"].cast(pl.Float64).to_numpy()
-        self._next = following.of(days)
+        self._lengths, self._next = following.lengths, following.of(days)
         self._is_alike = ~self._next.any(axis=1)
         self._own = np.ones(frame.height)
         self._later = np.zeros(frame.height)
         self._left = np.ones(frame.height)
-        self._ending = np.zeros((frame.height, len(following.lengths), 7 * weeks))
+        self._ending = np.zeros((frame.height, 7 * weeks, len(following.lengths)))
+        self._again = following.again()
 
     @property
     def alive(self) -> Array:
@@ -55,7 +55,7 @@ class PassesAhead:
         lost_at_end = np.where(self.is_first, at_first_end, at_end)
         # The pass after one that is renewed already is known to follow.
         lost = np.where(ends & ~self.is_renewed, lost_at_end, between)
-        ending = self._ending[:, :, days] * self._left[:, None, None]
+        ending = self._ending[:, days] * self._left[:, None, None]
         staying = np.maximum(self._later - ending.sum(axis=(1, 2)), 0.0)
         went_on = ending * (1 - at_end)[:, None, None]
         self._own = self._own * (1 - lost)
@@ -66,16 +66,16 @@ class PassesAhead:
 
     def _follow(self, ends: Array, went_on: Array) -> None:
         """Passes that have ended, and were not the last, are followed."""
-        begun = np.einsum("rld,lm->rmd", went_on, self.following.again())
+        begun = np.tensordot(went_on, self._again, axes=1)
         moved = ends & ~self._is_alike
         day = np.clip(self._ends_on[moved] - 7 * self.week - 1, 0, 6).astype(int)
-        begun[moved, :, day] += self._own[moved, None] * self._next[moved]
+        begun[moved, day] += self._own[moved, None] * self._next[moved]
         self._later = self._later + np.where(moved, self._own, 0.0)
         self._own = np.where(moved, 0.0, self._own)
         left = np.maximum(self._left, np.finfo(float).tiny)[:, None]
-        for place, length in enumerate(self.following.lengths):
+        for place, length in enumerate(self._lengths):
             first = 7 * self.week + length
-            room = self._ending[:, place, first : first + 7]
-            room += begun[:, place, : room.shape[1]] / left
+            room = self._ending[:, first : first + 7, place]
+            room += begun[:, : room.shape[1], place] / left
         self._ends_on = np.where(ends, self._ends_on + self._length, self._ends_on)
         self.is_first, self.is_renewed = self.is_first & ~ends, self.is_renewed & ~ends

@@ -192,6 +192,7 @@ def card(
         "family": model.family,
         "features": f"{len(model.features.columns)} columns of the feature catalogue",
         "weeks ahead": rule_name(model.half_life),
+        "next pass, of so many days": model.next_pass.told(),
         "ends": ", ".join(model.causes.names),
         "fitted on": f"{windows.fitting.height:,} person-weeks of {windows.fitting['spell_id'].n_unique():,}"
         f" spells, known by {windows.cuts.fit}",

@@ -65,11 +65,14 @@ def test_shares_are_those_of_what_followed_within_a_spell():
     # 30 was followed 15 times: too few to say.
     assert found.shares == {7: [0.75, 0.25], 90: [0.0, 1.0]}
     assert found.of(np.array([7, 30, 90])).tolist() == [[0.75, 0.25], [0, 0], [0, 1]]
+    assert found.told() == "after 7 days: 75% 30, 25% 90; after 90 days: 100% 90"
     assert found.again().tolist() == [[1, 0], [0, 1]]
 
 
 def test_of_few_nothing_is_said():
-    assert NextPass.fit(person_weeks((19, [7, 30]), (40, [30]))) == NextPass([], {})
+    unknown = NextPass.fit(person_weeks((19, [7, 30]), (40, [30])))
+    assert unknown == NextPass([], {})
+    assert unknown.told() == "as long as the one before"
     assert NextPass.fit(person_weeks((20, [7, 30]))).shares == {7: [1.0]}
 
 
