@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import psycopg
 
 from benchmarks.studio import BETWEEN, RAW, ZONE, load_studio, repeat_members
@@ -172,10 +173,16 @@ class _History:
     full: float
     """Seconds from landing tables to snapshots, of all history."""
     days: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    """Seconds of processor time of each day, RIS's and the server's together: a busy machine adds less to it."""
 
     @property
     def day(self) -> float:
         return sum(self.days) / len(self.days)
+
+    @property
+    def processor_day(self) -> float:
+        return sum(self.processor) / len(self.processor)
 
 
 def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
@@ -193,19 +200,27 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
             for history in histories:
                 for other in histories:
                     _rest(other.marts.url)
-                history.days.append(_day(history, n))
-            seconds = ", ".join(f"{h.days[-1]:.1f} s on {h.weeks} weeks" for h in histories)
+                _add_day(history, n)
+            seconds = ", ".join(
+                f"{h.days[-1]:.1f} s ({h.processor[-1]:.1f} of processor) on {h.weeks} weeks"
+                for h in histories
+            )
             print(f"  {histories[0].last - timedelta(days=n):%A}: {seconds}", flush=True)
     half, whole = histories
     growth = whole.day / half.day - 1
-    print(f"  twice the history adds {growth:.1%} to a day", flush=True)
+    processor_growth = whole.processor_day / half.processor_day - 1
+    print(
+        f"  twice the history adds {growth:.1%} to a day, {processor_growth:.1%} to its processor time",
+        flush=True,
+    )
     found: dict[str, Any] = {
         f"{h.weeks} weeks": {
             "full": h.full, "day": h.day, "longest_day": max(h.days), "share": h.day / h.full, "days": h.days,
+            "processor": h.processor,
         }
         for h in histories
     }  # fmt: skip
-    return found | {"growth": growth}
+    return found | {"growth": growth, "processor_growth": processor_growth}
 
 
 def _history(database: tuple[str, EmbeddedPostgres, Path], members: int, weeks: int) -> _History:
@@ -225,6 +240,23 @@ def _history(database: tuple[str, EmbeddedPostgres, Path], members: int, weeks: 
     # The first day afterwards makes norms anew of whom the run of everything has not hashed.
     _day(history, DAYS)
     return history
+
+
+def _add_day(history: _History, days_before_last: int) -> None:
+    before = _processor_seconds(history.marts.url)
+    history.days.append(_day(history, days_before_last))
+    history.processor.append(_processor_seconds(history.marts.url) - before)
+
+
+def _processor_seconds(url: str) -> float:
+    """Of this process and of a server with all that it has started, since each began."""
+    with psycopg.connect(url) as connection:
+        server = psutil.Process(connection.info.backend_pid).parent()
+        if server is None:
+            raise RuntimeError("a backend of PostgreSQL has no server")
+        times = [server.cpu_times(), *(child.cpu_times() for child in server.children())]
+        ended = times[0].children_user + times[0].children_system
+    return time.process_time() + ended + sum(one.user + one.system for one in times)
 
 
 def _day(history: _History, days_before_last: int) -> float:

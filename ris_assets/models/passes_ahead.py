@@ -24,7 +24,7 @@ class PassesAhead:
         days = frame["pass_days"].cast(pl.Float64).fill_null(NOMINAL_DAYS).to_numpy()
         self.week = 0
         self.is_first = frame["pass_number"].cast(pl.Float64).fill_null(1.0).to_numpy() <= 1
-        self.is_renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
+        self.is_renewed = frame["is_already_renewed"].cast(pl.Boolean).fill_null(False).to_numpy()
         self._length = np.maximum(days, SHORTEST)
         self._ends_on = frame["days_to_end"].cast(pl.Float64).to_numpy()
         self._lengths, self._next = following.lengths, following.of(days)

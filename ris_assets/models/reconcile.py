@@ -37,7 +37,7 @@ def first_open_end(frame: pl.DataFrame, weeks: int) -> Array:
     or does not run out within so many weeks."""
     left = frame["days_to_end"].cast(pl.Float64).to_numpy()
     week = np.maximum(np.ceil(left / 7) - 1, 0)
-    renewed = frame["is_already_renewed"].fill_null(False).to_numpy()
+    renewed = frame["is_already_renewed"].cast(pl.Boolean).fill_null(False).to_numpy()
     # Where the end is not known no comparison holds.
     return np.where(~renewed & (week < weeks), week, -1).astype(int)
 

@@ -110,6 +110,14 @@ def test_who_has_bought_what_follows_a_trial_is_asked_again_at_its_end():
     assert curve[0, -1] == pytest.approx(0.5)
 
 
+def test_flags_may_come_as_numbers():
+    bought = snapshot(days_to_end=[3, 3], pass_days=[7, 7], is_already_renewed=[True, None])
+    numbers = bought.with_columns(pl.all().cast(pl.Float64))
+    expected = alive(bought, MONTH_AFTER_TRIAL, 6)
+    assert alive(numbers, MONTH_AFTER_TRIAL, 6) == pytest.approx(expected)
+    assert expected[0, 0] > expected[1, 0]
+
+
 def test_only_the_first_end_is_a_first_end():
     rows = snapshot(days_to_end=[3, 3], pass_days=[7, 7], pass_number=[1, 2])
     found = alive(rows, MONTH_AFTER_TRIAL, 5, at_end=0.5, at_first_end=0.2)

@@ -29,7 +29,10 @@ periods as (
         min(passes.starts_on) as starts_on,
         max(passes.ends_on) + min(documents.freeze_days) as covers_at_most_until_on
     from documents
-    inner join passes as second_periods on documents.hp_id || ':2' = second_periods.hp_id
+    inner join passes as second_periods
+        on documents.hp_id || ':2' = second_periods.hp_id
+        -- Says no more than the line above, of hardly any pass and at once.
+        and second_periods.hp_id like '%:2'
     inner join passes
         on second_periods.user_id = passes.user_id
         and (passes.hp_id = documents.hp_id or starts_with(passes.hp_id, documents.hp_id || ':'))
