@@ -10,7 +10,7 @@ import polars as pl
 from ris_assets.models.protocol import Array
 
 MIN_FOLLOWED = 5
-"""Of a length that fewer passes were followed from, the next is taken to be as long: a guess, and of trials a bad one."""
+"""Of a length that fewer passes were followed from, the next is taken to be as long, of trials a bad guess."""
 MOST_LENGTHS = 8
 """Lengths of followers that are told apart, the most frequent first."""
 MOST_TOLD = 12
