@@ -199,6 +199,8 @@ class _ByState:
 
     def at(self, clock: Array) -> Array:
         """(rows,): each row in its own state."""
+        if len(clock) and (clock[:, STEPS] == clock[:1, STEPS]).all():
+            return self._in(tuple(clock[0, STEPS]))
         states, place = np.unique(clock[:, STEPS], axis=0, return_inverse=True)
         added = np.empty(len(clock))
         for number, state in enumerate(states):
