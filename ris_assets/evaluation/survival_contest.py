@@ -111,16 +111,19 @@ def _add_newest(model: HazardModel, starts: "_Starts", windows: Windows) -> None
 
 @dataclass
 class _Starts:
-    """Fits of the families on windows; the linear hazard that all hold is fitted once."""
+    """Fits of the families on windows; what all hold, the linear hazard and the passes that follow, is fitted once."""
 
     features: FeatureSet
     tier: Tier
     known: dict[Cuts, LinearWeeks] = field(default_factory=dict)
+    following: dict[Cuts, NextPass] = field(default_factory=dict)
 
     def fitted(self, family: str, windows: Windows) -> HazardModel:
         """A family on the fitting rows of some windows."""
         model = self._fitted(family, windows)
-        model.next_pass = NextPass.fit(windows.fitting)
+        if windows.cuts not in self.following:
+            self.following[windows.cuts] = NextPass.fit(windows.fitting)
+        model.next_pass = self.following[windows.cuts]
         return model
 
     def _fitted(self, family: str, windows: Windows) -> HazardModel:

@@ -122,7 +122,7 @@ class HazardModel(ABC):
         returns = any(rule is not None for rule in rules)
         normal = self.scores(at_norm(frame, self.features)) if returns else now
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
-        weeks, known = max(horizons), np.zeros(frame.height)
+        weeks, silent = max(horizons), np.zeros(frame.height)
         passes = [PassesAhead(frame, weeks, self.next_pass) for _ in rules]
         curves: list[list[Array]] = [[] for _ in rules]
         for step in range(weeks):
@@ -131,7 +131,7 @@ class HazardModel(ABC):
                     np.full(frame.height, ends),
                     start + step,
                     np.full(frame.height, is_first),
-                    known,
+                    silent,
                 )
                 for ends, is_first in ENDS
             ]
