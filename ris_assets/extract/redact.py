@@ -13,23 +13,33 @@ def redacted(document: Any, paths: Iterable[str]) -> Any:
 
     What stands where a document should be on the way is masked, too: it may be the detail in an older form.
     """
-    for path in paths:
-        document = _masked(document, path_parts(path))
-    return document
+    return masked(document, map(path_parts, paths))
+
+
+def masked(value: Any, ways: Iterable[tuple[str, ...]]) -> Any:
+    """A value with what lies at the ways within it masked, as in `redacted`."""
+    for way in ways:
+        value = _masked(value, way)
+    return value
 
 
 def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether what lies at one path holds what lies at the other, or is held by it.
+    """Whether what lies at one path holds what lies at the other, or is held by it."""
+    return way_below(one, other) is not None
+
+
+def way_below(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What is left of the other path from what lies at one on: empty if that lies within, None if elsewhere.
 
     A place in an array may be left out: a path without it means every element.
     """
     if not one or not other:
-        return True
+        return other
     if one[0] == other[0]:
-        return overlap(one[1:], other[1:])
+        return way_below(one[1:], other[1:])
     if one[0].isdigit() != other[0].isdigit():
-        return overlap(one[1:], other) if one[0].isdigit() else overlap(one, other[1:])
-    return False
+        return way_below(one[1:], other) if one[0].isdigit() else way_below(one, other[1:])
+    return None
 
 
 def _masked(value: Any, way: tuple[str, ...]) -> Any:

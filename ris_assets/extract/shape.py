@@ -5,10 +5,11 @@ keeps the row with that field null. Either way it is noted, and the whole docume
 not end after it starts is noted, too, and its row kept as it is.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ from ris_assets.extract.plan import (
     UuidOrder,
     path_parts,
 )
-from ris_assets.extract.redact import MASK, overlap
+from ris_assets.extract.redact import MASK, masked, overlap, way_below
 from ris_assets.extract.source_map import AmountSpec, FieldSpec, ParentSpec, SourcePart, Span
 from ris_assets.extract.spans import LONGEST, shifted, unrolled
 
@@ -131,7 +132,7 @@ class EntityShape:
         return ReadingPlan(tuple(readings), self.part.explode, self.uuid_order)
 
     @cached_property
-    def _hidden(self) -> list[str]:
+    def hidden(self) -> list[str]:
         """Fields whose values are not shown: what is read for them may hold a personal detail, or be part of one."""
         readings = [r for r in self.plan.readings if not r.name.startswith(_PERSONAL)]
         return [_field_of(r.name) for r in readings if self._is_personal(path_parts(r.path))]
@@ -192,7 +193,7 @@ class EntityShape:
             lookup: finds parents' rows, where the map takes fields from them.
             counts: which rows count; the others are as if they had not been read.
         """
-        counted = self._without_blanks(self._filtered(decoded.frame))
+        counted = self._without_blanks(self._without_personal(self._filtered(decoded.frame)))
         counted = counted.with_columns(pl.coalesce(n, f"{_ELSE}{n}").alias(n) for n in self._spare)
         counted = counted.with_columns(self._source_id().alias("source_id"))
         frame = self._with_spans(self._with_parents(counted, lookup))
@@ -218,6 +219,22 @@ class EntityShape:
             for path, value in self.part.filter.items()
         ]
         return frame.filter(*wanted) if wanted else frame
+
+    def _without_personal(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Objects that are mapped whole, with the personal details in them masked."""
+        for reading in self.plan.readings:
+            if reading.kind == "jsonb" and (ways := self._personal_within(reading)):
+                masking = partial(_masked_json, ways=ways)
+                frame = frame.with_columns(pl.col(reading.name).map_elements(masking, pl.String()))
+        return frame
+
+    def _personal_within(self, reading: Reading) -> list[tuple[str, ...]]:
+        """The ways to personal details from what is read on."""
+        keys = path_parts(reading.path)
+        ways = [way for p in self._personal_keys if (way := way_below(keys, p)) is not None]
+        is_element = keys == path_parts(self.part.explode or "")
+        # What is read is an element itself: its place in the array is no part of it.
+        return [way[1:] if is_element and way and way[0].isdigit() else way for way in ways]
 
     def _without_blanks(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Blank texts as null, but where the map translates them: exports of tables know no other null."""
@@ -319,8 +336,8 @@ class EntityShape:
         found += self._broken_spans(frame)
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
-        if self._hidden:
-            shown = pl.when(~pl.col("field").is_in(self._hidden)).then(pl.col("value"))
+        if self.hidden:
+            shown = pl.when(~pl.col("field").is_in(self.hidden)).then(pl.col("value"))
             rejects = rejects.with_columns(shown.alias("value"))
         if rejects.is_empty() or "user_id" not in named.columns:
             return rejects.with_columns(pl.lit(None, pl.String()).alias("user_id"))
@@ -449,7 +466,7 @@ class EntityShape:
             bare = bare.filter(~pl.col("is_cancellation").fill_null(False))
         ends = [pl.col(name).dt.strftime(_SHOWN_TIME) for name in ("starts_at", "ends_at")]
         shown = (
-            None if {"starts_at", "ends_at"} & set(self._hidden) else pl.format("{} to {}", *ends)
+            None if {"starts_at", "ends_at"} & set(self.hidden) else pl.format("{} to {}", *ends)
         )
         notes = _noted(bare, "ends_at", shown, COVERS_NOTHING, True)
         is_named = "user_id" in rows.columns
@@ -475,6 +492,10 @@ class EntityShape:
             value_name="value",
         )
         return long.drop_nulls(["source_id", "value"]).select(*PERSONAL_SCHEMA)
+
+
+def _masked_json(text: str, ways: list[tuple[str, ...]]) -> str:
+    return json.dumps(masked(json.loads(text), ways))
 
 
 def _noted(

@@ -220,7 +220,7 @@ class _Extraction:
         """Hand rows and refusals to the landing; the number of rows refused."""
         rows, rejects = shaped.rows, shaped.rejects
         if part.may_share_ids:
-            rows, refused = self._without_duplicates(rows, rejects)
+            rows, refused = self._without_duplicates(rows, rejects, part)
             rejects = rejects if part.source.distinct else refused
         self.landing.add(rows.drop(ROW))
         if rejects.is_empty():
@@ -231,7 +231,7 @@ class _Extraction:
         return rejects.filter(~pl.col("is_row_kept")).select(ROW, "source_id").n_unique()
 
     def _without_duplicates(
-        self, rows: pl.DataFrame, rejects: pl.DataFrame
+        self, rows: pl.DataFrame, rejects: pl.DataFrame, part: Part
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Set aside rows whose business id another document holds; the first one keeps it, of a batch the first
         to have happened."""
@@ -258,7 +258,9 @@ class _Extraction:
         noted = taken.select(
             "source_id",
             pl.lit(name).alias("field"),
-            pl.col(name).alias("value"),
+            (pl.lit(None, pl.String()) if name in part.shape.hidden else pl.col(name)).alias(
+                "value"
+            ),
             pl.lit("another document has this id already").alias("reason"),
             pl.lit(False).alias("is_row_kept"),
             pl.lit(True).alias("is_waiting"),

@@ -1,5 +1,6 @@
 """Rows from decoded documents: the mapping, its units and filters, and what is set aside."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -479,6 +480,47 @@ def test_a_refusal_shows_what_did_not_fit_and_never_a_personal_detail(path, foun
     document = {"_id": 1, "at": NOON, "profile": {"name": "Anna"}, "mail": "anna@x.org"} | found
     rejects = cut(shape, [document]).rejects.filter(pl.col("field") == "weight_kg")
     assert rejects["value"].to_list() == [value]
+
+
+@pytest.mark.parametrize(
+    ("personal", "metadata", "landed"),
+    [
+        ("meta.mail", {"mail": "a@x", "n": 1.5}, {"mail": "<personal>", "n": 1.5}),
+        ("meta.who.mail", {"who": [{"mail": "a@x"}, {"n": 1}]},
+         {"who": [{"mail": "<personal>"}, {"n": 1}]}),
+        ("meta.who.0.mail", {"who": [{"mail": "a@x"}, {"mail": "b"}]},
+         {"who": [{"mail": "<personal>"}, {"mail": "b"}]}),
+        ("meta", {"mail": "a@x"}, "<personal>"),
+        ("mail", {"mail": "shown"}, {"mail": "shown"}),
+        ("meta.mail", None, None),
+    ],
+)  # fmt: skip
+def test_an_object_mapped_whole_lands_without_the_personal_details_in_it(
+    personal, metadata, landed
+):
+    fields = {
+        "event_id": "_id",
+        "user_id": "u",
+        "occurred_at": "at",
+        "type": "t",
+        "metadata": "meta",
+    }
+    part = SourcePart(collection="e", fields=fields, personal={"mail": personal})
+    shape = EntityShape(ENTITIES["app_events"], part, ALMATY)
+    document = {"_id": 1, "u": "u1", "at": NOON, "t": "open", "meta": metadata}
+    (text,) = cut(shape, [document]).rows["metadata"]
+    assert (text and json.loads(text)) == landed
+
+
+def test_of_events_that_are_elements_each_is_masked():
+    fields = {"user_id": "u", "occurred_at": "at", "type": "es.t", "metadata": "es.m"}
+    part = SourcePart(collection="e", explode="es", fields=fields, personal={"mail": "es.m.mail"})
+    shape = EntityShape(ENTITIES["app_events"], part, ALMATY)
+    elements = [{"t": "open", "m": {"mail": f"{n}@x", "n": n}} for n in range(2)]
+    rows = cut(shape, [{"_id": 1, "u": "u1", "at": NOON, "es": elements}]).rows
+    assert [json.loads(text) for text in rows["metadata"]] == [
+        {"mail": "<personal>", "n": n} for n in range(2)
+    ]
 
 
 def test_an_element_that_is_no_document_is_shown_alone():
