@@ -9,8 +9,11 @@
     )
 }}
 
-{#- Whatever window a run has, all that has landed is in: a day may be run before the days before it. -#}
-{%- set from_instant = start_of_day('least(' ~ window_start() ~ ', (select max(known_on) from ' ~ this ~ '))') %}
+{#- Whatever window a run has, all that has landed is in: a day may be run before the days before it. Of all that was known on
+    one day nothing is left to start from. -#}
+{%- set from_instant = start_of_day(
+    'least(' ~ window_start() ~ ', coalesce((select max(known_on) from ' ~ this ~ "), date '1900-01-01'))"
+) %}
 
 with lifted as (
     select user_id, station, performed_at, known_on, weight_kg
