@@ -9,20 +9,36 @@ body_readings as (
     select * from {{ ref('int_body_readings_known') }}
 ),
 
+-- Rows of an earlier version say no change: they are all of one.
+clan_join_changes as (
+    select
+        user_id,
+        acted_at,
+        known_on,
+        coalesce(change, 1) as change,
+        lead(known_on, 1, date '9999-12-31')
+            over (partition by user_id, acted_at order by known_on, coalesce(change, 1)) as known_until_on
+    from {{ ref('int_clan_joins') }}
+),
+
 -- In a clan since it was joined, or since the profile first said so.
 clan_joins as (
     select
         user_id,
         known_on as joined_on,
-        lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, acted_at) as next_on
-    from {{ ref('int_clan_joins') }}
+        least(
+            known_until_on,
+            lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, acted_at)
+        ) as next_on
+    from clan_join_changes
+    where change = 1
 ),
 
 -- History tells one state; what members did themselves says since when: they were in no clan before they joined the first.
 first_clan_joins as (
     select user_id, min(known_on) as joined_on
     from {{ ref('int_clan_joins') }}
-    where {{ is_of_history('known_on', 'users') }}
+    where (change < 0) is not true and {{ is_of_history('known_on', 'users') }}
     group by user_id
 ),
 

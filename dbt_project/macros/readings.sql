@@ -2,20 +2,69 @@
     Of each value of a reading its last and the one before by the clock of the readings, as they were known: a reading
     that is entered after a later one becomes the one before, one without the value says nothing about it.
 
-    readings: a CTE (user_id, known_on, read_at, reading_id, the values). Values are compared within each set of `by`.
+    readings: a CTE (user_id, known_on, known_until_on, read_at, reading_id, the values). Values are compared within each
+    set of `by`.
 
-    Emits the CTE last_two: the readings, their number in the order in which they became known (turn), and for each value
-    v as known from then on v_last and v_before: arrays of instant (s), turn and value.
+    Emits the CTE last_two: the readings by the eras of a member (era_on), their number in the order in which they became
+    known (turn), and for each value v as known from then on v_last and v_before: arrays of instant (s), turn and value.
 #}
 {% macro last_two(readings, values, by=['user_id']) %}
 {#- Always the same order, by the same columns: it is sorted once. -#}
-{%- set so_far = 'partition by ' ~ by | join(', ') ~ ' ' ~ in_turn() %}
+{%- set so_far = 'partition by ' ~ by | join(', ') ~ ', era_on ' ~ in_turn() %}
+-- What is corrected or gone opens another era of the member, with all that is still known, and at first with nothing.
+eras as (
+    select
+        user_id,
+        era_on,
+        lead(era_on, 1, date '9999-12-31') over (partition by user_id order by era_on) as next_era_on
+    from (
+        select user_id, date '0001-01-01' as era_on
+        from {{ readings }}
+        union
+        select user_id, known_until_on
+        from {{ readings }}
+        where known_until_on < date '9999-12-31'
+    ) as openings
+),
+
+in_eras as (
+    select
+        readings.{{ by | join(',\n        readings.') }},
+        eras.era_on,
+        greatest(readings.known_on, eras.era_on) as known_on,
+        readings.read_at,
+        readings.reading_id
+        {%- for value in values %},
+        readings.{{ value }}
+        {%- endfor %}
+    from eras
+    inner join {{ readings }} as readings
+        on eras.user_id = readings.user_id
+        and readings.known_on < eras.next_era_on
+        and eras.era_on < readings.known_until_on
+    union all
+    select
+        user_id,
+        {%- for other in by[1:] %}
+        null as {{ other }},
+        {%- endfor %}
+        era_on,
+        era_on as known_on,
+        '-infinity' as read_at,
+        null as reading_id
+        {%- for value in values %},
+        null as {{ value }}
+        {%- endfor %}
+    from eras
+    where era_on > date '0001-01-01'
+),
+
 turns as (
     select
         *,
         extract(epoch from read_at)::float8 as read_s,
         row_number() over (partition by user_id {{ in_turn() }}) as turn
-    from {{ readings }}
+    from in_eras
 ),
 
 points as (
@@ -71,7 +120,7 @@ last_two as (
 {% macro delete_readers(readings, instant) -%}
     {{ delete_where(
         'user_id = any(array(select user_id from ' ~ this ~ ' where known_on between ' ~ window_start() ~ ' and '
-        ~ window_end() ~ ' union select user_id from ' ~ readings ~ ' where ' ~ known_within_window(instant) ~ '))'
+        ~ window_end() ~ ' union select user_id from (' ~ event_changes(readings, instant) ~ ') as changes))'
     ) }}
 {%- endmacro %}
 

@@ -45,15 +45,14 @@
 {%- endmacro %}
 
 {#
-    Whether an event became known in the window: on its own day, or later where it arrived late. Plain comparisons, so
-    that the block ranges of the landing tables are used.
+    Whether an event became known in the window: on its own day, or later where it arrived late; or, with known_until,
+    whether that ended which was known. Plain comparisons, so that the block ranges of the landing tables are used.
 #}
-{% macro known_within_window(instant, relation=none) -%}
-    {%- set at = relation ~ '.' if relation else '' -%}
-    ({{ at }}{{ instant }} >= {{ start_of_day(window_start()) }}
-        or {{ at }}known_at >= {{ start_of_day(window_start()) }})
-        and {{ at }}{{ instant }} < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
-        and {{ at }}known_at < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
+{% macro known_within_window(instant, known='known_at') -%}
+    ({{ instant }} >= {{ start_of_day(window_start()) }}
+        or {{ known }} >= {{ start_of_day(window_start()) }})
+        and {{ instant }} < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
+        and {{ known }} < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
 {%- endmacro %}
 
 {# The Monday of a day's week, counted from one long ago: truncating instants takes ten times as long. #}

@@ -19,7 +19,8 @@ class Keeping(StrEnum):
     VERSIONS = "versions"
     """A document may change: every changed document adds a version, none is overwritten."""
     EVENTS = "events"
-    """A document is a fact of one studio day: a rerun of that day replaces the day's rows."""
+    """A document is a fact of one studio day: a rerun of that day replaces the day's rows. What they said before, where
+    that is something else, stands in `superseded` with the time until which it was what was known."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class Entity:
         key = ("source_id", "known_at") if self.keeping is Keeping.VERSIONS else ("source_id",)
         return Table(RAW_SCHEMA, self.name, self.description, key, BOOKKEEPING + self.fields)
 
+    @property
+    def superseded(self) -> Table:
+        """What documents of events said before they changed or were gone, in the columns of the landing table."""
+        what = f"{self.description}: what was known before the document changed or was gone"
+        key, columns = ("source_id", "known_at"), BOOKKEEPING + self.fields
+        return Table(RAW_SCHEMA, f"{self.name}_superseded", what, key, (*columns, KNOWN_UNTIL))
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All landing tables."""
+        is_event = self.keeping is Keeping.EVENTS
+        return (self.table, self.superseded) if is_event else (self.table,)
+
     def field(self, name: str) -> Column:
         """The field of that name; KeyError if the entity has none."""
         return next(column for column in self.fields if column.name == name)
@@ -53,6 +67,8 @@ BOOKKEEPING = (
         "is_deleted", "bool", "A tombstone: from `known_at` on the source no longer had it", True
     ),
 )
+
+KNOWN_UNTIL = Column("known_until", "timestamptz", "Until when this was what was known", True)
 
 
 def _id(name: str, what: str, required: bool = False) -> Column:

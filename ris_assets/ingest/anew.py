@@ -31,10 +31,10 @@ def forget_extractions(postgres: PostgresResource, names: Sequence[str]) -> dict
     dropped = {}
     with postgres.connect() as connection:
         for name in names:
-            table = ENTITIES[name].table.qualified
-            counted = connection.execute(f"select count(*) from {table}").fetchone()
+            tables = [table.qualified for table in ENTITIES[name].tables]
+            counted = connection.execute(f"select count(*) from {tables[0]}").fetchone()
             dropped[name] = int(counted[0]) if counted else 0
-            connection.execute(f"truncate {table}")
+            connection.execute(f"truncate {', '.join(tables)}")
             for kept in (EXTRACTION_LOG, REJECTS, WATERMARKS, FIELD_PROFILE):
                 connection.execute(f"delete from {kept.qualified} where entity = %s", [name])
     return dropped

@@ -19,6 +19,7 @@ from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
 from ris_assets.contracts.landing import BOOKKEEPING_TABLES, EXTRACTION_LOG, REJECTS
 from ris_assets.partitions import Window, start_of_day
+from ris_assets.resources.landing_days import replace_days
 from ris_assets.resources.personal import drop_forgotten
 from ris_assets.resources.postgres import PostgresResource, copy_frame, copy_typed
 
@@ -31,7 +32,8 @@ _MICROSECONDS = pl.Datetime("us", "UTC")
 
 def ensure_landing(postgres: PostgresResource) -> None:
     """Create the landing tables of all entities, mapped or not: absent ones stay empty."""
-    postgres.ensure_tables([*BOOKKEEPING_TABLES, *(e.table for e in ENTITIES.values())])
+    landing = [table for entity in ENTITIES.values() for table in entity.tables]
+    postgres.ensure_tables([*BOOKKEEPING_TABLES, *landing])
     with postgres.connect() as connection:
         _bring_up_to_date(connection)
         _index_in_time(connection)
@@ -47,20 +49,21 @@ def _index_in_time(connection: psycopg.Connection) -> None:
     )
     present = {name for (name,) in found.fetchall()}
     for entity in ENTITIES.values():
-        if _time_index(entity) not in present:
-            instants = [
-                column.name
-                for column in entity.table.columns
-                if column.type == "timestamptz" and column.required
-            ]
-            connection.execute(
-                f"create index if not exists {_time_index(entity)} on {entity.table.qualified}"
-                f" using brin ({', '.join(instants)}) with (pages_per_range = 32)"
-            )
+        for table in entity.tables:
+            if _time_index(table) not in present:
+                instants = [
+                    column.name
+                    for column in table.columns
+                    if column.type == "timestamptz" and column.required
+                ]
+                connection.execute(
+                    f"create index if not exists {_time_index(table)} on {table.qualified}"
+                    f" using brin ({', '.join(instants)}) with (pages_per_range = 32)"
+                )
 
 
-def _time_index(entity: Entity) -> str:
-    return f"{entity.table.name}_in_time"
+def _time_index(table: Table) -> str:
+    return f"{table.name}_in_time"
 
 
 def _bring_up_to_date(connection: psycopg.Connection) -> None:
@@ -104,9 +107,7 @@ class Landing:
         self.last_night = start_of_day(today, zone) - timedelta(microseconds=1)
         """A change without a time of its own counts as known then: the night's extraction belongs to
         the day before it."""
-        self.is_direct = not connection.execute(
-            f"select 1 from {self._table.qualified} limit 1"
-        ).fetchone()
+        self.is_direct = self._is_new()
         self._writer = _BackgroundCopy(connection)
         self._collected = 0
         self._prepare()
@@ -123,6 +124,15 @@ class Landing:
     ) -> None:
         """Wait for the writer, so that the transaction can end."""
         self._writer.close()
+
+    def _is_new(self) -> bool:
+        """Whether nothing stands of the entity, and no day of it has been read."""
+        row = self._connection.execute(
+            f"select exists (select from {self._table.qualified}) or exists (select from {EXTRACTION_LOG.qualified}"
+            " where entity = %s and is_mapped and from_day is not null)",
+            [self._entity.name],
+        ).fetchone()
+        return not (row and row[0])
 
     def _prepare(self) -> None:
         execute = self._connection.execute
@@ -298,58 +308,7 @@ class Landing:
         self._writer.drain()
         if self.is_direct:
             return self._build_key()
-        table, execute = self._table.qualified, self._connection.execute
-        bounds = [window.starts_at, window.ends_at]
-        self._date_late_rows(window, fingerprint)
-        execute(f"delete from {table} where event_at >= %s and event_at < %s", bounds)
-        # A document whose event moved to another day since its last extraction moves with it.
-        execute(f"delete from {table} t using pg_temp.incoming i where t.source_id = i.source_id")
-        return execute(
-            f"insert into {table} ({self._columns}) select distinct on (source_id) {self._columns}"
-            " from pg_temp.incoming order by source_id, ctid desc"
-        ).rowcount
-
-    def _date_late_rows(self, window: Window, fingerprint: str) -> None:
-        """What arrives late was not known on its own day; what was there before stays known as it was.
-
-        Of a day that is read once more, what it lacked at first counts from the last day that has been read by now.
-        """
-        log, zone = EXTRACTION_LOG.qualified, self._zone.key
-        self._connection.execute(
-            f"""
-            with days_read as (
-                select
-                    range_agg(tstzrange(
-                        from_day::timestamp at time zone %(zone)s, (through_day + 1)::timestamp at time zone %(zone)s
-                    )) as spans,
-                    (max(through_day) + 1)::timestamp at time zone %(zone)s - interval '1 microsecond' as known_at
-                from {log}
-                where entity = %(entity)s and map_fingerprint = %(fingerprint)s and from_day is not null
-            )
-            update pg_temp.incoming i
-            set known_at = coalesce(
-                t.known_at,
-                case
-                    when j.event_at < %(starts_at)s then %(last_instant)s
-                    when j.event_at <@ days_read.spans
-                        then greatest(j.known_at, least(days_read.known_at, %(started_at)s))
-                    else j.known_at
-                end
-            )
-            from pg_temp.incoming j
-            cross join days_read
-            left join {self._table.qualified} t on t.source_id = j.source_id
-            where i.ctid = j.ctid
-            """,
-            {
-                "zone": zone,
-                "entity": self._entity.name,
-                "fingerprint": fingerprint,
-                "starts_at": window.starts_at,
-                "started_at": self.started_at,
-                "last_instant": min(window.ends_at, self.started_at) - timedelta(microseconds=1),
-            },
-        )
+        return replace_days(self._connection, self._entity, window, fingerprint, self.started_at)
 
     def _build_key(self) -> int:
         """Give a table filled directly its key back; rows that came twice in one read stay once."""
@@ -404,8 +363,9 @@ class Landing:
             self._connection.execute(f"analyze {self._table.qualified}")
 
     def _summarize(self) -> None:
-        name = f"{RAW_SCHEMA}.{_time_index(self._entity)}"
-        self._connection.execute("select brin_summarize_new_values(%s::regclass)", [name])
+        for table in self._entity.tables:
+            name = f"{RAW_SCHEMA}.{_time_index(table)}"
+            self._connection.execute("select brin_summarize_new_values(%s::regclass)", [name])
 
 
 class _BackgroundCopy:

@@ -42,9 +42,11 @@ def crowd(raw: RawRows) -> None:
                        f"{asked + timedelta(days=4)}")  # fmt: skip
         for day in range(number % 3, 303, 7):
             _traces(raw, name, date(2023, 7, 3) + timedelta(days=day), day)
-    for entity in VERSIONED:
-        gone = {**_last_versions(raw, entity)[-1], "is_deleted": True}
-        _told(raw, entity, gone, Clock(raw, GONE_AT))
+    for entity in ENTITIES.values():
+        last, clock = _last_versions(raw, entity), Clock(raw, GONE_AT)
+        _told(raw, entity, {**last[-1], "is_deleted": True}, clock)
+        if entity not in VERSIONED:
+            _told(raw, entity, {**last[-2], **_other_numbers(entity, last[-2])}, clock)
 
 
 def _traces(raw: RawRows, name: str, day: date, number: int) -> None:
@@ -75,18 +77,18 @@ def every_future(raw: RawRows, since: str) -> None:
     """Of each entity: every column of some documents changed, one gone, one back again, some told too late."""
     for entity in ENTITIES.values():
         last, clock = _last_versions(raw, entity), Clock(raw, since)
-        tell = _told if entity in VERSIONED else _told_too_late
         pick = random.Random(entity.name)
         for column in entity.fields:
-            if entity in VERSIONED and column.name == entity.id_field:
+            if column.name == entity.id_field:
                 continue
             for step in range(3):
                 row = pick.choice(last)
                 row[column.name] = changed(row.get(column.name), column, step)
-                tell(raw, entity, row, clock)
-        if entity in VERSIONED:
-            tell(raw, entity, {**last[-2], "is_deleted": True}, clock)
-            tell(raw, entity, {**last[-1], "is_deleted": False}, clock)
+                _told(raw, entity, row, clock)
+                if entity not in VERSIONED:
+                    _told_too_late(raw, entity, row, clock)
+        _told(raw, entity, {**last[-2], "is_deleted": True}, clock)
+        _told(raw, entity, {**last[-1], "is_deleted": False}, clock)
         for row in (last[0], last[len(last) // 2], last[-3]):
             _told_too_late(raw, entity, {**row, **_other_numbers(entity, row)}, clock)
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
+from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, Entity, Keeping
 from ris_assets.resources.landing import ensure_landing
 from ris_assets.resources.postgres import PostgresResource
@@ -98,19 +99,38 @@ class RawRows:
         with psycopg.connect(url) as connection:
             connection.execute("truncate ris_raw.extraction_log")
             for entity in ENTITIES.values():
-                connection.execute(f"truncate {entity.table.qualified}")
+                connection.execute(f"truncate {', '.join(t.qualified for t in entity.tables)}")
                 is_mapped = entity.name in entities
-                self._insert(connection, entity, self.rows[entity.name] if is_mapped else [])
+                rows = self.rows[entity.name] if is_mapped else []
+                if entity.keeping is Keeping.EVENTS:
+                    rows, superseded = _standing(rows)
+                    self._insert(connection, entity.superseded, superseded)
+                self._insert(connection, entity.table, rows)
                 _log(connection, entity, through_day, is_mapped)
 
-    def _insert(self, connection: psycopg.Connection, entity: Entity, rows: list[Row]) -> None:
-        names = entity.table.column_names
+    def _insert(self, connection: psycopg.Connection, table: Table, rows: list[Row]) -> None:
+        names = table.column_names
         statement = (
-            f"insert into {entity.table.qualified} ({', '.join(names)})"
+            f"insert into {table.qualified} ({', '.join(names)})"
             f" values ({', '.join(['%s'] * len(names))})"
         )
         with connection.cursor() as cursor:
             cursor.executemany(statement, [[row.get(name) for name in names] for row in rows])
+
+
+def _standing(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Versions of events, as the landing keeps them: what stands, and what was known until something else was.
+
+    A version that is deleted says from when on the document was gone.
+    """
+    standing: dict[str, Row] = {}
+    superseded = []
+    for row in sorted(rows, key=lambda row: row["known_at"]):
+        if before := standing.pop(row["source_id"], None):
+            superseded.append({**before, "known_until": row["known_at"]})
+        if not row["is_deleted"]:
+            standing[row["source_id"]] = row
+    return list(standing.values()), superseded
 
 
 def _log(connection: psycopg.Connection, entity: Entity, through_day: str, is_mapped: bool) -> None:

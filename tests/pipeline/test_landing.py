@@ -221,6 +221,88 @@ def test_a_day_run_twice_replaces_its_rows_and_leaves_other_days(case):
     assert len(case.rows("select source_id from ris_raw.station_results")) == 2
 
 
+END = datetime(2024, 1, 2, tzinfo=ALMATY).astimezone(UTC) - timedelta(microseconds=1)
+"""Of the first day."""
+STANDING = "select event_at, station, known_at from ris_raw.station_results order by 1, 2"
+SUPERSEDED = (
+    "select event_at, station, known_at, known_until from ris_raw.station_results_superseded"
+    " order by 1, 2, 3"
+)
+
+
+def sled(number: int, day: int = 0) -> dict:
+    return visit(number, day, stations=[{"code": "sled"}])
+
+
+def test_what_an_event_said_before_it_changed_stays_known_until_then(case):
+    case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row"}])])
+    for day in (0, 1, 2):
+        case.land("station_results", DAY + timedelta(days=day))
+    case.dump(visits=[sled(0)])
+    for _ in range(2):
+        case.land("station_results", DAY)
+    # Two more days had been read by then.
+    since = END + timedelta(days=2)
+    assert case.rows(STANDING) == [(NOON, "sled", since)]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since)]
+    assert case.land("station_results", DAY + timedelta(days=3)).written == 0
+    case.dump(visits=[visit(0, stations=[{"code": "ski"}])])
+    case.land("station_results", DAY)
+    third = END + timedelta(days=3)
+    assert case.rows(STANDING) == [(NOON, "ski", third)]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since), (NOON, "sled", since, third)]
+
+
+def test_an_event_changed_by_the_next_night_is_another_from_that_day_on(case):
+    case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row"}])])
+    case.land("station_results", DAY)
+    case.dump(visits=[sled(0)])
+    case.land("station_results", DAY + timedelta(days=1))
+    since = END + timedelta(days=1)
+    assert case.rows(STANDING) == [(NOON, "sled", since)]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since)]
+
+
+def test_a_day_read_again_in_its_own_night_is_known_as_it_was_read_last(case):
+    case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row"}]), visit(1)])
+    case.land("station_results", DAY)
+    case.dump(visits=[sled(0)])
+    case.land("station_results", DAY)
+    assert case.rows(STANDING) == [(NOON, "sled", NOON)]
+    assert case.rows(SUPERSEDED) == []
+
+
+def test_an_event_that_is_gone_was_known_until_then_and_may_come_back(case):
+    case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row"}])])
+    for day in (0, 1):
+        case.land("station_results", DAY + timedelta(days=day))
+    case.dump(visits=[])
+    case.land("station_results", DAY)
+    gone = END + timedelta(days=1)
+    assert case.rows(STANDING) == []
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, gone)]
+    case.land("station_results", DAY + timedelta(days=2))
+    case.dump(visits=[visit(0, stations=[{"code": "row"}])])
+    case.land("station_results", DAY)
+    assert case.rows(STANDING) == [(NOON, "row", END + timedelta(days=2))]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, gone)]
+
+
+def test_a_mended_map_says_what_was_known_from_the_first(case):
+    case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row", "name": "ski"}])])
+    for day in (0, 1):
+        case.land("station_results", DAY + timedelta(days=day))
+    case.dump(visits=[sled(0)])
+    case.land("station_results", DAY)
+    by_name = {**SETS, "fields": {**SETS["fields"], "station": "stations.name"}}
+    case.source_map = source_map(station_results=by_name)
+    case.dump(visits=[visit(0, stations=[{"code": "row", "name": "ski"}])])
+    known_at = case.rows(STANDING)[0][2]
+    case.land("station_results", DAY)
+    assert case.rows(STANDING) == [(NOON, "ski", known_at)]
+    assert case.rows(SUPERSEDED) == []
+
+
 def test_an_event_that_arrives_late_is_known_from_then_on(case):
     on_time, late = visit(0), visit(1, stations=[{"code": "sled"}])
     case.dump(users=[], passes=[], visits=[on_time])
@@ -264,6 +346,9 @@ def test_an_event_that_moved_to_another_day_is_not_kept_twice(case):
     case.land("station_results", DAY + timedelta(days=5))
     days = case.rows("select distinct event_at from ris_raw.station_results")
     assert days == [(NOON + timedelta(days=5),)]
+    was = case.rows("select event_at, station, known_at, known_until - event_at from"
+                    " ris_raw.station_results_superseded")  # fmt: skip
+    assert was == [(NOON, station, NOON, timedelta(days=5)) for station in ("row", "ski")]
 
 
 def test_a_document_read_twice_in_one_go_stays_once(case):
@@ -342,6 +427,14 @@ def test_of_two_documents_with_one_business_id_the_first_keeps_it(case):
     case.land("bookings")
     taken_over = case.rows("select source_id from ris_raw.bookings where booking_id = 'v0'")
     assert ("1",) in taken_over
+
+
+@pytest.mark.parametrize(("personal", "value"), [({}, "v0"), ({"number": "no"}, None)])
+def test_an_id_held_by_another_document_is_not_shown_where_it_is_personal(case, personal, value):
+    case.source_map = source_map(bookings={**BOOKINGS, "personal": personal})
+    case.dump(users=[], passes=[], visits=[visit(0), visit(1, no="v0")])
+    case.land("bookings")
+    assert case.rows("select value from ris_raw.rejects") == [(value,)]
 
 
 def test_of_several_documents_that_tell_of_one_person_the_first_stands_and_none_is_refused(case):

@@ -19,6 +19,7 @@ readings as (
     select
         user_id,
         known_on,
+        known_until_on,
         measured_at as read_at,
         measurement_id as reading_id,
         weight_kg,

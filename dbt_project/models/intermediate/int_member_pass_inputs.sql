@@ -48,7 +48,7 @@ charges as (
         user_id as payer_id,
         sum(hash_record_extended(row(hp_id, paid_at, status), 1)) as charge_hash
     from {{ ref('stg_payments') }}
-    where status in ('failed', 'succeeded')
+    where status in ('failed', 'succeeded') and known_until is null
     group by user_id
     having bool_or(status = 'failed')
 ),

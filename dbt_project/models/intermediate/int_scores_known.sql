@@ -18,6 +18,7 @@ readings as (
         user_id,
         kind,
         known_on,
+        known_until_on,
         assessed_at as read_at,
         assessment_id as reading_id,
         score
@@ -32,10 +33,14 @@ states as (
     select
         user_id,
         known_on,
-        lead(known_on, 1, date '9999-12-31') over so_far as next_on,
-        max(array[score_last[1], score_last[2], turn, score_last[3] - score_before[3]]) over so_far as state
+        lead(known_on, 1, date '9999-12-31') over (partition by user_id {{ in_turn() }}) as next_on,
+        max(
+            case
+                when score_last is not null
+                    then array[score_last[1], score_last[2], turn, score_last[3] - score_before[3]]
+            end
+        ) over (partition by user_id, era_on {{ in_turn() }}) as state
     from last_two
-    window so_far as (partition by user_id {{ in_turn() }})
 ),
 
 final as (

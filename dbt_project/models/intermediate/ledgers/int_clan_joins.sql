@@ -1,14 +1,15 @@
-with actions as (
-    select * from {{ ref('stg_social_actions') }}
-    where kind = 'clan_joined' and known_on <= {{ window_end() }}
-        {%- if adds_to_its_rows() %}
-        and {{ known_within_window('acted_at') }}
-        {%- endif %}
+with changes as (
+    {{- event_changes(ref('stg_social_actions'), 'acted_at', since_ever=not adds_to_its_rows()) }}
 ),
 
 final as (
-    select user_id, acted_at, known_on
-    from actions
+    select
+        user_id,
+        acted_at,
+        changed_on as known_on,
+        change
+    from changes
+    where kind = 'clan_joined'
 )
 
 select * from final

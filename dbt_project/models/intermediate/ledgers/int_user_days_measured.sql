@@ -13,40 +13,16 @@ with booking_changes as (
     where {{ days }}
 ),
 
--- Each use has a range of its own.
-station_results as not materialized (
-    select * from {{ ref('stg_station_results') }}
-),
+{%- for relation, instant in [
+    ('stg_station_results', 'performed_at'), ('stg_app_sessions', 'started_at'), ('stg_daily_steps', 'counted_at'),
+    ('stg_social_actions', 'acted_at'), ('stg_support_tickets', 'opened_at'), ('stg_assessments', 'assessed_at'),
+    ('stg_payments', 'paid_at'),
+] %}
 
-app_sessions as (
-    select * from {{ ref('stg_app_sessions') }}
-    where {{ known_within_window('started_at') }}
+{{ relation | replace('stg_', '') }} as not materialized (
+    {{- event_changes(ref(relation), instant) }}
 ),
-
-daily_steps as (
-    select * from {{ ref('stg_daily_steps') }}
-    where {{ known_within_window('counted_at') }}
-),
-
-social_actions as (
-    select * from {{ ref('stg_social_actions') }}
-    where {{ known_within_window('acted_at') }}
-),
-
-support_tickets as (
-    select * from {{ ref('stg_support_tickets') }}
-    where {{ known_within_window('opened_at') }}
-),
-
-assessments as (
-    select * from {{ ref('stg_assessments') }}
-    where {{ known_within_window('assessed_at') }}
-),
-
-payments as (
-    select * from {{ ref('stg_payments') }}
-    where {{ known_within_window('paid_at') }}
-),
+{%- endfor %}
 
 booking_days as (
     select
@@ -72,20 +48,19 @@ set_days as (
     select
         user_id,
         performed_on as activity_date,
-        known_on,
-        count(*) as set_count,
-        count(*) filter (where has_heart_rate) as heart_rate_set_count,
-        count(heart_rate_mean) as heart_rate_count,
-        sum({{ summable('heart_rate_mean') }}) as heart_rate_sum
+        changed_on as known_on,
+        sum(change) as set_count,
+        sum(change) filter (where has_heart_rate) as heart_rate_set_count,
+        sum(change) filter (where heart_rate_mean is not null) as heart_rate_count,
+        sum(change * {{ summable('heart_rate_mean') }}) as heart_rate_sum
     from station_results
-    where {{ known_within_window('performed_at') }}
-    group by user_id, performed_on, known_on
+    group by user_id, performed_on, changed_on
 ),
 
 lifted as (
-    select user_id, station, performed_on, known_on, weight_kg
+    select user_id, station, performed_on, changed_on, change, weight_kg
     from station_results
-    where weight_kg > 0 and {{ known_within_window('performed_at') }}
+    where weight_kg > 0
 ),
 
 first_lifts as (
@@ -96,76 +71,87 @@ station_days as (
     select
         lifted.user_id,
         lifted.performed_on as activity_date,
-        lifted.known_on,
-        count(*) as weight_set_count,
-        sum({{ summable('lifted.weight_kg') }}) as weight_sum_kg,
-        sum({{ summable('lifted.weight_kg / first_lifts.weight_kg - 1') }}) as weight_progress_sum
+        lifted.changed_on as known_on,
+        sum(lifted.change) as weight_set_count,
+        sum(lifted.change * {{ summable('lifted.weight_kg') }}) as weight_sum_kg,
+        sum(lifted.change * {{ summable('lifted.weight_kg / first_lifts.weight_kg - 1') }}) as weight_progress_sum
     from lifted
     inner join first_lifts
         on lifted.user_id = first_lifts.user_id and lifted.station is not distinct from first_lifts.station
-    group by lifted.user_id, lifted.performed_on, lifted.known_on
+    group by lifted.user_id, lifted.performed_on, lifted.changed_on
 ),
 
 app_days as (
     select
         user_id,
         started_on as activity_date,
-        known_on,
-        count(*) as app_session_count,
-        sum({{ summable('coalesce(duration_minutes, 0)') }}) as app_minutes,
-        count(*) filter (where has_opened_feed) as feed_count,
-        count(*) filter (where has_opened_leaderboard) as leaderboard_count,
-        count(*) filter (where has_opened_achievements) as achievement_count
+        changed_on as known_on,
+        sum(change) as app_session_count,
+        sum(change * {{ summable('coalesce(duration_minutes, 0)') }}) as app_minutes,
+        sum(change) filter (where has_opened_feed) as feed_count,
+        sum(change) filter (where has_opened_leaderboard) as leaderboard_count,
+        sum(change) filter (where has_opened_achievements) as achievement_count
     from app_sessions
-    group by user_id, started_on, known_on
+    group by user_id, started_on, changed_on
 ),
 
 step_counts as (
-    select user_id, counted_on, known_on, min(counted_at) as counted_at, sum(steps) as steps
+    select
+        user_id,
+        counted_on,
+        changed_on,
+        min(counted_at) as counted_at,
+        sum(change * steps) as steps,
+        sum(change) as count_change
     from daily_steps
-    group by user_id, counted_on, known_on
+    group by user_id, counted_on, changed_on
 ),
 
 late_step_counts as (
     select * from step_counts
-    where known_on > counted_on
+    where changed_on > counted_on
 ),
 
--- Days of which something was known before what came late: they are counted already.
-known_step_days as (
-    select distinct late.user_id, late.counted_on, late.known_on
+-- A day counts once, whatever became known of it: how much was, before what came late.
+step_counts_before as (
+    select late.user_id, late.counted_on, late.changed_on, count(*) as count_before
     from late_step_counts as late
     inner join {{ ref('stg_daily_steps') }} as earlier
-        on late.user_id = earlier.user_id and late.counted_on = earlier.counted_on and late.known_on > earlier.known_on
+        on late.user_id = earlier.user_id
+        and late.counted_on = earlier.counted_on
+        and late.changed_on > earlier.known_on
+        and late.changed_on <= earlier.known_until_on
     where earlier.counted_at between (select min(counted_at) - interval '1 day' from late_step_counts)
         and (select max(counted_at) + interval '1 day' from late_step_counts)
+    group by late.user_id, late.counted_on, late.changed_on
 ),
 
 step_days as (
     select
         step_counts.user_id,
         step_counts.counted_on as activity_date,
-        step_counts.known_on,
+        step_counts.changed_on as known_on,
         step_counts.steps,
-        (known_step_days.user_id is null)::int as step_day_count
+        (coalesce(before.count_before, 0) + step_counts.count_change > 0)::int
+        - (coalesce(before.count_before, 0) > 0)::int as step_day_count
     from step_counts
-    left join known_step_days
-        on step_counts.user_id = known_step_days.user_id
-        and step_counts.counted_on = known_step_days.counted_on
-        and step_counts.known_on = known_step_days.known_on
+    left join step_counts_before as before
+        on step_counts.user_id = before.user_id
+        and step_counts.counted_on = before.counted_on
+        and step_counts.changed_on = before.changed_on
 ),
 
 social_days as (
     select
         user_id,
         acted_on as activity_date,
-        known_on,
-        count(*) as social_action_count,
-        count(*) filter (where kind = 'post') as post_count,
-        count(*) filter (where kind in ('like', 'comment')) as reaction_count,
-        count(*) filter (where kind = 'friend_added') as friend_added_count
+        changed_on as known_on,
+        sum(change) as social_action_count,
+        sum(change) filter (where kind = 'post') as post_count,
+        sum(change) filter (where kind in ('like', 'comment')) as reaction_count,
+        sum(change) filter (where kind = 'friend_added') as friend_added_count
     from social_actions
-    group by user_id, acted_on, known_on
+    group by user_id, acted_on, changed_on
 ),
 
 -- A rating of 1 to 5 stands for a tone of -1 to 1 where no tone is given.
@@ -173,25 +159,25 @@ ticket_days as (
     select
         user_id,
         opened_on as activity_date,
-        known_on,
-        count(*) as ticket_count,
-        count(coalesce(tone, rating)) as tone_count,
-        sum({{ summable('coalesce(tone, (rating - 3) / 2)') }}) as tone_sum
+        changed_on as known_on,
+        sum(change) as ticket_count,
+        sum(change) filter (where coalesce(tone, rating) is not null) as tone_count,
+        sum(change * {{ summable('coalesce(tone, (rating - 3) / 2)') }}) as tone_sum
     from support_tickets
-    group by user_id, opened_on, known_on
+    group by user_id, opened_on, changed_on
 ),
 
 assessment_days as (
-    select user_id, assessed_on as activity_date, known_on, count(*) as assessment_count
+    select user_id, assessed_on as activity_date, changed_on as known_on, sum(change) as assessment_count
     from assessments
-    group by user_id, assessed_on, known_on
+    group by user_id, assessed_on, changed_on
 ),
 
 payment_days as (
-    select user_id, paid_on as activity_date, known_on, count(*) as failed_payment_count
+    select user_id, paid_on as activity_date, changed_on as known_on, sum(change) as failed_payment_count
     from payments
     where status = 'failed'
-    group by user_id, paid_on, known_on
+    group by user_id, paid_on, changed_on
 ),
 
 all_days as (

@@ -1,0 +1,46 @@
+{#
+    Events as they were known. What a document said before it changed, or was gone, stands in a table of its own and was
+    known until then.
+#}
+
+{#
+    Each version of an event up to the horizon, from a select that the caller writes for a relation (its argument), of
+    which it is the first half: it ends with its columns.
+
+    Adds known_at and known_on, from when on it was known, and known_until and known_until_on, until when; these are null,
+    and 9999-12-31, where it still is.
+#}
+{% macro event_versions(entity) -%}
+    {%- set standing = source('ris_raw', entity) -%}
+    {%- set superseded = standing.incorporate(path={'identifier': entity ~ '_superseded'}) %}
+    {{- caller() }},
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
+        null::timestamptz as known_until,
+        date '9999-12-31' as known_until_on
+    from {{ standing }}
+    where event_at < {{ horizon_end() }}
+    union all
+    {{- caller() }},
+        known_at,
+        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
+        known_until,
+        {{ studio_day('greatest(event_at, known_until)') }} as known_until_on
+    from {{ superseded }}
+    where event_at < {{ horizon_end() }}
+{%- endmacro %}
+
+{#
+    What a window brought to be known of events, as a select: a version that became known, with change 1, and one that was
+    no longer so, with change -1, each with changed_on, the day. Sums over change up to a day say what was known then.
+
+    since_ever: what was known before the window counts too.
+#}
+{% macro event_changes(relation, instant, since_ever=false) %}
+    {%- for changed_on, known, change in [('known_on', 'known_at', '1'), ('known_until_on', 'known_until', '-1')] %}
+    select *, {{ changed_on }} as changed_on, {{ change }} as change
+    from {{ relation }}
+    where {{ changed_on ~ ' <= ' ~ window_end() if since_ever else known_within_window(instant, known) }}
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
