@@ -116,19 +116,24 @@ last_two as (
     order by known_on, read_at, reading_id
 {%- endmacro %}
 
-{# Delete the rows of members of whom something became known within the window; the model makes these anew. #}
-{% macro delete_readers(readings, instant) -%}
-    {{ delete_where(
-        'user_id = any(array(select user_id from ' ~ this ~ ' where known_on between ' ~ window_start() ~ ' and '
-        ~ window_end() ~ ' union select user_id from (' ~ event_changes(readings, instant) ~ ') as changes))'
-    ) }}
+{#
+    Make room for the members of whom a reading became known within the window, or that it was none, named in a temporary
+    table: whatever becomes known of a member is understood beside all that was.
+#}
+{% macro make_room_for_readers(readings, instant) -%}
+    {%- if not keeps_its_past() -%}
+        {{ delete_where('true') }}
+    {%- else -%}
+        create temporary table members_to_read on commit drop as
+        select user_id from {{ this }} where known_on between {{ window_start() }} and {{ window_end() }}
+        union
+        select user_id from ({{ event_changes(readings, instant) }}) as changes;
+        analyze members_to_read;
+        delete from {{ this }} where user_id in (select user_id from members_to_read)
+    {%- endif -%}
 {%- endmacro %}
 
-{# Whether a member has no rows yet, or no longer. #}
-{% macro is_to_be_read(readings) -%}
-    {%- if adds_to_its_rows() -%}
-    not exists (select from {{ this }} as kept where kept.user_id = {{ readings }}.user_id)
-    {%- else -%}
-    true
-    {%- endif -%}
+{# Whether the rows of a member are made by this run. #}
+{% macro is_to_be_read() -%}
+    {{ 'user_id in (select user_id from members_to_read)' if this is not none and keeps_its_past() else 'true' }}
 {%- endmacro %}

@@ -34,6 +34,8 @@ class Entity:
     event_field: str
     fields: tuple[Column, ...]
     mandatory: bool = False
+    is_read_by_member: bool = False
+    """What becomes known of a member is understood beside all that was: rows are found by member."""
 
     @property
     def table(self) -> Table:
@@ -181,6 +183,7 @@ BODY_MEASUREMENTS = Entity(
         Column("fat_share", "float8", "Body fat, share 0-1", least=0, most=1),
         Column("muscle_kg", "float8", "Muscle mass, kg", least=0, most=500),
     ),
+    is_read_by_member=True,
 )  # fmt: skip
 
 ASSESSMENTS = Entity(
@@ -192,6 +195,7 @@ ASSESSMENTS = Entity(
         Column("kind", "text", "Kind of test"),
         Column("score", "float8", "Score, 0-100", least=0, most=100),
     ),
+    is_read_by_member=True,
 )  # fmt: skip
 
 APP_SESSIONS = Entity(

@@ -36,13 +36,14 @@ def ensure_landing(postgres: PostgresResource) -> None:
     postgres.ensure_tables([*BOOKKEEPING_TABLES, *landing])
     with postgres.connect() as connection:
         _bring_up_to_date(connection)
-        _index_in_time(connection)
+        _index(connection)
 
 
-def _index_in_time(connection: psycopg.Connection) -> None:
-    """Block ranges of each table's instants, where missing: a day is found without reading all.
+def _index(connection: psycopg.Connection) -> None:
+    """Block ranges of each table's instants, and members where they are looked up, where missing.
 
-    Rows come about as time goes by, so a few bytes a megabyte of table do, and loading pays nothing.
+    Rows come about as time goes by, so that a few bytes a megabyte of table are enough to find a day, and loading pays
+    nothing for them.
     """
     found = connection.execute(
         "select indexname from pg_indexes where schemaname = %s", [RAW_SCHEMA]
@@ -50,16 +51,18 @@ def _index_in_time(connection: psycopg.Connection) -> None:
     present = {name for (name,) in found.fetchall()}
     for entity in ENTITIES.values():
         for table in entity.tables:
-            if _time_index(table) not in present:
-                instants = [
-                    column.name
-                    for column in table.columns
-                    if column.type == "timestamptz" and column.required
-                ]
+            wanted = {_time_index(table): _block_ranges(table)}
+            if entity.is_read_by_member:
+                wanted[f"{table.name}_by_member"] = "(user_id)"
+            for name in wanted.keys() - present:
                 connection.execute(
-                    f"create index if not exists {_time_index(table)} on {table.qualified}"
-                    f" using brin ({', '.join(instants)}) with (pages_per_range = 32)"
+                    f"create index if not exists {name} on {table.qualified} {wanted[name]}"
                 )
+
+
+def _block_ranges(table: Table) -> str:
+    instants = [c.name for c in table.columns if c.type == "timestamptz" and c.required]
+    return f"using brin ({', '.join(instants)}) with (pages_per_range = 32)"
 
 
 def _time_index(table: Table) -> str:

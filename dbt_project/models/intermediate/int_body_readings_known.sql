@@ -3,8 +3,8 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['user_id']}],
-        pre_hook="{{ delete_readers(ref('stg_body_measurements'), 'measured_at') }}",
+        indexes=[{'columns': ['user_id']}, {'columns': ['known_on']}],
+        pre_hook="{{ make_room_for_readers(ref('stg_body_measurements'), 'measured_at') }}",
         post_hook="{{ analyzed() }}",
     )
 }}
@@ -26,7 +26,7 @@ readings as (
         fat_share,
         muscle_kg
     from measurements
-    where {{ is_to_be_read('measurements') }}
+    where {{ is_to_be_read() }}
 ),
 
 {{ last_two('readings', values) }},

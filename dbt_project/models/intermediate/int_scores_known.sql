@@ -3,8 +3,8 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['user_id']}],
-        pre_hook="{{ delete_readers(ref('stg_assessments'), 'assessed_at') }}",
+        indexes=[{'columns': ['user_id']}, {'columns': ['known_on']}],
+        pre_hook="{{ make_room_for_readers(ref('stg_assessments'), 'assessed_at') }}",
         post_hook="{{ analyzed() }}",
     )
 }}
@@ -23,7 +23,7 @@ readings as (
         assessment_id as reading_id,
         score
     from assessments
-    where score is not null and {{ is_to_be_read('assessments') }}
+    where score is not null and {{ is_to_be_read() }}
 ),
 
 {{ last_two('readings', ['score'], by=['user_id', 'kind']) }},
