@@ -13,6 +13,7 @@ import dagster as dg
 
 from ris_assets.errors import RisError
 from ris_assets.ingest.progress import listening
+from ris_assets.partitions import RANGE_END, RANGE_START
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the step that has just ended or what it is reading."""
@@ -23,8 +24,6 @@ _FEWER_EVENTS = {
     # The materializations of a range are stored together: 0.2 s an asset instead of 1.5 s.
     "DAGSTER_EVENT_BATCH_SIZE": "500",
 }
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The console shows progress; the log is kept with the run."""
 

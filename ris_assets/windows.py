@@ -9,9 +9,10 @@ from datetime import date, timedelta
 import dagster as dg
 
 from ris_assets.contracts.entities import Entity
-from ris_assets.partitions import BEGINNING, Window, window_of
+from ris_assets.partitions import BEGINNING, PARTITION, RANGE_END, Window, window_of, yesterday
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
+from ris_assets.settings import get_settings
 
 
 def window_to_extract(
@@ -30,6 +31,17 @@ def window_to_extract(
 def window_to_build(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Window:
     """What to build of the marts; what was extracted for it is there."""
     return _opened_after(Snapshots(postgres).built_through(), context)
+
+
+def is_of_last_night(context: dg.AssetExecutionContext, postgres: PostgresResource) -> bool:
+    """Whether what a run finds changed belongs to the last whole day: that has not been built, or is by this run.
+
+    Else no run would see it: it belongs to the day that has begun, whose run is yet to come.
+    """
+    last, built = yesterday(get_settings().zone), Snapshots(postgres).built_through()
+    tags = context.run.tags
+    key = tags.get(RANGE_END) or tags.get(PARTITION)
+    return built is None or built < last or (key is not None and date.fromisoformat(key) >= last)
 
 
 def _opened_after(done: date | None, context: dg.AssetExecutionContext) -> Window:

@@ -44,3 +44,8 @@
     {{- '\n    union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
+
+{# Whether a version of an event is the one that is known at the horizon. Plain comparisons: days would have to be reckoned. #}
+{% macro is_what_is_known(version) -%}
+    ({{ version }}.known_at >= {{ horizon_end() }}) is not true and ({{ version }}.known_until < {{ horizon_end() }}) is not true
+{%- endmacro %}

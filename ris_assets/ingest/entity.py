@@ -58,6 +58,8 @@ class Ingestion:
     zone: ZoneInfo
     """The studio's zone."""
     window: Window | None = None
+    is_of_last_night: bool = True
+    """What has changed, without a time of its own, counts from the last whole day; else from now."""
     reconcile_days: int = 7
     deleted_share: float = 0.5
     """Share of an entity's documents that may vanish at once."""
@@ -139,7 +141,7 @@ def _attempt(job: Ingestion) -> Counts | None:
             return None
         with (
             job.postgres.connect() as looking,
-            Landing(connection, job.entity, job.zone) as landing,
+            Landing(connection, job.entity, job.zone, job.is_of_last_night) as landing,
         ):
             return _Extraction(job, entity_map, source, connection, looking, landing).run(parts)
 

@@ -18,7 +18,7 @@ import psycopg
 from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
 from ris_assets.contracts.landing import BOOKKEEPING_TABLES, EXTRACTION_LOG, REJECTS
-from ris_assets.partitions import Window, start_of_day
+from ris_assets.partitions import Window, start_of_day, studio_day
 from ris_assets.resources.landing_days import replace_days
 from ris_assets.resources.personal import drop_forgotten
 from ris_assets.resources.postgres import PostgresResource, copy_frame, copy_typed
@@ -96,8 +96,17 @@ class Landing:
     empty table they go directly and its key is built at the end; otherwise they collect in `incoming`.
     """
 
-    def __init__(self, connection: psycopg.Connection, entity: Entity, zone: ZoneInfo) -> None:
-        """Lock the entity against other extractions and make room for rows."""
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        entity: Entity,
+        zone: ZoneInfo,
+        is_of_last_night: bool = True,
+    ) -> None:
+        """Lock the entity against other extractions and make room for rows.
+
+        is_of_last_night: what is read belongs to the last whole day, as that of the night's run does.
+        """
         self._connection = connection
         self._entity = entity
         self._zone = zone
@@ -106,10 +115,9 @@ class Landing:
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [self._table.qualified])
         row = connection.execute("select clock_timestamp()").fetchone()
         self.started_at: datetime = (row[0] if row else datetime.now(UTC)).astimezone(UTC)
-        today = self.started_at.astimezone(zone).date()
-        self.last_night = start_of_day(today, zone) - timedelta(microseconds=1)
-        """A change without a time of its own counts as known then: the night's extraction belongs to
-        the day before it."""
+        today = start_of_day(studio_day(self.started_at, zone), zone)
+        self.told_at = today - timedelta(microseconds=1) if is_of_last_night else self.started_at
+        """When a change without a time of its own counts as known."""
         self.is_direct = self._is_new()
         self._writer = _BackgroundCopy(connection)
         self._collected = 0
@@ -180,7 +188,7 @@ class Landing:
     def _own_known_time(self) -> pl.Expr:
         """When a row without a change time became known."""
         if self._entity.keeping is Keeping.VERSIONS:
-            return pl.lit(self.last_night, _MICROSECONDS)
+            return pl.lit(self.told_at, _MICROSECONDS)
         return pl.col("event_at")
 
     def refuse(self, rejects: pl.DataFrame) -> None:
@@ -234,7 +242,7 @@ class Landing:
         self._writer.drain()
         if self.is_direct:
             return self._build_key()
-        return self._connection.execute(self._merge(), {"last_night": self.last_night}).rowcount
+        return self._connection.execute(self._merge(), {"told_at": self.told_at}).rowcount
 
     def _merge(self) -> str:
         """Rows of `incoming` that are new, changed or back again, as versions."""
@@ -244,7 +252,7 @@ class Landing:
             insert into {self._table.qualified} ({self._columns})
             select f.source_id, f.event_at,
                    case when l.known_at is null or f.known_at > l.known_at then f.known_at
-                        when %(last_night)s > l.known_at then %(last_night)s
+                        when %(told_at)s > l.known_at then %(told_at)s
                         else clock_timestamp() end,
                    false, {", ".join(f"f.{name}" for name in fields)}
             from (select distinct on (source_id) * from pg_temp.incoming
@@ -286,13 +294,13 @@ class Landing:
             " where starts_with(source_id, %(prefix)s) order by source_id, known_at desc) l"
             " where not is_deleted"
         )
-        values = {"prefix": prefix, "last_night": self.last_night}
+        values = {"prefix": prefix, "told_at": self.told_at}
         row = self._connection.execute(f"select count(*) from {living}", values).fetchone()
         buried = self._connection.execute(
             f"""
             insert into {self._table.qualified} ({self._columns})
             select source_id, event_at,
-                   case when %(last_night)s > known_at then %(last_night)s else clock_timestamp() end,
+                   case when %(told_at)s > known_at then %(told_at)s else clock_timestamp() end,
                    true, {fields}
             from {living}
               and not exists (select from pg_temp.incoming i where i.source_id = l.source_id)
@@ -306,7 +314,7 @@ class Landing:
     def finish_days(self, window: Window, fingerprint: str) -> int:
         """Replace the window's days by the collected rows, and add late ones of days before; rows written.
 
-        fingerprint: of the map that they were read with. What a day that was read with it lacked then has come late.
+        fingerprint: of the map that they were read with. What a day that was read with it did not say then is news.
         """
         self._writer.drain()
         if self.is_direct:

@@ -1,7 +1,8 @@
 """Days of events that are read: their rows are replaced, and what they said before stays known as it was.
 
 A document that says something else than when its day was read, or is gone, was known as it was until then: that
-version goes to the `superseded` table, and the new one counts from the last day that has been read by now.
+version goes to the `superseded` table. The new one counts from the day after the last that had been read, whose run
+has yet to come; where the window holds the last one, from that.
 """
 
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ def replace_days(
         "started_at": started_at,
         "opens_at": window.starts_at,
         "closes_at": window.ends_at,
+        "through_day": window.through_day,
         "last_instant": min(window.ends_at, started_at) - timedelta(microseconds=1),
     }
     statements = [*_note_what_arrived(entity), *_keep_what_was_known(entity), *_replace(entity)]
@@ -63,7 +65,11 @@ def _note_what_arrived(entity: Entity) -> list[str]:
                 from_day::timestamp at time zone %(zone)s, (through_day + 1)::timestamp at time zone %(zone)s
             )) as spans,
             least(
-                (max(through_day) + 1)::timestamp at time zone %(zone)s - interval '1 microsecond', %(started_at)s
+                case when max(through_day) > %(through_day)s
+                    then (max(through_day) + 1)::timestamp at time zone %(zone)s
+                    else %(last_instant)s
+                end,
+                %(started_at)s
             ) as until
         from {EXTRACTION_LOG.qualified}
         where entity = %(entity)s and map_fingerprint = %(fingerprint)s and from_day is not null

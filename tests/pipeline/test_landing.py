@@ -89,6 +89,26 @@ def test_an_unchanged_document_adds_no_version_and_a_changed_one_adds_one(case):
     assert versions == [(NOON, 1), (NOON + timedelta(days=3), 2)]
 
 
+def test_a_change_without_a_time_belongs_to_the_night_or_to_the_day_whose_run_is_yet_to_come(case):
+    users = {name: value for name, value in USERS.items() if name != "changed_at"}
+    case.source_map = source_map(users=users)
+    today = datetime.now(ALMATY).replace(hour=0, minute=0, second=0, microsecond=0)
+    case.dump(users=[user("a", city="north"), user("b")], passes=[])
+    case.land("users")
+    with case.postgres.connect() as connection:
+        connection.execute("update ris_raw.users set known_at = known_at - interval '1 day'")
+    case.dump(users=[user("a", city="south"), user("b")])
+    case.land("users", is_of_last_night=True)
+    case.dump(users=[user("a", city="west")])
+    case.land("users", is_of_last_night=False)
+    known = case.rows("select known_at, city, is_deleted from ris_raw.users order by source_id, 1")
+    night = (today - timedelta(microseconds=1)).astimezone(UTC)
+    (_, _, _), (south, *_), (west, *_), (_, _, _), (gone, _, is_deleted) = known
+    assert is_deleted
+    assert south == night
+    assert min(west, gone) >= today
+
+
 def test_only_what_changed_since_the_watermark_less_the_overlap_is_considered(case):
     old, late = user("old", 1), user("late", 10 - 0.02)
     case.dump(users=[old, late, user("new", 10)], passes=[])
@@ -221,7 +241,9 @@ def test_a_day_run_twice_replaces_its_rows_and_leaves_other_days(case):
     assert len(case.rows("select source_id from ris_raw.station_results")) == 2
 
 
-END = datetime(2024, 1, 2, tzinfo=ALMATY).astimezone(UTC) - timedelta(microseconds=1)
+NEXT = datetime(2024, 1, 2, tzinfo=ALMATY).astimezone(UTC)
+"""When the second day begins."""
+END = NEXT - timedelta(microseconds=1)
 """Of the first day."""
 STANDING = "select event_at, station, known_at from ris_raw.station_results order by 1, 2"
 SUPERSEDED = (
@@ -241,16 +263,16 @@ def test_what_an_event_said_before_it_changed_stays_known_until_then(case):
     case.dump(visits=[sled(0)])
     for _ in range(2):
         case.land("station_results", DAY)
-    # Two more days had been read by then.
-    since = END + timedelta(days=2)
+    # Two more days had been read by then: it counts from the one after them.
+    since = NEXT + timedelta(days=2)
     assert case.rows(STANDING) == [(NOON, "sled", since)]
     assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since)]
     assert case.land("station_results", DAY + timedelta(days=3)).written == 0
     case.dump(visits=[visit(0, stations=[{"code": "ski"}])])
     case.land("station_results", DAY)
-    third = END + timedelta(days=3)
-    assert case.rows(STANDING) == [(NOON, "ski", third)]
-    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since), (NOON, "sled", since, third)]
+    fourth = NEXT + timedelta(days=3)
+    assert case.rows(STANDING) == [(NOON, "ski", fourth)]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since), (NOON, "sled", since, fourth)]
 
 
 def test_an_event_changed_by_the_next_night_is_another_from_that_day_on(case):
@@ -261,6 +283,27 @@ def test_an_event_changed_by_the_next_night_is_another_from_that_day_on(case):
     since = END + timedelta(days=1)
     assert case.rows(STANDING) == [(NOON, "sled", since)]
     assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since)]
+
+
+def test_of_days_read_again_with_the_last_news_count_from_that(case):
+    case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row"}])])
+    for day in (0, 1, 2):
+        case.land("station_results", DAY + timedelta(days=day))
+    case.dump(visits=[sled(0)])
+    case.land("station_results", DAY, DAY + timedelta(days=2))
+    since = END + timedelta(days=2)
+    assert case.rows(STANDING) == [(NOON, "sled", since)]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, since)]
+
+
+def test_what_a_late_look_finds_counts_from_the_next_day_too(case):
+    case.dump(users=[], passes=[], visits=[visit(0)])
+    for day in (0, 1, 2):
+        case.land("station_results", DAY + timedelta(days=day))
+    case.dump(visits=[visit(0), sled(1)])
+    case.land("station_results", DAY + timedelta(days=1))
+    known = case.rows("select known_at from ris_raw.station_results where station = 'sled'")
+    assert known == [(NEXT + timedelta(days=2),)]
 
 
 def test_a_day_read_again_in_its_own_night_is_known_as_it_was_read_last(case):
@@ -278,13 +321,13 @@ def test_an_event_that_is_gone_was_known_until_then_and_may_come_back(case):
         case.land("station_results", DAY + timedelta(days=day))
     case.dump(visits=[])
     case.land("station_results", DAY)
-    gone = END + timedelta(days=1)
+    gone = NEXT + timedelta(days=1)
     assert case.rows(STANDING) == []
     assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, gone)]
     case.land("station_results", DAY + timedelta(days=2))
     case.dump(visits=[visit(0, stations=[{"code": "row"}])])
     case.land("station_results", DAY)
-    assert case.rows(STANDING) == [(NOON, "row", END + timedelta(days=2))]
+    assert case.rows(STANDING) == [(NOON, "row", NEXT + timedelta(days=2))]
     assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, gone)]
 
 
@@ -324,8 +367,8 @@ def test_a_day_read_once_more_leaves_events_known_as_they_were_and_takes_others_
     case.dump(visits=[visit(0), visit(1, stations=[{"code": "sled"}])])
     case.land("station_results", DAY)
     assert case.rows(known_at.format("row")) == on_time == [(NOON,)]
-    ends = datetime(2024, 1, 3, tzinfo=ALMATY).astimezone(UTC)
-    assert case.rows(known_at.format("sled")) == [(ends - timedelta(microseconds=1),)]
+    # Two days have been read; the run of the third is the next that makes a day.
+    assert case.rows(known_at.format("sled")) == [(NEXT + timedelta(days=1),)]
 
 
 def test_an_event_changed_since_is_known_from_its_own_day(case):

@@ -47,8 +47,8 @@ charges as (
     select
         user_id as payer_id,
         sum(hash_record_extended(row(hp_id, paid_at, status), 1)) as charge_hash
-    from {{ ref('stg_payments') }}
-    where status in ('failed', 'succeeded') and known_until is null
+    from {{ ref('stg_payments') }} as payments
+    where status in ('failed', 'succeeded') and {{ is_what_is_known('payments') }}
     group by user_id
     having bool_or(status = 'failed')
 ),

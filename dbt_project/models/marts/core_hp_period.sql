@@ -39,15 +39,16 @@ versions as (
 
 failed_charges as (
     select user_id as payer_id, hp_id, paid_at, paid_on
-    from {{ ref('stg_payments') }}
-    where status = 'failed' and known_until is null
+    from {{ ref('stg_payments') }} as payments
+    where status = 'failed' and {{ is_what_is_known('payments') }}
 ),
 
 -- Of those whose charge has failed once: of others nothing is asked.
 succeeded_charges as (
     select user_id as payer_id, hp_id, paid_at, paid_on
-    from {{ ref('stg_payments') }}
-    where status = 'succeeded' and known_until is null and user_id in (select payer_id from failed_charges)
+    from {{ ref('stg_payments') }} as payments
+    where status = 'succeeded' and {{ is_what_is_known('payments') }}
+        and user_id in (select payer_id from failed_charges)
 ),
 
 {{ exposure_clock('horizon', members='members' if is_added_to) }},
