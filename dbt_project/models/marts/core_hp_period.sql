@@ -7,6 +7,7 @@
         pre_hook=[
             "{{ delete_changed_members('spent_so_far') }}",
             "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ ')') }}",
+            "{{ only_hash_joins() }}",
         ],
         post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
     )
