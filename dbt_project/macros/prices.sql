@@ -3,9 +3,12 @@
     ({{ pass }}.price / nullif(greatest(1 - coalesce({{ pass }}.discount_share, 0), 0), 0))
 {%- endmacro %}
 
-{# To four digits, in any currency: what a discount was rounded to makes no other list price. #}
+{#
+    To four digits, in any currency: what a discount was rounded to makes no other list price. How large a price is needs
+    no exact logarithm, which takes ten times as long as all else.
+#}
 {% macro to_four_digits(price) -%}
-    round({{ price }}::numeric, 3 - floor(log({{ price }}::numeric))::int)::float8
+    round({{ price }}::numeric, 3 - floor(log({{ price }}::float8))::int)::float8
 {%- endmacro %}
 
 {# How far a list price lies from that of a purchase, a share; within half a percent it is the rounding of discounts. #}

@@ -58,8 +58,9 @@
 {% macro delete_changed_members(column='passes_hash') -%}
     {{- delete_where(
         'true' if not keeps_rows(column) else
-        'not exists (select from ' ~ ref('int_member_pass_inputs') ~ ' as inputs where inputs.user_id = '
-        ~ this ~ '.user_id and inputs.passes_hash = ' ~ this ~ '.passes_hash)'
+        'user_id in (select distinct kept.user_id from ' ~ this ~ ' as kept where not exists (select from '
+        ~ ref('int_member_pass_inputs') ~ ' as inputs where inputs.user_id = kept.user_id'
+        ~ ' and inputs.passes_hash = kept.passes_hash))'
     ) }}
 {%- endmacro %}
 
@@ -103,7 +104,7 @@
         delete from {{ this }}
     {%- elif is_incremental() -%}
         delete from {{ this }} where user_id in (
-            select kept.user_id
+            select distinct kept.user_id
             from {{ this }} as kept
             where (kept.event or not kept.is_settled)
                 and not exists (

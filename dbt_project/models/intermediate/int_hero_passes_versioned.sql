@@ -20,14 +20,14 @@ with documents as (
     {%- endif %}
 ),
 
--- All versions of a document, be some of them another member's.
+-- All versions of a document, be some of them another member's. Of few documents: an array has them looked up by key.
 versions as (
     select * from {{ ref('stg_hero_passes__versions') }}
     {%- if is_added_to %}
-    where source_id in (
+    where source_id = any(array(
         select theirs.source_id from {{ ref('stg_hero_passes__versions') }} as theirs
         where theirs.user_id in (select user_id from members_with_other_documents)
-    )
+    ))
     {%- endif %}
 ),
 

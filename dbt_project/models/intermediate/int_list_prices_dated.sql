@@ -20,7 +20,8 @@ price_days as (
         {{ to_four_digits('percentile_disc(0.5) within group (order by list_price)') }} as list_price
     from purchases
     where list_price is not null
-    group by price_key, known_from_on
+    -- Days first: they are the cheaper to sort by.
+    group by known_from_on, price_key
 ),
 
 price_pairs as (

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['user_id']}],
+        indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
             "{{ delete_changed_members('spent_so_far') }}",
             "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ ')') }}",
