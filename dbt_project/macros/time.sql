@@ -84,6 +84,18 @@
     week_start {{ '<= ' if opens_at_the_beginning() else 'between ' ~ first_window_week(days_before) ~ ' and ' }}{{ window_end() }}
 {%- endmacro %}
 
+{#
+    As many weeks as the window can touch, after a series of them: the planner takes one to have a thousand, and makes room
+    for what a thousand weeks of all passes would be.
+#}
+{% macro limit_to_window_weeks() -%}
+    {%- if not opens_at_the_beginning() -%}
+        {%- set first_day, last_day = modules.datetime.date.fromisoformat(var('from_date') | string),
+            modules.datetime.date.fromisoformat(var('to_date') | string) -%}
+        limit {{ (last_day - first_day).days // 7 + 2 }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# From the first day of these weeks to their last that has been seen: the CTE bounds, of one row. #}
 {% macro weeks_bounds() -%}
 bounds as (

@@ -5,6 +5,7 @@ with weeks as (
     from generate_series(
         {{ first_of_all if opens_at_the_beginning() else first_window_week() }}, {{ window_end() }}, interval '7 days'
     ) as week
+    {{ limit_to_window_weeks() }}
 ),
 
 -- A week is seen as it was known at its own end, so that later knowledge leaves it as it is.
