@@ -66,31 +66,34 @@
 
 {#
     Make room in int_hero_passes_versioned for the members of whom there are other documents than when their rows were
-    made, named in a temporary table, and for whoever has a part in a document with one of them: it was sold to somebody
-    else, or moved.
+    made, or none, named in a temporary table, and for whoever has a part in a document with one of them, or had: it was
+    sold to somebody else, or moved.
 #}
 {% macro make_room_for_passes() -%}
     {%- if not keeps_rows('documents_hash') -%}
         {{ delete_where('true') }}
     {%- else -%}
-        {%- set versions = ref('stg_hero_passes__versions') -%}
         create temporary table members_with_other_documents on commit drop as
         select documents.user_id
         from {{ ref('int_member_documents') }} as documents
         where not exists (
             select from {{ this }} as kept
             where kept.user_id = documents.user_id and kept.documents_hash = documents.documents_hash
-        );
+        )
+        union
+        select user_id from {{ this }}
+        where user_id not in (select user_id from {{ ref('int_member_documents') }});
         analyze members_with_other_documents;
         insert into members_with_other_documents
-        select distinct others.user_id
-        from {{ versions }} as theirs
-        inner join {{ versions }} as others
+        {%- for parts in [ref('stg_hero_passes__versions'), this] %}
+        select others.user_id
+        from {{ parts }} as theirs
+        inner join {{ parts }} as others
             on theirs.source_id = others.source_id and theirs.user_id <> others.user_id
-        where theirs.user_id in (select user_id from members_with_other_documents);
-        delete from {{ this }} as kept
-        where user_id in (select user_id from members_with_other_documents)
-            or user_id not in (select user_id from {{ ref('int_member_documents') }})
+        where theirs.user_id in (select user_id from members_with_other_documents)
+        {{ 'union' if not loop.last }}
+        {%- endfor %};
+        delete from {{ this }} where user_id in (select user_id from members_with_other_documents)
     {%- endif -%}
 {%- endmacro %}
 

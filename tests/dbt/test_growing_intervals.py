@@ -161,6 +161,19 @@ def test_documents_that_are_others_now_are_read_anew(growing: Marts):
         assert added[table] ^ whole[table] == set(), table
 
 
+def test_a_pass_is_its_first_owners_again_once_the_second_is_forgotten(growing: Marts):
+    before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
+    growing.execute(CHANGES["another member"])
+    at(growing, before, HORIZONS[0], *EVERY_GROWING)
+    growing.execute("delete from ris_raw.hero_passes where user_id = 'm3'")
+    at(growing, after, after, *EVERY_GROWING)
+    added = rows(growing)
+    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
+    whole = rows(growing)
+    for table in GROWING:
+        assert added[table] ^ whole[table] == set(), table
+
+
 def test_tables_of_a_version_without_hashes_are_made_anew(growing: Marts):
     before, after = HORIZONS[-1] - timedelta(days=1), HORIZONS[-1]
     at(growing, before, HORIZONS[0], *EVERY_GROWING)
