@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
+        indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
             "{{ delete_changed_members() }}",
             "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_matured() ~ ')') }}",
@@ -18,6 +19,12 @@
 with passes as (
     select * from {{ ref('core_hp_period') }}
     where has_coverage
+    {%- if keeps_rows('passes_hash') %}
+        and user_id = any(array(
+            select inputs.user_id from {{ ref('int_member_pass_inputs') }} as inputs
+            where inputs.user_id not in (select kept.user_id from {{ this }} as kept)
+        ))
+    {%- endif %}
 ),
 
 horizon as (
@@ -41,9 +48,6 @@ final as (
         passes.passes_hash
     from passes
     cross join horizon
-    {%- if keeps_rows('passes_hash') %}
-    where passes.user_id not in (select kept.user_id from {{ this }} as kept)
-    {%- endif %}
 )
 
 select * from final
