@@ -302,6 +302,8 @@ observed as (
     {%- endfor %}
     left join {{ ref('int_hero_passes_versioned') }} as passes
         on targets.hp_id = passes.hp_id and {{ is_known('passes', 'targets.window_end') }}
+        -- Says no more than that it covers a day of the window, of few passes and at once.
+        and passes.covers_at_most_until_on >= {{ first_window_week() }}
     left join {{ ref('int_list_prices_dated') }} as list_prices
         on {{ price_key('passes') }} = list_prices.price_key
         and list_prices.from_on <= targets.window_end

@@ -7,6 +7,7 @@
 {% macro profiles(as_of) %}
 body_readings as (
     select * from {{ ref('int_body_readings_known') }}
+    where next_on > (select min(as_of_date) from {{ as_of }})
 ),
 
 -- Rows of an earlier version say no change: they are all of one.

@@ -7,12 +7,15 @@
     stand before.
 #}
 {% macro window_states(targets, is_weekly=false) %}
+-- Nobody asks for what was over before the first week: most rows, which would be looked through for each member.
 body_changes as (
     select * from {{ ref('int_body_readings_known') }}
+    where next_on > {{ first_window_week() }}
 ),
 
 score_changes as (
     select * from {{ ref('int_scores_known') }}
+    where next_on > {{ first_window_week() }}
 ),
 
 windows as (

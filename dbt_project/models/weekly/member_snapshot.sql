@@ -19,8 +19,10 @@
 {%- set has_acts = all_metrics | selectattr('feature', 'equalto', 'social_actions') | list %}
 {%- set usual_acts = 'coalesce(norms.social_actions_ewma, metrics.social_actions)' if has_acts else 'null::float8' %}
 
+-- Of passes that can cover a day of the window.
 with versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
+    where covers_at_most_until_on >= {{ window_start() }}
 ),
 
 -- A day inside a week is held against the norm of the week that its trailing seven days begin in.
