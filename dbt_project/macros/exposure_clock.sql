@@ -241,7 +241,7 @@ pass_chain as (
 
 {# Whether a pass of core_hp_period that was open when its row was made is no longer, grace being over. #}
 {% macro has_outlived_grace() -%}
-    how_ended = 'open' and hp_end_corrected + {{ var('grace_days') }} <= {{ horizon() }}
+    how_ended = 'open' and hp_end_corrected <= {{ horizon() }} - {{ var('grace_days') }}
 {%- endmacro %}
 
 {# Days after the end of a pass by which labels ask for the next. #}

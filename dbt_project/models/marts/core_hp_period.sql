@@ -6,10 +6,14 @@
         indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
             "{{ delete_changed_members('spent_so_far') }}",
-            "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ ')') }}",
+            "{{ delete_where('user_id = any(array(select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ '))') }}",
             "{{ only_hash_joins() }}",
         ],
-        post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
+        post_hook=[
+            "{{ primary_key(['hp_id']) }}",
+            "create index if not exists core_hp_period_open on {{ this }} (hp_end_corrected, user_id) where how_ended = 'open'",
+            "{{ analyzed() }}",
+        ],
     )
 }}
 
