@@ -10,14 +10,15 @@
 
     as_of: a CTE with as_of_date and, where on_pass is true, the hp_id to resolve on that date. With still_open it
     also has open_since, and passes that can cover no day from then on are left out. members: a CTE (as_of_date, user_id)
-    of those whose passes are asked for; by default everybody's.
+    of those whose passes are asked for; by default everybody's. passes: a CTE of the versions of all these, where one is
+    there.
 
     Emits the CTEs
         known_passes (as_of_date, hp_id)  the pass as known, with has_coverage
         frozen_spans (as_of_date, hp_id, frozen_from_on)  disjoint frozen spans of the covered time, with user_id
         pass_clock   (as_of_date, hp_id)  covering passes with hp_end_corrected and freeze_days
 #}
-{% macro exposure_clock(as_of, on_pass=false, still_open=false, members=none) %}
+{% macro exposure_clock(as_of, on_pass=false, still_open=false, members=none, passes=none) %}
 known_passes as (
     select
         as_of.as_of_date,
@@ -33,7 +34,7 @@ known_passes as (
         case when passes.cancelled_on <= as_of.as_of_date then passes.cancelled_on end as cancelled_on,
         {{ has_coverage('passes', 'as_of.as_of_date') }} as has_coverage
     from {{ as_of }} as as_of
-    inner join {{ ref('int_hero_passes_versioned') }} as passes
+    inner join {{ passes or ref('int_hero_passes_versioned') }} as passes
         on {{ is_known('passes', 'as_of.as_of_date') }}
         {%- if on_pass %}
         and passes.hp_id = as_of.hp_id

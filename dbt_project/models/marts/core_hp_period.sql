@@ -31,15 +31,16 @@ inputs as (
 {%- if is_added_to %}
 
 members as (
-    select horizon.as_of_date, inputs.user_id
-    from inputs
-    cross join horizon
-    where inputs.user_id not in (select kept.user_id from {{ this }} as kept)
+    select user_id from inputs
+    where user_id not in (select kept.user_id from {{ this }} as kept)
 ),
 {%- endif %}
 
 versions as (
     select * from {{ ref('int_hero_passes_versioned') }}
+    {%- if is_added_to %}
+    where user_id in (select user_id from members)
+    {%- endif %}
 ),
 
 failed_charges as (
@@ -56,7 +57,7 @@ succeeded_charges as (
         and user_id in (select payer_id from failed_charges)
 ),
 
-{{ exposure_clock('horizon', members='members' if is_added_to) }},
+{{ exposure_clock('horizon', passes='versions' if is_added_to) }},
 
 {{ pass_chain() }},
 

@@ -177,7 +177,7 @@ known_days as (
     from look_passes
 ),
 
-{{ exposure_clock('known_days', on_pass=true) }},
+{{ exposure_clock('known_days', on_pass=true, passes='versions') }},
 
 -- Of several passes the one that is last to end, as known then.
 days_to_end as (
