@@ -45,6 +45,18 @@ def test_days_rerun_in_any_order_give_the_same_tables(marts: Marts, whole):
         assert frame.rows() == whole[name].rows(), name
 
 
+@pytest.mark.parametrize(
+    "sunday",
+    [pytest.param("2024-05-05", id="of two weeks"), pytest.param("2024-04-21", id="of four weeks")],
+)
+def test_a_window_from_a_sunday_to_a_monday_has_all_weeks_that_it_touches(
+    marts: Marts, whole, sunday: str
+):
+    marts.run(sunday, WEEK)
+    for name, frame in tables(marts).items():
+        assert frame.rows() == whole[name].rows(), name
+
+
 def test_a_window_replaces_exactly_its_rows(marts: Marts, whole):
     marts.execute("update ris.member_snapshot set city = 'marked'")
     marts.execute("update ris.fact_user_day set ticket_count = 99")
