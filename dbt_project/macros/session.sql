@@ -54,7 +54,10 @@
     ) | length > 0) }}
 {%- endmacro %}
 
-{# Delete the rows of members whose passes are made of something else by now; all rows where a column is not there yet. #}
+{#
+    Delete the rows of members whose passes are made of something else by now; all rows where a column is not there yet.
+    Members are found apart, each once: what a delete joins is read from the table, not from an index alone.
+#}
 {% macro delete_changed_members(column='passes_hash') -%}
     {{- delete_where(
         'true' if not keeps_rows(column) else
@@ -100,7 +103,8 @@
 {#
     Make room in interval_hp for what a run finds different: all rows of members whose passes have changed, and the last
     week of each other spell that has not ended for good, kept aside for what was known at its start. What time alone does
-    to weeks before it is said here: they mature. Each spell has a row that is an event or not settled.
+    to weeks before it is said here: they mature. Each spell has a row that is an event or not settled. Members are found
+    apart, as in delete_changed_members.
 #}
 {% macro make_room_for_intervals() -%}
     {%- if is_incremental() and not keeps_rows('is_settled') -%}
