@@ -4,8 +4,7 @@
 #}
 
 {#
-    Each version of an event up to the horizon, from a select that the caller writes for a relation (its argument), of
-    which it is the first half: it ends with its columns.
+    Each version of an event up to the horizon. The caller writes `select` and the columns of both tables, and ends there.
 
     Adds known_at and known_on, from when on it was known, and known_until and known_until_on, until when; these are null,
     and 9999-12-31, where it still is.
