@@ -122,6 +122,14 @@ def rows(marts: Marts) -> dict[str, set[tuple]]:
     return found
 
 
+def assert_made_at_once(marts: Marts, added: dict[str, set[tuple]]) -> None:
+    """Tables that were added to hold what one run over all makes by the last day."""
+    at(marts, HORIZONS[-1], HORIZONS[0], "--full-refresh", *EVERY_GROWING)
+    whole = rows(marts)
+    for table in GROWING:
+        assert added[table] ^ whole[table] == set(), table
+
+
 def test_days_added_one_by_one_are_the_days_made_at_once(growing: Marts):
     first = HORIZONS[0]
     for horizon in HORIZONS:
@@ -149,16 +157,9 @@ def test_documents_that_are_others_now_are_read_anew(growing: Marts):
     assert len({user_id for *_, user_id in changed}) >= len(CHANGES)
     growing.execute(ANOTHER_HISTORY)
     at(growing, after, after, *EVERY_GROWING)
-    read_anew = rows(growing)
-    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
-    whole = rows(growing)
-    for table in GROWING:
-        assert read_anew[table] ^ whole[table] == set(), table
+    assert_made_at_once(growing, rows(growing))
     growing.execute(ANOTHER_HISTORY.replace("- interval", "+ interval"))
-    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
-    whole = rows(growing)
-    for table in GROWING:
-        assert added[table] ^ whole[table] == set(), table
+    assert_made_at_once(growing, added)
 
 
 def test_a_pass_is_its_first_owners_again_once_the_second_is_forgotten(growing: Marts):
@@ -167,11 +168,7 @@ def test_a_pass_is_its_first_owners_again_once_the_second_is_forgotten(growing: 
     at(growing, before, HORIZONS[0], *EVERY_GROWING)
     growing.execute("delete from ris_raw.hero_passes where user_id = 'm3'")
     at(growing, after, after, *EVERY_GROWING)
-    added = rows(growing)
-    at(growing, after, HORIZONS[0], "--full-refresh", *EVERY_GROWING)
-    whole = rows(growing)
-    for table in GROWING:
-        assert added[table] ^ whole[table] == set(), table
+    assert_made_at_once(growing, rows(growing))
 
 
 def test_tables_of_a_version_without_hashes_are_made_anew(growing: Marts):
