@@ -15,10 +15,8 @@ from ris_assets.settings import get_settings
 BEGINNING = date(1900, 1, 1)
 """Stands for "since ever" where SQL wants a date."""
 
-PARTITION, RANGE_START, RANGE_END = (
-    f"dagster/{tag}"
-    for tag in ("partition", "asset_partition_range_start", "asset_partition_range_end")
-)
+PARTITION = "dagster/partition"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags of a run: its partition, or the first and the last of its range."""
 
 

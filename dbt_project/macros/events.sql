@@ -12,21 +12,19 @@
 {% macro event_versions(entity) -%}
     {%- set standing = source('ris_raw', entity) -%}
     {%- set superseded = standing.incorporate(path={'identifier': entity ~ '_superseded'}) %}
+    {%- for relation, known_until, known_until_on in [
+        (standing, 'null::timestamptz', "date '9999-12-31'"),
+        (superseded, 'known_until', studio_day('greatest(event_at, known_until)')),
+    ] %}
     {{- caller() }},
         known_at,
         {{ studio_day('greatest(event_at, known_at)') }} as known_on,
-        null::timestamptz as known_until,
-        date '9999-12-31' as known_until_on
-    from {{ standing }}
+        {{ known_until }} as known_until,
+        {{ known_until_on }} as known_until_on
+    from {{ relation }}
     where event_at < {{ horizon_end() }}
-    union all
-    {{- caller() }},
-        known_at,
-        {{ studio_day('greatest(event_at, known_at)') }} as known_on,
-        known_until,
-        {{ studio_day('greatest(event_at, known_until)') }} as known_until_on
-    from {{ superseded }}
-    where event_at < {{ horizon_end() }}
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 {#

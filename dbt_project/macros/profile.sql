@@ -37,9 +37,9 @@ clan_joins as (
 
 -- History tells one state; what members did themselves says since when: they were in no clan before they joined the first.
 first_clan_joins as (
-    select user_id, min(known_on) as joined_on
-    from {{ ref('int_clan_joins') }}
-    where (change < 0) is not true and {{ is_of_history('known_on', 'users') }}
+    select user_id, min(joined_on) as joined_on
+    from clan_joins
+    where {{ is_of_history('joined_on', 'users') }}
     group by user_id
 ),
 

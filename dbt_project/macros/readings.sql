@@ -135,5 +135,5 @@ last_two as (
 
 {# Whether the rows of a member are made by this run. Of few members: an array has their readings looked up by member. #}
 {% macro is_to_be_read() -%}
-    {{ 'user_id = any(array(select user_id from members_to_read))' if this is not none and keeps_its_past() else 'true' }}
+    {{ 'user_id = any(array(select user_id from members_to_read))' if keeps_its_past() else 'true' }}
 {%- endmacro %}

@@ -44,12 +44,12 @@
 
 {# Whether a run adds to a table that was there before, and leaves what lies before its window. #}
 {% macro keeps_its_past() -%}
-    {{ return(is_incremental() and not opens_at_the_beginning()) }}
+    {{ return(adds_to_its_rows() and not opens_at_the_beginning()) }}
 {%- endmacro %}
 
 {# Whether a run keeps rows of a table for what a column says of them: all of time is made anew, and a table that lacks it. #}
 {% macro keeps_rows(column) -%}
-    {{ return(this is not none and keeps_its_past() and run_query(
+    {{ return(keeps_its_past() and run_query(
         "select 1 from pg_attribute where attrelid = to_regclass('" ~ this ~ "') and attname = '" ~ column ~ "'"
     ) | length > 0) }}
 {%- endmacro %}

@@ -55,7 +55,7 @@ def _entity_asset(entity: Entity) -> dg.AssetsDefinition:
             postgres=postgres,
             zone=settings.zone,
             window=window_to_extract(context, postgres, entity) if is_daily else None,
-            is_of_last_night=is_of_last_night(context, postgres),
+            is_of_last_night=is_daily or is_of_last_night(context, postgres),
             reconcile_days=settings.reconcile_days,
             deleted_share=settings.deleted_share,
             warn=context.log.warning,

@@ -222,11 +222,17 @@ class EntityShape:
 
     def _without_personal(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Objects that are mapped whole, with the personal details in them masked."""
-        for reading in self.plan.readings:
-            if reading.kind == "jsonb" and (ways := self._personal_within(reading)):
-                masking = partial(_masked_json, ways=ways)
-                frame = frame.with_columns(pl.col(reading.name).map_elements(masking, pl.String()))
-        return frame
+        masking = [
+            pl.col(name).map_elements(partial(_masked_json, ways=ways), pl.String())
+            for name, ways in self._personal_in_objects.items()
+        ]
+        return frame.with_columns(masking) if masking else frame
+
+    @cached_property
+    def _personal_in_objects(self) -> dict[str, list[tuple[str, ...]]]:
+        """Objects that are mapped whole and hold personal details, with the ways to these."""
+        objects = (reading for reading in self.plan.readings if reading.kind == "jsonb")
+        return {r.name: ways for r in objects if (ways := self._personal_within(r))}
 
     def _personal_within(self, reading: Reading) -> list[tuple[str, ...]]:
         """The ways to personal details from what is read on."""
