@@ -78,7 +78,7 @@ class Settings(BaseModel):
     source_map: Annotated[Path | None, AfterValidator(_readable)] = None
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Almaty"
     country: Annotated[str, AfterValidator(_known_country)] = "KZ"
-    reconcile_days: int = Field(7, ge=0, description="How often deletions are looked for, days")
+    reconcile_days: int = Field(7, ge=0, description="How often what changes is read whole, days")
     deleted_share: float = Field(
         0.5, ge=0, le=1, description="Share of an entity's documents that may vanish at once"
     )

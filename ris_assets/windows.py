@@ -9,10 +9,9 @@ from datetime import date, timedelta
 import dagster as dg
 
 from ris_assets.contracts.entities import Entity
-from ris_assets.partitions import BEGINNING, PARTITION, RANGE_END, Window, window_of, yesterday
+from ris_assets.partitions import BEGINNING, PARTITION, RANGE_END, RANGE_START, Window, window_of
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.resources.snapshots import Snapshots
-from ris_assets.settings import get_settings
 
 
 def window_to_extract(
@@ -33,15 +32,19 @@ def window_to_build(context: dg.AssetExecutionContext, postgres: PostgresResourc
     return _opened_after(Snapshots(postgres).built_through(), context)
 
 
-def is_of_last_night(context: dg.AssetExecutionContext, postgres: PostgresResource) -> bool:
-    """Whether what a run finds changed belongs to the last whole day: that has not been built, or is by this run.
+def first_day_to_make(context: dg.AssetExecutionContext, postgres: PostgresResource) -> date | None:
+    """The first day that no run has built, or that this run builds once more; None before the first.
 
-    Else no run would see it: it belongs to the day that has begun, whose run is yet to come.
+    What is found of days before it counts from then on at the earliest: else no run would see it.
     """
-    last, built = yesterday(get_settings().zone), Snapshots(postgres).built_through()
+    built = Snapshots(postgres).built_through()
+    if built is None:
+        return None
     tags = context.run.tags
-    key = tags.get(RANGE_END) or tags.get(PARTITION)
-    return built is None or built < last or (key is not None and date.fromisoformat(key) >= last)
+    first = tags.get(RANGE_START) or tags.get(PARTITION) or date.max.isoformat()
+    last = tags.get(RANGE_END) or tags.get(PARTITION) or date.min.isoformat()
+    is_built_again = date.fromisoformat(first) <= built <= date.fromisoformat(last)
+    return built if is_built_again else built + timedelta(days=1)
 
 
 def _opened_after(done: date | None, context: dg.AssetExecutionContext) -> Window:

@@ -23,7 +23,7 @@ from ris_assets.resources.mongo import MongoResource
 from ris_assets.resources.personal import ensure_personal
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
-from ris_assets.windows import is_of_last_night, window_to_extract
+from ris_assets.windows import first_day_to_make, window_to_extract
 
 GROUP = "raw"
 _HOLIDAY_YEARS = 40
@@ -55,7 +55,7 @@ def _entity_asset(entity: Entity) -> dg.AssetsDefinition:
             postgres=postgres,
             zone=settings.zone,
             window=window_to_extract(context, postgres, entity) if is_daily else None,
-            is_of_last_night=is_daily or is_of_last_night(context, postgres),
+            first_day=None if is_daily else first_day_to_make(context, postgres),
             reconcile_days=settings.reconcile_days,
             deleted_share=settings.deleted_share,
             warn=context.log.warning,

@@ -67,7 +67,7 @@ WATERMARKS = Table(
         Column("part", "text", "Source of the entity: its collection", True),
         Column("map_fingerprint", "text", "Map of the entity at the time", True),
         Column("changed_until", "timestamptz", "Last change seen; null where the source has none"),
-        Column("reconciled_at", "timestamptz", "When deletions were last looked for"),
+        Column("reconciled_at", "timestamptz", "When everything was last read"),
         Column("updated_at", "timestamptz", "When this row was written", True),
     ),
 )

@@ -155,17 +155,6 @@ class EntityShape:
         """Fields with a second path."""
         return [name for name, spec in self.part.fields.items() if spec.fallback is not None]
 
-    @property
-    def identity_plan(self) -> ReadingPlan:
-        """Only what tells which documents there are."""
-        filters = [Reading(f"{_FILTER}{path}", path, "id") for path in self.part.filter]
-        return ReadingPlan((Reading(ID, ID, "id"), *filters), None, self.uuid_order)
-
-    def identities(self, decoded: Decoded) -> pl.Series:
-        """Source ids of the documents that count, decoded by `identity_plan`."""
-        identity = pl.lit(self.prefix) + pl.col(ID) if self.prefix else pl.col(ID)
-        return self._filtered(decoded.frame).select(identity.alias("source_id"))["source_id"]
-
     def _reading(self, name: str, spec: FieldSpec, kind: Kind) -> Reading:
         zone = ZoneInfo(spec.zone) if spec.zone else self.zone
         return Reading(name, str(spec.path), kind, spec.format, zone, spec.decimal)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -23,7 +23,6 @@ from ris_assets.extract.drift import compared, field_profile
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.exact import documents_of, raw_of_json
 from ris_assets.extract.plan import ROW
-from ris_assets.extract.query import filter_query
 from ris_assets.extract.shape import CHANGED, COVERS_NOTHING, Shaped
 from ris_assets.extract.source_map import EntityMap, ParentSpec, SourceMap
 from ris_assets.ingest.parts import Part, parts_of, personal_paths, present
@@ -58,8 +57,8 @@ class Ingestion:
     zone: ZoneInfo
     """The studio's zone."""
     window: Window | None = None
-    is_of_last_night: bool = True
-    """What has changed, without a time of its own, counts from the last whole day; else from now."""
+    first_day: date | None = None
+    """The first day whose marts are yet to be made; None before the first. No version counts from an earlier one."""
     reconcile_days: int = 7
     deleted_share: float = 0.5
     """Share of an entity's documents that may vanish at once."""
@@ -103,7 +102,7 @@ class _Reading:
     part: Part
     mark: Mark
     since: datetime | None
-    is_reconciled: bool
+    """From when on changes are read; None: everything."""
     changed_until: datetime | None = None
     sample: list[dict[str, object]] = field(default_factory=list)
 
@@ -141,7 +140,7 @@ def _attempt(job: Ingestion) -> Counts | None:
             return None
         with (
             job.postgres.connect() as looking,
-            Landing(connection, job.entity, job.zone, job.is_of_last_night) as landing,
+            Landing(connection, job.entity, job.zone, job.first_day) as landing,
         ):
             return _Extraction(job, entity_map, source, connection, looking, landing).run(parts)
 
@@ -192,17 +191,16 @@ class _Extraction:
         same_map = mark.fingerprint == self.entity_map.fingerprint
         is_changes = self.job.window is None and part.can_be_incremental and same_map
         if not is_changes or mark.changed_until is None:
-            return _Reading(part, mark, None, self.job.window is None, mark.changed_until)
-        overlap = timedelta(minutes=part.source.overlap_minutes)
+            return _Reading(part, mark, None, mark.changed_until)
         age = self.landing.started_at - (mark.reconciled_at or mark.changed_until)
-        is_due = age >= timedelta(days=self.job.reconcile_days)
-        return _Reading(part, mark, mark.changed_until - overlap, is_due, mark.changed_until)
+        if age >= timedelta(days=self.job.reconcile_days):
+            return _Reading(part, mark, None, mark.changed_until)
+        overlap = timedelta(minutes=part.source.overlap_minutes)
+        return _Reading(part, mark, mark.changed_until - overlap, mark.changed_until)
 
     def _read(self, reading: _Reading) -> None:
         """All batches of one part."""
         part = reading.part
-        if reading.is_reconciled and reading.since is not None:
-            self._see_all(part)
         decoder, counts = BatchDecoder(part.shape.plan), part.counts(self.job.window, reading.since)
         personal = personal_paths(self.job.source_map, part.source.collection)
         total = self.source.facts(part.source.collection).documents if counts is None else None
@@ -285,14 +283,6 @@ class _Extraction:
         if len(reading.sample) < _SAMPLED:
             reading.sample += documents_of(_first(raw, _SAMPLED_A_BATCH))
 
-    def _see_all(self, part: Part) -> None:
-        """Note the identities of all documents that the source still has."""
-        decoder = BatchDecoder(part.shape.identity_plan)
-        query = filter_query(part.source.filter)
-        fields = ["_id", *part.source.filter]
-        for raw in self.source.batches(part.source.collection, query, fields):
-            self.landing.see(part.shape.identities(decoder.decode(raw)))
-
     def _lookup(self, parent: ParentSpec, keys: pl.Series) -> pl.DataFrame:
         return parent_values(self.looking, ENTITIES[parent.entity], parent.field, keys)
 
@@ -337,7 +327,7 @@ class _Extraction:
             self.counts.written = self.landing.finish_days(self.job.window, fingerprint)
         else:
             for reading in readings:
-                if reading.is_reconciled and not self.landing.is_direct:
+                if reading.since is None and not self.landing.is_direct:
                     self.counts.deleted += self._bury(reading.part)
             self.counts.written = self.landing.finish_versions()
         self.landing.store_rejects(fingerprint, is_whole)
@@ -389,7 +379,7 @@ class _Extraction:
                 "part": reading.part.name,
                 "map_fingerprint": self.entity_map.fingerprint,
                 "changed_until": reading.changed_until,
-                "reconciled_at": now if reading.is_reconciled else reading.mark.reconciled_at,
+                "reconciled_at": now if reading.since is None else reading.mark.reconciled_at,
                 "updated_at": now,
             },
             replace=True,

@@ -7,7 +7,7 @@ crash neither loses nor doubles anything. What the tables hold stands in `contra
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
@@ -101,11 +101,11 @@ class Landing:
         connection: psycopg.Connection,
         entity: Entity,
         zone: ZoneInfo,
-        is_of_last_night: bool = True,
+        first_day: date | None = None,
     ) -> None:
         """Lock the entity against other extractions and make room for rows.
 
-        is_of_last_night: what is read belongs to the last whole day, as that of the night's run does.
+        first_day: whose marts are yet to be made; None before the first.
         """
         self._connection = connection
         self._entity = entity
@@ -115,9 +115,12 @@ class Landing:
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [self._table.qualified])
         row = connection.execute("select clock_timestamp()").fetchone()
         self.started_at: datetime = (row[0] if row else datetime.now(UTC)).astimezone(UTC)
-        today = start_of_day(studio_day(self.started_at, zone), zone)
-        self.told_at = today - timedelta(microseconds=1) if is_of_last_night else self.started_at
-        """When a change without a time of its own counts as known."""
+        today = studio_day(self.started_at, zone)
+        is_of_last_night = first_day is None or first_day < today
+        last_night = start_of_day(today, zone) - timedelta(microseconds=1)
+        self.told_at = last_night if is_of_last_night else self.started_at
+        """When a change without a time of its own counts as known, or one that arrives after its day has been made."""
+        self._opens_at = start_of_day(first_day, zone) if first_day else None
         self.is_direct = self._is_new()
         self._writer = _BackgroundCopy(connection)
         self._collected = 0
@@ -147,14 +150,13 @@ class Landing:
 
     def _prepare(self) -> None:
         execute = self._connection.execute
-        for name in ("incoming", "refused", "seen"):
+        for name in ("incoming", "refused"):
             execute(f"drop table if exists pg_temp.{name}")
         execute(f"create temp table incoming (like {self._table.qualified}) on commit drop")
         execute(
             "create temp table refused (part text, source_id text, field text, value text, reason text,"
             " is_row_kept bool, is_waiting bool, document json, user_id text) on commit drop"
         )
-        execute("create temp table seen (source_id text) on commit drop")
         if self.is_direct:
             execute(f"alter table {self._table.qualified} drop constraint {self._key_name}")
 
@@ -172,8 +174,7 @@ class Landing:
         changed = pl.col("changed_at").cast(_MICROSECONDS)
         known = pl.coalesce(changed, self._own_known_time().cast(_MICROSECONDS))
         stamped = rows.with_columns(
-            # A clock that runs ahead must not hide a row until it is right.
-            pl.min_horizontal(known, pl.lit(self.started_at, _MICROSECONDS)).alias("known_at"),
+            self._as_known(known).alias("known_at"),
             pl.lit(False).alias("is_deleted"),
         )
         instants = cs.datetime().cast(_MICROSECONDS)
@@ -185,20 +186,23 @@ class Landing:
             [column.name for column in self._entity.fields if column.type == "jsonb"],
         )
 
+    def _as_known(self, known: pl.Expr) -> pl.Expr:
+        """No time that has not come yet, and of a table with history none of a day that has been made."""
+        # A clock that runs ahead must not hide a row until it is right.
+        seen = pl.min_horizontal(known, _instant(self.started_at))
+        if self._opens_at is None or self.is_direct:
+            return seen
+        return pl.when(seen < _instant(self._opens_at)).then(_instant(self.told_at)).otherwise(seen)
+
     def _own_known_time(self) -> pl.Expr:
         """When a row without a change time became known."""
         if self._entity.keeping is Keeping.VERSIONS:
-            return pl.lit(self.told_at, _MICROSECONDS)
+            return _instant(self.told_at)
         return pl.col("event_at")
 
     def refuse(self, rejects: pl.DataFrame) -> None:
         """Keep what did not fit: the columns of the temporary table `refused`."""
         self._writer.add(copy_frame, "pg_temp.refused", rejects)
-
-    def see(self, source_ids: pl.Series) -> None:
-        """Note documents that the source still has."""
-        seen = pl.DataFrame({"source_id": source_ids})
-        self._writer.add(copy_typed, "pg_temp.seen", seen)
 
     def drain(self) -> None:
         """Wait until all rows are copied; the connection is free then."""
@@ -281,13 +285,13 @@ class Landing:
         return float(row[0]) if row else 0.0
 
     def bury(self, prefix: str) -> tuple[int, int]:
-        """Tombstones for the documents of one source that were neither read, refused nor seen.
+        """Tombstones for the documents of one source that were neither read nor refused.
 
         Returns how many there were, and how many documents were living before.
         """
         self._writer.drain()
         fields = ", ".join(f'"{column.name}"' for column in self._entity.fields)
-        for name in ("incoming", "refused", "seen"):
+        for name in ("incoming", "refused"):
             self._connection.execute(f"analyze pg_temp.{name}")
         living = (
             f"(select distinct on (source_id) * from {self._table.qualified}"
@@ -305,7 +309,6 @@ class Landing:
             from {living}
               and not exists (select from pg_temp.incoming i where i.source_id = l.source_id)
               and not exists (select from pg_temp.refused r where r.source_id = l.source_id)
-              and not exists (select from pg_temp.seen s where s.source_id = l.source_id)
             """,
             values,
         ).rowcount
@@ -377,6 +380,10 @@ class Landing:
         for table in self._entity.tables:
             name = f"{RAW_SCHEMA}.{_time_index(table)}"
             self._connection.execute("select brin_summarize_new_values(%s::regclass)", [name])
+
+
+def _instant(at: datetime) -> pl.Expr:
+    return pl.lit(at, _MICROSECONDS)
 
 
 class _BackgroundCopy:

@@ -79,13 +79,10 @@ class DocumentSource(Protocol):
     def collections(self) -> list[str]:
         """Names of the collections, and of views where they can be read; the server's own left out."""
 
-    def batches(
-        self, collection: str, query: dict[str, Any], fields: Sequence[str] | None = None
-    ) -> Iterator[bytes]:
+    def batches(self, collection: str, query: dict[str, Any]) -> Iterator[bytes]:
         """Raw documents back to back, about 16 MB at most a batch.
 
-        A dump ignores `query`: the caller filters again. Of the documents only the paths `fields` are
-        needed; a dump gives them whole.
+        A dump ignores `query`: the caller filters again.
 
         Raises:
             Interrupted: the source went away; what was read so far is not all.
@@ -151,9 +148,7 @@ class DumpSource:
         """Names of the collections."""
         return self._dump.collections()
 
-    def batches(
-        self, collection: str, query: dict[str, Any], fields: Sequence[str] | None = None
-    ) -> Iterator[bytes]:
+    def batches(self, collection: str, query: dict[str, Any]) -> Iterator[bytes]:
         """All documents of the collection, whole; files know no queries."""
         return self._dump.batches(self._known(collection))
 
@@ -207,15 +202,10 @@ class ServerSource:
             names = self._database.list_collection_names(authorizedCollections=True)
         return sorted(name for name in names if not name.startswith("system."))
 
-    def batches(
-        self, collection: str, query: dict[str, Any], fields: Sequence[str] | None = None
-    ) -> Iterator[bytes]:
+    def batches(self, collection: str, query: dict[str, Any]) -> Iterator[bytes]:
         """The documents that match, as the server's raw batches."""
-        projection = _projection(fields)
         with _plainly(f"reading collection {collection}"):
-            yield from _ahead(
-                self._asked(lambda database: _found(database[collection], query, projection))
-            )
+            yield from _ahead(self._asked(lambda database: _found(database[collection], query)))
 
     def facts(self, collection: str, *, exact: bool = False) -> CollectionFacts:
         """What the server's bookkeeping says; a view has none and is counted by reading it."""
@@ -242,7 +232,7 @@ class ServerSource:
                 if _is_transient(error):
                     raise
                 drawn = self._asked(
-                    lambda database: _found(database[collection], {}, None, documents)
+                    lambda database: _found(database[collection], {}, limit=documents)
                 )
             yield from drawn
 
@@ -277,17 +267,11 @@ class ServerSource:
         return ask(self._database)
 
 
-def _projection(fields: Sequence[str] | None) -> dict[str, int] | None:
-    """Fields to ask for: a path beneath another that is asked for anyway would be refused."""
-    if fields is None:
-        return None
-    paths = set(fields)
-    outer = {p for p in paths if not any(p.startswith(f"{other}.") for other in paths)}
-    return dict.fromkeys(sorted(outer) or ["_id"], 1)
-
-
 def _found(
-    collection: Any, query: dict[str, Any], projection: dict[str, int] | None, limit: int = 0
+    collection: Any,
+    query: dict[str, Any],
+    projection: dict[str, int] | None = None,
+    limit: int = 0,
 ) -> Iterator[bytes]:
     """Raw batches whose first has arrived: a refusal shows at once."""
     from ris_assets.resources.raw_batches import RawBatches

@@ -32,8 +32,8 @@ class Faulty(DumpSource):
         super().__init__(root)
         self._fault = fault
 
-    def batches(self, collection, query, fields=None) -> Iterator[bytes]:
-        whole = b"".join(super().batches(collection, query, fields))
+    def batches(self, collection, query) -> Iterator[bytes]:
+        whole = b"".join(super().batches(collection, query))
         offsets = document_offsets(whole)
         for number, start in enumerate(range(0, len(offsets) - 1, PIECE)):
             self._fault(number)

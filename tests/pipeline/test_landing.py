@@ -4,12 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import bson
+import dagster as dg
 import psycopg
 import pytest
 
 from ris_assets.errors import RisError
 from ris_assets.extract.source_map import SourceMap
 from ris_assets.ingest.anew import forget_extractions, read_with_another_map
+from ris_assets.partitions import PARTITION, RANGE_END, RANGE_START
+from ris_assets.windows import first_day_to_make
 from tests.pipeline.landing_case import ALMATY, DAY, NOON, Case, fresh_database
 
 PASSES = {
@@ -98,9 +101,9 @@ def test_a_change_without_a_time_belongs_to_the_night_or_to_the_day_whose_run_is
     with case.postgres.connect() as connection:
         connection.execute("update ris_raw.users set known_at = known_at - interval '1 day'")
     case.dump(users=[user("a", city="south"), user("b")])
-    case.land("users", is_of_last_night=True)
+    case.land("users", first_day=today.date() - timedelta(days=1))
     case.dump(users=[user("a", city="west")])
-    case.land("users", is_of_last_night=False)
+    case.land("users", first_day=today.date())
     known = case.rows("select known_at, city, is_deleted from ris_raw.users order by source_id, 1")
     night = (today - timedelta(microseconds=1)).astimezone(UTC)
     (_, _, _), (south, *_), (west, *_), (_, _, _), (gone, _, is_deleted) = known
@@ -120,6 +123,56 @@ def test_only_what_changed_since_the_watermark_less_the_overlap_is_considered(ca
     assert second.watermark_before == NOON + timedelta(days=10)
     assert second.watermark_after == NOON + timedelta(days=11)
     assert case.rows("select city from ris_raw.users where city is not null") == [("seen",)]
+
+
+def test_what_came_late_or_changed_without_a_new_change_time_is_found_when_everything_is_read(case):
+    case.dump(users=[user("a"), user("b", 10)], passes=[])
+    case.land("users")
+    case.dump(users=[user("a", city="south"), user("b", 10), user("late", 1)])
+    assert case.land("users", reconcile_days=7).written == 0
+    assert case.land("users", reconcile_days=0).written == 2
+    assert case.land("users", reconcile_days=7).considered == 1
+
+
+def test_a_version_counts_from_no_day_that_has_been_made_without_it(case):
+    case.dump(users=[user("a"), user("b", 10)], passes=[])
+    case.land("users")
+    changed = [user("a", 4, city="south"), user("b", 12, city="south"), user("late", 1)]
+    case.dump(users=changed)
+    case.land("users", reconcile_days=0, first_day=(NOON + timedelta(days=12)).date())
+    night = datetime.now(ALMATY).replace(hour=0, minute=0, second=0, microsecond=0)
+    night -= timedelta(microseconds=1)
+    known = case.rows(
+        f"select user_id, known_at from ris_raw.users where known_at > '{NOON + timedelta(11)}' order by 1"
+    )
+    assert known == [("a", night), ("b", NOON + timedelta(days=12)), ("late", night)]
+
+
+@pytest.mark.parametrize(
+    ("tags", "first_day"),
+    [
+        ({}, DAY + timedelta(days=1)),
+        ({PARTITION: "2023-12-31"}, DAY + timedelta(days=1)),
+        ({PARTITION: "2024-01-02"}, DAY + timedelta(days=1)),
+        ({PARTITION: "2024-01-01"}, DAY),
+        ({RANGE_START: "2023-12-30", RANGE_END: "2024-01-05"}, DAY),
+    ],
+)
+def test_a_day_is_to_be_made_that_no_run_has_built_or_that_the_run_builds_again(
+    case, tags, first_day
+):
+    found = []
+
+    @dg.asset
+    def raw(context: dg.AssetExecutionContext) -> None:
+        found.append(first_day_to_make(context, case.postgres))
+
+    assert dg.materialize([raw], tags=tags).success
+    with case.postgres.connect() as connection:
+        connection.execute("create schema ris")
+        connection.execute(f"create table ris.member_snapshot as select date '{DAY}' as as_of_date")
+    assert dg.materialize([raw], tags=tags).success
+    assert found == [None, first_day]
 
 
 def test_a_clock_that_runs_ahead_hides_no_change_that_follows(case):

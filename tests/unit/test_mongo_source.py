@@ -35,9 +35,9 @@ def served(collections: dict, *how, **more) -> Iterator[tuple[DocumentSource, Wi
         yield source, server
 
 
-def read(url: str, query: dict | None = None, fields: list[str] | None = None) -> list[dict]:
+def read(url: str, query: dict | None = None) -> list[dict]:
     with MongoResource(url=url).open() as source:
-        raw = b"".join(source.batches("visits", query or {}, fields))
+        raw = b"".join(source.batches("visits", query or {}))
     return bson.decode_all(raw, AWARE)
 
 
@@ -88,14 +88,6 @@ def test_the_server_is_asked_once_and_for_what_counts_only(query, ids):
         assert len(server.queries) == 1
 
 
-def test_only_the_fields_asked_for_are_sent():
-    documents = [{"_id": 1, "a": {"b": 1, "c": 2}, "d": 3}]
-    with wire_server({"visits": documents}) as server:
-        assert read(server.url, {}, ["a.b"]) == [{"_id": 1, "a": {"b": 1}}]
-        assert read(server.url, {}, ["a", "a.b"]) == [{"_id": 1, "a": {"b": 1, "c": 2}}]
-        assert read(server.url, {}, []) == [{"_id": 1}]
-
-
 def test_collections_are_listed_without_the_servers_own():
     with served({"b": [], "a": [], "system.views": []}) as (source, _server):
         assert source.collections() == ["a", "b"]
@@ -140,7 +132,7 @@ def test_a_dump_cannot_tell_ids_and_knows_no_queries(tmp_path):
     ).open() as source:
         assert source.find_ids("visits", [1]) is None
         assert not source.can_query
-    assert len(read(f"file:{tmp_path}", {"_id": 1}, ["_id"])) == 8
+    assert len(read(f"file:{tmp_path}", {"_id": 1})) == 8
 
 
 # ---- options
