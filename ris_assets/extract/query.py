@@ -34,13 +34,26 @@ def window_query(
 
     A comparison never crosses BSON types, so there is one range a type.
     """
+    within = within_query(path, time, starts_at, ends_at)
+    return either(within, {"$or": [{path: None}, *_odd(path, time)]})
+
+
+def within_query(
+    path: str, time: TimeFormat, starts_at: datetime | None, ends_at: datetime | None
+) -> Query:
+    """Documents whose time lies in [starts_at, ends_at)."""
     if time == "local":
         starts_at, ends_at = (
             starts_at and starts_at - _ZONE_SLACK,
             ends_at and ends_at + _ZONE_SLACK,
         )
     ranges = [_range(path, starts_at, ends_at), _written_range(path, time, starts_at, ends_at)]
-    return {"$or": [*(r for r in ranges if r), {path: None}, *_odd(path, time)]}
+    return {"$or": [r for r in ranges if r]}
+
+
+def either(*queries: Query) -> Query:
+    """Documents that fit one of several alternatives."""
+    return {"$or": [clause for query in queries for clause in query["$or"]]}
 
 
 def both(*queries: Query) -> Query:

@@ -9,7 +9,14 @@ import polars as pl
 from ris_assets.contracts.entities import Entity, Keeping
 from ris_assets.errors import RisError
 from ris_assets.extract.plan import TimeFormat
-from ris_assets.extract.query import Query, both, filter_query, window_query
+from ris_assets.extract.query import (
+    Query,
+    both,
+    either,
+    filter_query,
+    window_query,
+    within_query,
+)
 from ris_assets.extract.shape import CHANGED, EntityShape
 from ris_assets.extract.source_map import EntityMap, SourceMap, SourcePart
 from ris_assets.partitions import Window
@@ -43,29 +50,41 @@ class Part:
         is_row = not (self.source.explode or self.source.repeat or self.source.distinct)
         return self.source.changed_at is not None and is_row
 
+    @property
+    def tells_changes(self) -> bool:
+        """Whether a source can be asked for what has changed in some span of time."""
+        return self.source.changed_at is not None and self.source.changed_at.is_comparable
+
     def query(self, window: Window | None, since: datetime | None) -> Query:
         """What to ask a server for; a superset of what counts."""
         asked = filter_query(self.source.filter)
         path = self.shape.entity_event_path
         event_spec = self.source.fields[self.shape.entity.event_field]
         is_asked = event_spec.is_comparable and not self.is_exploded_from_inside
+        changed = self.source.changed_at
         if window is not None and path and is_asked:
-            event = window_query(path, self._event_format, *_reach(window, self.source))
+            reach = _reach(window, self.source)
+            event = window_query(path, self._event_format, *reach)
+            if changed and self.tells_changes:
+                event = either(event, within_query(str(changed.path), changed.format, *reach))
             return both(asked, event)
-        if since is not None and self.source.changed_at and self.source.changed_at.is_comparable:
-            spec = self.source.changed_at
-            return both(asked, window_query(str(spec.path), spec.format, since, None))
+        if since is not None and changed and self.tells_changes:
+            return both(asked, window_query(str(changed.path), changed.format, since, None))
         return asked
 
     def counts(self, window: Window | None, since: datetime | None) -> pl.Expr | None:
-        """Which decoded rows count: of the window, or changed since; those without a time always do."""
+        """Which decoded rows count: that happened or changed in the window, or changed since; without a time all do."""
         spec = self.source.fields[self.shape.entity.event_field]
         if window is not None and spec.value is not None and spec.span is None:
             return None  # the map says when: the same for every row
         if window is not None:
             event = pl.col(self.shape.entity.event_field)
             starts_at, ends_at = _reach(window, self.source)
-            return event.is_between(starts_at, ends_at, closed="left") | event.is_null()
+            happened = event.is_between(starts_at, ends_at, closed="left") | event.is_null()
+            if not self.tells_changes:
+                return happened
+            changed = pl.col(CHANGED).is_between(starts_at, ends_at, closed="left")
+            return happened | changed & (event < ends_at)
         if since is not None:
             return (pl.col(CHANGED) >= since) | pl.col(CHANGED).is_null()
         return None

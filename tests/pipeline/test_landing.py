@@ -435,6 +435,21 @@ def test_an_event_changed_since_is_known_from_its_own_day(case):
     assert case.rows("select known_at from ris_raw.station_results") == before
 
 
+def test_what_has_changed_in_a_day_is_read_with_it_however_long_ago_it_happened(case):
+    case = replace(case, source_map=source_map(station_results={**SETS, "changed_at": "updatedAt"}))
+    changed_on = DAY + timedelta(days=30)
+    changed_at = NOON + timedelta(days=30)
+    visits = [visit(0, stations=[{"code": "row"}]), visit(1, day=40)]
+    case.dump(users=[], passes=[], visits=visits)
+    case.land("station_results", DAY, DAY + timedelta(days=29))
+    ahead = visit(1, day=40, updatedAt=changed_at)
+    case.dump(visits=[{**sled(0), "updatedAt": changed_at}, sled(2), ahead])
+    case.land("station_results", changed_on)
+    end = END + timedelta(days=30)
+    assert case.rows(STANDING) == [(NOON, "sled", end)]
+    assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, end)]
+
+
 def test_an_event_that_moved_to_another_day_is_not_kept_twice(case):
     case.dump(users=[], passes=[], visits=[visit(0)])
     case.land("station_results", DAY)

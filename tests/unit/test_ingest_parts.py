@@ -1,6 +1,6 @@
 """Small rules of the extraction: masking, trying again, drift."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -15,6 +15,7 @@ from ris_assets.ingest import retries
 from ris_assets.ingest.parts import parts_of
 from ris_assets.ingest.retries import persistently
 from ris_assets.partitions import Window
+from tests.queries import matches
 
 DAY, UTC = date(2024, 1, 1), ZoneInfo("UTC")
 
@@ -115,6 +116,25 @@ def test_a_source_is_asked_for_days_only_where_it_can_compare_them(place, is_ask
     source_map = SourceMap.model_construct(timezone=None, entities={}, legacy_uuid="standard")
     (part,) = parts_of(ENTITIES["daily_steps"], entity_map, source_map, UTC)
     assert bool(part.query(Window(DAY, DAY, UTC), None)) is is_asked
+
+
+@pytest.mark.parametrize("form", ["date", "epoch_ms"])
+def test_a_source_is_asked_for_what_happened_or_changed_in_the_days_and_for_nothing_else(form):
+    def written(at: datetime) -> object:
+        return at if form == "date" else int(at.timestamp() * 1000)
+
+    fields = {"steps_id": "_id", "user_id": "who", "counted_at": "at", "steps": "n"}
+    changed_at = {"path": "updated", "format": form}
+    source = {"collection": "s", "changed_at": changed_at, "fields": fields, "late_days": 0}
+    source_map = SourceMap.model_construct(timezone=None, entities={}, legacy_uuid="standard")
+    (part,) = parts_of(ENTITIES["daily_steps"], EntityMap(sources=(source,)), source_map, UTC)
+    asked = part.query(Window(DAY, DAY, UTC), None)
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    before = noon - timedelta(days=40)
+    assert matches({"at": noon, "updated": written(before)}, asked)
+    assert matches({"at": before, "updated": written(noon)}, asked)
+    assert not matches({"at": before, "updated": written(before)}, asked)
+    assert not matches({"at": before}, asked)
 
 
 def before_schema():
