@@ -124,7 +124,7 @@ def serve(dagster_port: int, mlflow_port: int, tell: Callable[[str], None]) -> N
         for service in services:
             _await(service)
             tell(f"{service.name:<8} {service.page}")
-        tell("Ctrl-C stops both.")
+        tell("In MLflow choose Model training, at the top left. Ctrl-C stops both.")
         while True:
             time.sleep(1.0)
             for service in services:

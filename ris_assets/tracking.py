@@ -25,6 +25,11 @@ from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.plain_frame import plain_columns
 
 RENEWAL, SURVIVAL = "ris_renewal", "ris_survival"
+ABOUT = {
+    RENEWAL: "Whether a pass is renewed within 30, 60 and 90 days of its end. A run a training, one below it a family.",
+    SURVIVAL: "How long members stay, week by week. A run a training, one below it a family.",
+}
+"""What each experiment is for."""
 CHAMPION, CHALLENGER = "champion", "challenger"
 MAX_DESCRIPTION = 5000
 FOLLOWS = "follows"

@@ -46,7 +46,7 @@ def survival_inference(
             rows = frame.with_columns(stamped).select(table.column_names)
             postgres.replace(table, rows, "true")
     files = pictures(found)
-    experiment = mlflow.ensure_experiment(tracking.SURVIVAL)
+    experiment = mlflow.ensure_experiment(tracking.SURVIVAL, tracking.ABOUT[tracking.SURVIVAL])
     tracking.log_run(f"inference as of {as_of}", experiment, {"trained_through": str(as_of)}, files)
     return dg.MaterializeResult(metadata=metadata(found, files))
 

@@ -92,7 +92,7 @@ def renewal_models(
     verdict = overruled(gate, config.always_promote)
     explanation = renewal_report.explained(winner, windows)
     tags = provenance(windows) | {"tier": tier.value}
-    experiment = mlflow.ensure_experiment(tracking.RENEWAL)
+    experiment = mlflow.ensure_experiment(tracking.RENEWAL, tracking.ABOUT[tracking.RENEWAL])
     with tracking.training_run(f"renewal as of {as_of}", experiment, tags):
         candidates = {
             name: renewal_report.candidate(one, windows, tags) for name, one in contenders.items()
@@ -154,7 +154,7 @@ def survival_model(
     background = survival_report.Background(windows, weeks, renewal_in_office(windows))
     explanation = survival_report.explained(winner, background)
     tags = provenance(windows)
-    experiment = mlflow.ensure_experiment(tracking.SURVIVAL)
+    experiment = mlflow.ensure_experiment(tracking.SURVIVAL, tracking.ABOUT[tracking.SURVIVAL])
     with tracking.training_run(f"survival as of {as_of}", experiment, tags):
         candidates = {
             name: survival_report.candidate(one, background, tags)

@@ -11,6 +11,8 @@ import dagster as dg
 from ris_assets.resources.databases import databases, sqlalchemy_url
 from ris_assets.settings import get_settings
 
+_NOTE = "mlflow.note.content"
+
 
 class MlflowResource(dg.ConfigurableResource[Any]):
     """The tracking store and registry. Without configuration: the MLflow database, files in RIS_HOME."""
@@ -40,13 +42,14 @@ class MlflowResource(dg.ConfigurableResource[Any]):
         mlflow.set_registry_uri(self.uri)
         return mlflow
 
-    def ensure_experiment(self, name: str) -> str:
-        """The id of an experiment whose artifacts lie in this store's folder."""
+    def ensure_experiment(self, name: str, about: str) -> str:
+        """The id of an experiment whose artifacts lie in this store's folder; `about` stands above its runs."""
         mlflow = self.activate()
         found = mlflow.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        return str(mlflow.create_experiment(name, artifact_location=f"{self.artifacts}/{name}"))
+        folder, tags = f"{self.artifacts}/{name}", {_NOTE: about}
+        return str(mlflow.create_experiment(name, artifact_location=folder, tags=tags))
 
 
 def artifact_folder() -> Path:
