@@ -138,7 +138,9 @@ def test_the_better_family_becomes_champion_and_its_provenance_is_told(trained, 
         names = {r.data.tags["mlflow.runName"]: r for r in runs}
         assert set(families) <= set(names)
         assert all(steps <= set(names[family].data.metrics) for family in families)
-        assert tracking.ABOUT[task] == mlflow.get_experiment_by_name(task).tags["mlflow.note.content"]
+        assert (
+            tracking.ABOUT[task] == mlflow.get_experiment_by_name(task).tags["mlflow.note.content"]
+        )
     assert renewal.tags["family"] in ESTIMATORS
     assert renewal.tags["decision"] == "Promote"
 
