@@ -69,15 +69,20 @@ class Oracle:
         return None if not told or told[-1]["is_deleted"] else told[-1]
 
     def dated(self, versions: Iterable[Row]) -> list[Row]:
-        """Versions in order, each with the day from which it counts."""
+        """Versions in order, each with the day from which it counts; none that was another by the end of that day."""
         first, *others = sorted(versions, key=lambda row: row["known_at"])
-        return [
+        told = [
             {**first, "known_on": self.day(first["event_at"])},
             *(
                 {**one, "known_on": self.day(max(one["event_at"], one["known_at"]))}
                 for one in others
             ),
         ]
+        until = [
+            min((one["known_on"] for one in told[n:]), default=date.max)
+            for n in range(1, len(told) + 1)
+        ]
+        return [one for one, end in zip(told, until, strict=True) if one["known_on"] < end]
 
     def member(self, passes: list[list[Row]], freezes: list[list[Row]], charges: list[Row]) -> None:
         """Work out one member: the versions of each pass and freeze, the charges."""
@@ -260,6 +265,11 @@ class Oracle:
         mondays = sorted({day - timedelta(days=day.weekday()) for day in at_risk})
         for monday in mondays:
             days = [day for day in at_risk if monday <= day < monday + timedelta(days=7)]
+            last_on = max(days[-1], end if monday == mondays[-1] else date.min)
+            covering = max(
+                (one for one in spell if days[-1] in one.days),
+                key=lambda one: (one.end, one.starts_on),
+            )
             event: bool | None = False
             if monday == mondays[-1] and end <= self.horizon:
                 event = True if end + GRACE <= self.horizon else None
@@ -268,5 +278,7 @@ class Oracle:
                 "start_day": (days[0] - spell[0].spell_starts_on).days,
                 "stop_day": (days[-1] - spell[0].spell_starts_on).days + 1,
                 "event": event,
-                "matures_on": max(days[-1], end if monday == mondays[-1] else date.min) + GRACE,
+                "is_matured": last_on + GRACE <= self.horizon
+                or (covering.renewed_on is not None and event is not None),
+                "matures_on": last_on + GRACE,
             }

@@ -251,8 +251,12 @@ outcomes as (
         on weeks.spell_id = week_passes.spell_id and weeks.week_start = week_passes.week_start
 ),
 
+-- A pass that is renewed tells at once, unless all that follows is frozen: then nobody knows yet whether its week was the last.
 matured as (
-    select outcomes.*, outcomes.matures_on <= horizon.horizon_on or outcomes.renewed_on is not null as is_matured
+    select
+        outcomes.*,
+        outcomes.matures_on <= horizon.horizon_on
+        or (outcomes.renewed_on is not null and outcomes.event is not null) as is_matured
     from outcomes
     cross join horizon
 ),
