@@ -73,7 +73,7 @@ CHANGED = "_changed_at"
 _FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
 _SPAN, _REPEAT, _ELSE = "_span:", "_repeat:", "_else:"
 _REPEATED = f"{_REPEAT}ends_at"
-_AMOUNT = "_amount:"
+_AMOUNT, _RAW = "_amount:", "_raw:"
 _SHOWN_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PERIOD = ("hp_id", "purchased_at", "starts_at", "ends_at", "cancelled_at")
 """What the periods of one document differ in."""
@@ -271,6 +271,7 @@ class EntityShape:
 
     def _with_spans(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Instants moved as the map says, and passes that renew themselves as one row a period."""
+        frame = self._translated(frame)
         if not self._spans:
             return frame
         frame = frame.with_columns(
@@ -293,14 +294,52 @@ class EntityShape:
         frame = frame.with_columns(self._unmoved(name).alias(name) for name in literals)
         return unrolled(frame, f"{_AMOUNT}{_REPEATED}", self.part.repeat.unit, self.zone, self.now)
 
+    @property
+    def _translated_first(self) -> list[str]:
+        """Fields of the document that are moved, repeated or asked for by time: all of it goes by what they mean."""
+        return [
+            name
+            for name, spec in self.part.fields.items()
+            if (spec.values and self.entity.field(name).type == "timestamptz")
+            or (spec.is_reworded and self.part.repeat and name in _PERIOD)
+        ]
+
+    def _translated(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Fields translated before anything is done with them; what the documents say stays beside them."""
+        names = self._translated_first
+        raw = [pl.col(name).alias(f"{_RAW}{name}") for name in names]
+        told = [self._mapped(self.entity.field(name)).alias(name) for name in names]
+        return frame.with_columns(*raw, *told)
+
     def _unmoved(self, name: str) -> pl.Expr:
         """A field as it stands in the document, or the map's literal."""
-        return pl.col(name) if self.part.fields[name].value is None else self._literal(name)
+        spec = self.part.fields[name]
+        return pl.col(name) if spec.value is None else self._literal(name, spec.value)
 
-    def _literal(self, name: str) -> pl.Expr:
+    def _literal(self, name: str, value: Any) -> pl.Expr:
+        """What the map itself says, read as if it stood in a document."""
         spec, kind = self.part.fields[name], self.entity.field(name).type
         reading = Reading(name, "", kind, spec.format, self._zone_of(name), spec.decimal)
-        return pl.lit(literal(spec.value, reading)).cast(CANONICAL[kind])
+        return pl.lit(None if value is None else literal(value, reading), CANONICAL[kind])
+
+    def _mapped(self, column: Column) -> pl.Expr:
+        """A field as its spec says: a path with translation and scale."""
+        spec, value = self.part.fields[column.name], pl.col(column.name)
+        if spec.values:
+            table = {id_text(key, self.uuid_order): to for key, to in spec.values.items()}
+            targets = pl.select(
+                pl.concat([self._literal(column.name, to) for to in table.values()])
+            )
+            otherwise = self._literal(column.name, spec.otherwise)
+            value = value.replace_strict(
+                list(table),
+                targets.to_series(),
+                default=pl.when(value.is_not_null()).then(otherwise),
+                return_dtype=CANONICAL[column.type],
+            )
+        if spec.prefix is not None:
+            value = pl.lit(spec.prefix) + value
+        return value * spec.factor if spec.factor else value
 
     def _changed_at(self) -> pl.Expr:
         empty = pl.lit(None, dtype=INSTANT)
@@ -308,15 +347,16 @@ class EntityShape:
 
     def _column(self, column: Column) -> pl.Expr:
         spec = self.part.fields.get(column.name)
-        if (self.part.repeat and column.name in _PERIOD) or (spec and spec.span):
+        is_done = column.name in self._translated_first or (spec and spec.span)
+        if is_done or (self.part.repeat and column.name in _PERIOD):
             return pl.col(column.name)
         if spec is None:
             is_element_id = self.part.explode and column.name == self.entity.id_field
             absent = pl.lit(None, dtype=CANONICAL[column.type])
             return (pl.col("source_id") if is_element_id else absent).alias(column.name)
         if spec.value is not None:
-            return self._literal(column.name).alias(column.name)
-        return _mapped(spec, column, self.uuid_order).alias(column.name)
+            return self._literal(column.name, spec.value).alias(column.name)
+        return self._mapped(column).alias(column.name)
 
     def _rejects(
         self, frame: pl.DataFrame, named: pl.DataFrame, misfits: list[Misfit]
@@ -327,7 +367,7 @@ class EntityShape:
             self._nameless(frame),
             *self._orphans(frame),
         ]
-        found += self._untranslated(frame, named)
+        found += self._untranslated(frame)
         found += self._broken_spans(frame)
         found += self._broken_rules(named)
         rejects = pl.concat(found).unique([ROW, "source_id", "field"], maintain_order=True)
@@ -358,18 +398,25 @@ class EntityShape:
             if spec.parent
         ]
 
-    def _untranslated(self, frame: pl.DataFrame, named: pl.DataFrame) -> list[pl.DataFrame]:
+    def _untranslated(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
         """Values that the map's translation does not know."""
+        written = {name: f"{_RAW}{name}" for name in self.part.fields}
+        written = {n: raw if raw in frame.columns else n for n, raw in written.items()}
         return [
             _noted(
-                frame.filter(pl.Series(frame[name]).is_not_null() & named[name].is_null()),
+                frame.filter(
+                    pl.col(written[name]).is_not_null()
+                    & ~pl.col(written[name]).is_in(
+                        [id_text(v, self.uuid_order) for v in spec.values]
+                    )
+                ),
                 name,
-                pl.col(name),
+                pl.col(written[name]),
                 "the source map has no translation for this value",
                 not self.entity.field(name).required,
             )
             for name, spec in self.part.fields.items()
-            if spec.values and spec.path
+            if spec.values and spec.path and spec.otherwise is None
         ]
 
     def _broken_spans(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
@@ -550,21 +597,6 @@ def _amount(name: str, span: Span, order: UuidOrder) -> pl.Expr:
         table = {id_text(key, order): target for key, target in span.amount.values.items()}
         value = value.replace_strict(table, default=None, return_dtype=pl.Float64())
     return pl.when((value == value.round()) & (value.abs() <= LONGEST[span.unit])).then(value)
-
-
-def _mapped(spec: FieldSpec, column: Column, order: UuidOrder) -> pl.Expr:
-    """A field as its spec says: a path with translation and scale."""
-    value = pl.col(column.name)
-    if spec.values:
-        table = {id_text(key, order): target for key, target in spec.values.items()}
-        otherwise = pl.when(value.is_not_null()).then(pl.lit(spec.otherwise))
-        value = value.replace_strict(
-            list(table),
-            list(table.values()),
-            default=otherwise if spec.otherwise is not None else None,
-            return_dtype=CANONICAL[column.type],
-        )
-    return value * spec.factor if spec.factor else value
 
 
 Rule = tuple[str, Callable[[pl.Expr], pl.Expr]]

@@ -126,6 +126,9 @@ class FieldSpec(_Strict):
     parent: ParentSpec | None = Field(None, description="Taken from a parent entity's row")
     values: dict[Any, Any] | None = Field(None, description="Translation of source values")
     otherwise: Any = Field(None, description="What values without a translation become")
+    prefix: str | None = Field(
+        None, description="Put before a text, e.g. to keep ids of two kinds of documents apart"
+    )
     scale: float | None = Field(None, description="Factor, e.g. 0.001 from grams to kilograms")
     unit: Unit | None = Field(None, description="The source's unit, instead of a factor")
     decimal: DecimalMark | None = Field(
@@ -159,9 +162,15 @@ class FieldSpec(_Strict):
         return self.plus or self.minus
 
     @property
+    def is_reworded(self) -> bool:
+        """Whether the row says something else than the document."""
+        return self.values is not None or self.prefix is not None
+
+    @property
     def is_comparable(self) -> bool:
         """Whether a source can be asked for the documents of some span of this time."""
-        return self.path is not None and self.span is None and not is_pattern(self.format)
+        is_written = self.path is not None and self.values is None
+        return is_written and self.span is None and not is_pattern(self.format)
 
     @property
     def factor(self) -> float | None:
@@ -295,8 +304,11 @@ def _check_fields(entity: Entity, part: SourcePart) -> None:
         _check_repeat(entity, part)
         needed.discard("ends_at")
     for field, spec in part.fields.items():
-        if spec.value is not None:
-            _check_literal(entity, field, spec)
+        for written in (spec.value, spec.otherwise, *(spec.values or {}).values()):
+            if written is not None:
+                _check_literal(entity, field, spec, written)
+        if spec.prefix is not None and entity.field(field).type != "text":
+            raise ValueError(f"`{entity.name}.{field}` is no text: it takes no prefix")
         if spec.span and entity.field(field).type != "timestamptz":
             raise ValueError(
                 f"`{entity.name}.{field}` is no instant: it takes neither plus nor minus"
@@ -305,12 +317,12 @@ def _check_fields(entity: Entity, part: SourcePart) -> None:
         raise ValueError(f"`{entity.name}` needs {', '.join(absent)}")
 
 
-def _check_literal(entity: Entity, field: str, spec: FieldSpec) -> None:
+def _check_literal(entity: Entity, field: str, spec: FieldSpec, written: Any) -> None:
     reading = Reading(field, "", entity.field(field).type, spec.format, decimal=spec.decimal)
     try:
-        literal(spec.value, reading)
+        literal(written, reading)
     except ValueError as error:
-        raise ValueError(f"`{entity.name}.{field}` cannot be {spec.value!r}: {error}") from None
+        raise ValueError(f"`{entity.name}.{field}` cannot be {written!r}: {error}") from None
 
 
 def _check_repeat(entity: Entity, part: SourcePart) -> None:

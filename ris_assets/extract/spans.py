@@ -56,11 +56,13 @@ def unrolled(
 
     Returns:
         The same columns. The first period keeps the ids, the following add their number; each is bought
-        when it begins, ends when the next one begins, and only the last is cancelled.
+        when it begins, ends when the next one begins, and only the last is cancelled: also where the whole
+        has ended, since nobody knew before that it would.
     """
     absent = [n for n in ("ends_at", "cancelled_at") if n not in frame.columns]
     frame = frame.with_columns(pl.lit(None, INSTANT).alias(name) for name in absent)
-    over = pl.min_horizontal("ends_at", "cancelled_at", pl.lit(now).cast(INSTANT))
+    today = pl.lit(now).cast(INSTANT)
+    over = pl.min_horizontal("ends_at", "cancelled_at", today)
     given = pl.when(pl.col(amount) > 0).then(pl.col(amount))
     most = (over - pl.col("starts_at")).dt.total_days() // (given * _FEWEST_DAYS[unit])
     is_sane = most.fill_null(0) < _MOST_PERIODS
@@ -75,13 +77,19 @@ def unrolled(
     rows = rows.with_columns(begins.alias("_begins"), next_begins.alias("_next"))
     rows = rows.filter((number == 0) | (pl.col("_begins") < pl.col("_over")))
     is_last = number == number.max().over("source_id")
+    # The end of the whole is the first instant that is no longer in it; a cancelled day still is.
+    has_ended = pl.col("_next").is_not_null() & pl.col("ends_at").is_between(
+        "starts_at", today, "right"
+    )
+    ended_at = pl.when(has_ended).then(pl.col("ends_at") - pl.duration(milliseconds=1))
+    planned = pl.when(~has_ended).then("ends_at")
     return rows.with_columns(
         _numbered("source_id"),
         _numbered("hp_id"),
         pl.when(number == 0).then("purchased_at").otherwise("_begins").alias("purchased_at"),
         pl.when(number == 0).then("starts_at").otherwise("_begins").alias("starts_at"),
-        pl.min_horizontal("_next", "ends_at").alias("ends_at"),
-        pl.when(is_last).then("cancelled_at").alias("cancelled_at"),
+        pl.min_horizontal("_next", planned).alias("ends_at"),
+        pl.when(is_last).then(pl.min_horizontal("cancelled_at", ended_at)).alias("cancelled_at"),
     ).drop("_over", "_length", "_begins", "_next", _NUMBER)
 
 

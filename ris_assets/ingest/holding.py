@@ -32,6 +32,8 @@ _REFERENCES = {
     "booking_id": "bookings",
 }
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_MOST_NEVER_BEGAN = 0.5
+"""Share of documents that repeat which may end before their first period begins, as after a trial."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class PartHeld:
     bare: int = 0
     """Rows that do not end after they start."""
     bare_example: str = ""
+    is_repeated: bool = False
+    """Each document is as many rows as it has periods."""
     orphans: dict[str, int] = field(default_factory=dict)
     fields: list[FieldHeld] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -88,8 +92,9 @@ class PartHeld:
 
     @property
     def bare_share(self) -> float:
-        """Share of rows that cover nothing."""
-        return self.bare / self.rows if self.rows else 0.0
+        """Share of rows that cover nothing; of documents where each is several rows."""
+        whole = self.documents if self.is_repeated else self.rows
+        return self.bare / whole if whole else 0.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,9 @@ class Holder:
                     yield PartHeld(name, part.source.collection, findings=[missing])
 
     def _part(self, part: Part, limit: float) -> PartHeld:
-        held = PartHeld(part.shape.entity.name, part.source.collection, fields=_fields(part))
+        entity, source = part.shape.entity.name, part.source
+        held = PartHeld(entity, source.collection, is_repeated=source.repeat is not None)
+        held.fields = _fields(part)
         for shaped, decoded in self._batches(part):
             held.documents += decoded.documents
             self._count(held, shaped, decoded.frame)
@@ -321,6 +328,7 @@ def _bare(held: PartHeld, limit: float) -> Finding:
     example = f", such as {held.bare_example}" if held.bare_example else ""
     told = f"{held.bare:,} of {held.rows:,} rows do not end after they start and cover nothing{example}"
     place = f"{held.entity} ({held.collection}).ends_at"
+    limit = max(limit, _MOST_NEVER_BEGAN) if held.is_repeated else limit
     if held.bare_share <= limit:
         return Finding("warning", place, told)
     advice = f"the map allows {limit:.1%}: are `starts_at` and `ends_at` swapped?"
@@ -346,7 +354,9 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
         found.append(_bare(held, limit))
     if held.shared:
         told = f"{held.shared:,} of {held.rows:,} rows have an id that another document has and would be refused"
-        advice = "add `distinct: true` if documents of one id tell the same"
+        advice = (
+            "add `distinct: true` if documents of one id tell the same, `prefix` to the id if not"
+        )
         found.append(Finding("warning", place, f"{told}: {advice}"))
     found += [
         Finding("warning", f"{place}.{name}", f"{count:,} of {held.rows:,} rows refer to nobody")

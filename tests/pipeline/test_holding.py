@@ -106,6 +106,16 @@ def test_passes_that_end_before_they_start_are_told_and_too_many_are_an_error(
     )
 
 
+@pytest.mark.parametrize(("bare", "level"), [(1, "warning"), (2, "error")])
+def test_subscriptions_that_ended_before_their_first_period_are_no_error_unless_most_did(
+    tmp_path, bare, level
+):
+    passes = [hero_pass(n, to=NOON if n < bare else None) for n in range(3)]
+    write_dump(tmp_path, users=[user("a")], passes=passes)
+    found = held(tmp_path, hero_passes={**PASSES, "repeat": {"months": 1}})["hero_passes"].findings
+    assert [(one.level, one.place) for one in found] == [(level, "hero_passes (passes).ends_at")]
+
+
 def test_a_price_below_nothing_is_a_warning_and_stays(tmp_path):
     write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1, cost=-5), hero_pass(2, cost=5)])
     fields = {**PASSES["fields"], "price": "cost"}

@@ -237,14 +237,15 @@ def test_a_pass_that_renews_itself_loses_the_periods_after_an_end_that_becomes_k
     case.dump(passes=[going_on | {"over": NOON + timedelta(days=40)}])
     case.land("hero_passes")
     living = case.rows("""
-        select hp_id, ends_at from (
+        select hp_id, ends_at, cancelled_at from (
             select distinct on (source_id) * from ris_raw.hero_passes order by source_id, known_at desc
         ) as latest
         where not is_deleted order by hp_id
     """)
+    last = NOON + timedelta(days=40) - timedelta(milliseconds=1)
     assert living == [
-        ("s", datetime(2024, 2, 1, 12, tzinfo=UTC)),
-        ("s:2", NOON + timedelta(days=40)),
+        ("s", datetime(2024, 2, 1, 12, tzinfo=UTC), None),
+        ("s:2", datetime(2024, 3, 1, 13, tzinfo=UTC), last),
     ]
 
 

@@ -172,6 +172,27 @@ def test_a_literal_day_begins_at_midnight_of_the_maps_zone():
     assert periods(shape)[0][2] == datetime(2024, 7, 1, 4, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("span", "end"),
+    [
+        ({}, datetime(2024, 3, 10, 5, tzinfo=UTC)),
+        ({"plus": {"days": 1}}, datetime(2024, 3, 11, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_translated_day_begins_at_midnight_of_its_zone_before_it_is_moved(span, end):
+    left = {"path": "left", "values": {"Yes": date(2024, 3, 10), "No": None}, **span}
+    shape = passes(fields={"cancelled_at": left, "ends_at": {"value": date(2024, 7, 1)}})
+    documents = [
+        {"_id": n, "who": "a", "bought": NOON, "at": NOON, "left": said}
+        for n, said in enumerate(["Yes", "No", None, "?"])
+    ]
+    result = cut(shape, documents)
+    assert result.rows["cancelled_at"].to_list() == [end, None, None, None]
+    assert result.rejects.select("source_id", "field", "value").rows() == [
+        ("3", "cancelled_at", "?")
+    ]
+
+
 JAN, FEB, MAR, MAR_END, APR = (
     datetime(2024, 1, 31, 6, tzinfo=UTC),
     datetime(2024, 2, 29, 6, tzinfo=UTC),
@@ -186,10 +207,33 @@ def test_a_pass_that_renews_itself_is_one_row_a_period_until_now():
     assert found == [("s", JAN, FEB), ("s:2", FEB, MAR), ("s:3", MAR, APR)]
 
 
-@pytest.mark.parametrize(("end", "last"), [("ends_at", MAR_END), ("cancelled_at", MAR)])
-def test_what_repeats_stops_where_it_ends_or_is_cancelled(end, last):
+@pytest.mark.parametrize("end", ["ends_at", "cancelled_at"])
+def test_what_repeats_stops_where_it_ends_or_is_cancelled(end):
     found = periods(passes(repeat={"months": 1}, fields={end: "over"}), over=MAR_END)
-    assert found == [("s", JAN, FEB), ("s:2", FEB, last)]
+    assert found == [("s", JAN, FEB), ("s:2", FEB, MAR)]
+
+
+def test_what_repeats_may_end_where_a_translation_says_so():
+    left = {"path": "left", "values": {"Yes": date(2024, 2, 29), "No": None}}
+    shape = passes(repeat={"months": 1}, fields={"ends_at": left})
+    assert [row[0] for row in periods(shape, left="Yes")] == ["s"]
+    assert [row[0] for row in periods(shape, left="No")] == ["s", "s:2", "s:3"]
+
+
+@pytest.mark.parametrize(
+    ("end", "now", "ends_at", "cancelled_at"),
+    [
+        (MAR_END, APR, MAR, MAR_END - timedelta(milliseconds=1)),
+        (MAR, APR, MAR, MAR - timedelta(milliseconds=1)),
+        (MAR_END, MAR_END - timedelta(days=1), MAR_END, None),
+        (None, MAR_END, MAR, None),
+    ],
+)
+def test_that_what_repeats_has_ended_is_known_from_its_end_on(end, now, ends_at, cancelled_at):
+    shape = replace(passes(repeat={"months": 1}, fields={"ends_at": "over"}), now=now)
+    document = {"_id": "s", "who": "a", "bought": NOON, "at": JAN, "over": end}
+    last = cut(shape, [document]).rows.tail(1)
+    assert last.select("ends_at", "cancelled_at").row(0) == (ends_at, cancelled_at)
 
 
 def test_each_period_is_bought_when_it_begins_and_only_the_last_is_cancelled():
@@ -406,6 +450,12 @@ def test_values_without_a_translation_become_what_the_map_says():
     result = cut(users(sex=values), documents)
     assert result.rows["sex"].to_list() == ["male", "female", "other", None]
     assert result.rejects.is_empty()
+
+
+@pytest.mark.parametrize("repeat", [None, {"months": 1}])
+def test_a_prefix_keeps_apart_what_has_one_id(repeat):
+    fields = {"hp_id": {"path": "_id", "prefix": "trial-"}, "ends_at": "to"}
+    assert periods(passes(fields=fields, repeat=repeat), to=FEB)[0][0] == "trial-s"
 
 
 def test_elements_with_an_id_of_their_own_keep_it_when_others_go():

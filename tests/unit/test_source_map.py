@@ -78,6 +78,15 @@ def test_the_fingerprint_changes_with_the_map_of_the_entity_alone(tmp_path):
         (with_users("birth_date: {path: a, format: d.m.y}"), "unknown format 'd.m.y'"),
         (with_users("birth_date: {path: a, plus: {days: 1}}"), "takes neither plus nor minus"),
         (with_users("has_trial: {value: maybe}"), "`users.has_trial` cannot be 'maybe'"),
+        (
+            with_users("has_trial: {path: a, values: {x: maybe}}"),
+            "`users.has_trial` cannot be 'maybe'",
+        ),
+        (
+            with_users("weight_kg: {path: a, values: {x: 1}, otherwise: much}"),
+            "`users.weight_kg` cannot be 'much'",
+        ),
+        (with_users("weight_kg: {path: a, prefix: b}"), "is no text: it takes no prefix"),
         (with_users("city: a", "repeat: {months: 1},"), "`repeat` is for hero_passes"),
         (with_users("city: a", "repeat: {months: 1, days: 1},"), "exactly one of days, weeks"),
     ],
