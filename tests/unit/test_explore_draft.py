@@ -318,6 +318,28 @@ def test_parts_of_a_subscription_are_no_freezes():
     assert not drafted({"customers": people, "subscriptions": passes})["freezes"].is_active
 
 
+def test_an_instant_is_no_reason_and_a_cancellation_says_what_it_ends():
+    people = [{"_id": f"c{n}", "createdAt": START} for n in range(40)]
+    begun = 1_700_000_000
+    passes = [
+        {"_id": f"s{n}", "customer": f"c{n}", "created": begun, "start_date": begun,
+         "ended_at": begun + n, "cancel_at": begun + n, "canceled_at": begun + n}
+        for n in range(40)
+    ]  # fmt: skip
+    found = {
+        g.name: g
+        for g in drafted({"customers": people, "subscriptions": passes})["hero_passes"].fields
+    }
+    assert "cancel_reason" not in found
+    assert any("if only the renewal is called off" in note for note in found["cancelled_at"].notes)
+
+
+def test_logins_are_visits_to_the_app():
+    people = _people()
+    logins = [{"_id": n, "userId": oid(1, n % 40), "at": START, "seconds": n} for n in range(60)]
+    assert drafted({"users": people, "logins": logins})["app_sessions"].is_active
+
+
 def test_values_nobody_knows_are_left_for_a_person_to_say():
     visits = [{"_id": n, "userId": oid(1, n % 40), "bookedAt": START, "startsAt": START,
                "status": ("DONE", "DONE", "XYZZY")[n % 3]} for n in range(60)]  # fmt: skip

@@ -213,6 +213,13 @@ def test_personal_fields_show_no_value(name, value):
     assert all(re.fullmatch(r"<[a-z-]+>", example) for example in field.examples)
 
 
+def test_words_for_yes_and_no_are_nobodys_phone():
+    field = profiled(*({"PhoneService": word} for word in ("Yes", "No", "Yes"))).field(
+        "PhoneService"
+    )
+    assert not field.is_personal and dict(field.values) == {"Yes": 2, "No": 1}
+
+
 @pytest.mark.parametrize(
     "collection, name, value",
     [("clubs", "name", "Dostyk"), ("products", "name", "Gold"), ("clients", "passId", "1"), ("clients", "city", "ALA"),

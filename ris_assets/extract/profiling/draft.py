@@ -171,7 +171,7 @@ def _guess(
     fields = _fields(entity, frame, known, referred)
     if entity.name == "hero_passes":
         fields |= _told_to_repeat(fields)
-        fields = _told_of_cancellations(frame, fields)
+        fields = _told_of_cancellations(frame, fields) | _told_of_what_ends(fields)
     if "ends_at" in fields:
         fields["ends_at"] = _told_of_the_last_day(fields["ends_at"])
     missing = tuple(name for name in _needed(entity, frame) if name not in fields)
@@ -211,6 +211,13 @@ def _told_of_cancellations(frame: Frame, fields: dict[str, Guess]) -> dict[str, 
     told = {"is_cancellation": replace(flag, notes=(*flag.notes, note))}
     others = {name: guess for name, guess in fields.items() if name != flag.name}
     return others | told if _sells_periods(frame, fields) else others
+
+
+def _told_of_what_ends(fields: dict[str, Guess]) -> dict[str, Guess]:
+    """When a pass was cancelled with a word on what that means."""
+    found = fields.get("cancelled_at")
+    note = "the pass ends on that day: leave it out if only the renewal is called off"
+    return {"cancelled_at": replace(found, notes=(*found.notes, note))} if found else {}
 
 
 def _told_of_the_last_day(end: Guess) -> Guess:

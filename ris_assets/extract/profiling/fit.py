@@ -13,9 +13,9 @@ from ris_assets.extract.profiling.profile import FieldProfile
 from ris_assets.extract.profiling.values import DATE_TYPES, ID_TYPES, NUMBER_TYPES
 from ris_assets.extract.profiling.vocabulary import (
     DATE_PATTERNS,
-    FLAGS,
     NEUTRAL,
     Phrase,
+    flags_of,
     value_words,
 )
 
@@ -195,7 +195,7 @@ def _texts(profile: FieldProfile, has_values: bool) -> _Reading:
     shares = profile.type_shares
     text = shares.get("string", 0.0)
     coded = sum(shares.get(t, 0.0) for t in NUMBER_TYPES | {"bool"})
-    if profile.text_kinds.get("iso"):
+    if profile.text_kinds.get("iso") or instants(profile).share >= 0.5:
         return _Reading(0.0)
     share = text + coded * (0.8 if has_values else 0.5)
     return _Reading(share, evidence=_of(shares, frozenset()).evidence)
@@ -208,16 +208,10 @@ def _booleans(profile: FieldProfile) -> _Reading:
     values = {value for value, _ in profile.values}
     if values and values <= {0, 1}:
         return _Reading(0.8, evidence="0 and 1")
-    table = {value: flag for value in values for flag in _flag(value)}
+    table = {value: flag for value in values for flag in flags_of(value)}
     if values and len(table) == len(values):
         return _Reading(0.8, {"values": table}, "yes and no")
     return _Reading(0.0)
-
-
-def _flag(value: Any) -> list[bool]:
-    """What a word says of yes and no; nothing where it says neither."""
-    word = str(value).strip().lower()
-    return [flag == "true" for flag, words in FLAGS.items() if word in words.split()]
 
 
 def _with_values(guess: Guess, entity: str, column: Column, profile: FieldProfile) -> Guess | None:

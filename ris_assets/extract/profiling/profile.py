@@ -22,12 +22,15 @@ from ris_assets.extract.profiling.values import (
     personal_kind,
     shown,
 )
+from ris_assets.extract.profiling.vocabulary import flags_of
 from ris_assets.extract.profiling.words import words_of
 
 EXAMPLES = 5
 IDS_KEPT = 500
 _NEVER_PERSONAL = frozenset({"bool", "date", "object", "array", "null"})
 _LONGEST_ID = 64
+_MOST_FLAGS = 4
+"""Yes and no, each written in two ways."""
 _FEWEST_DAYS = 3
 """Dates that are all midnight by chance are fewer."""
 _EMPTY_BYTES = 5
@@ -222,7 +225,7 @@ def _all_differ(node: Node, values: int) -> bool:
 def _is_personal(collection: str, keys: tuple[str, ...], node: Node) -> str | None:
     """The kind of personal detail a field holds, by its name or by what most of its texts look like."""
     tally = node.tally
-    if set(tally.types) <= _NEVER_PERSONAL:
+    if set(tally.types) <= _NEVER_PERSONAL or _is_flag(node):
         return None
     if kind := personal_kind(collection, keys):
         return kind
@@ -230,6 +233,12 @@ def _is_personal(collection: str, keys: tuple[str, ...], node: Node) -> str | No
         if kind not in ("iso", "text") and count >= max(1, tally.texts / 2):
             return kind
     return _numeric_kind(node)
+
+
+def _is_flag(node: Node) -> bool:
+    """Whether a field says yes or no in words: whose phone is insured is no phone."""
+    values = list(node.tally.sketch.values(_MOST_FLAGS + 1))
+    return 1 < len(values) <= _MOST_FLAGS and all(map(flags_of, values))
 
 
 def _numeric_kind(node: Node) -> str | None:

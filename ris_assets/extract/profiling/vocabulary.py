@@ -4,6 +4,7 @@ Phrases are separated by bars, the likeliest first.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ris_assets.extract.profiling.words import words_of
 
@@ -30,7 +31,7 @@ ENTITY_NAMES = {
         "station_results": "station result|station|set|class set|class result|result",
         "body_measurements": "body measurement|measurement|body|body composition|user measurement",
         "assessments": "fitness test|assessment|assessment result|fitness",
-        "app_sessions": "app session|session|user session|app visit",
+        "app_sessions": "app session|session|user session|app visit|login",
         "daily_steps": "daily steps|steps|step count|user steps",
         "social_actions": "social action|social|action|like|comment|post",
         "support_tickets": "support ticket|support|user support",
@@ -177,6 +178,14 @@ FLAGS: dict[str, str] = {
     "false": "no n false f 0 nein não nao non off нет nie",
 }
 """Words that sources write for yes and no."""
+
+
+def flags_of(value: Any) -> list[bool]:
+    """What a word says of yes and no; nothing where it says neither."""
+    word = str(value).strip().lower()
+    return [flag == "true" for flag, words in FLAGS.items() if word in words.split()]
+
+
 _DAYS = (
     "%Y%m%d",
     "%d.%m.%Y",
