@@ -140,9 +140,10 @@ class Oracle:
     def taken_back(self, row: Row, cancelling: Row, freezes: list[list[Row]]) -> list[date]:
         """The last day that is left of it by a cancellation that came after it; none where it is over by then."""
         last_day = self.day(cancelling["ends_at"] - INSTANT)
-        is_of_it = cancelling["purchased_at"] > row["purchased_at"] and cancelling.get(
-            "product"
-        ) in (None, row["product"])
+        product, bought_at = cancelling.get("product"), row["purchased_at"]
+        is_later = cancelling["purchased_at"] > bought_at
+        is_alike = product is not None and cancelling["purchased_at"] == bought_at
+        is_of_it = (is_later or is_alike) and product in (None, row["product"])
         known_on = max(row["known_on"], cancelling["known_on"])
         return [last_day] if is_of_it and last_day <= self.reach(row, freezes, known_on) else []
 

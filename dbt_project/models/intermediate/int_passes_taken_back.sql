@@ -32,7 +32,11 @@ cancelled_passes as (
     inner join known as passes
         on cancellations.user_id = passes.user_id
         and coalesce(cancellations.product = passes.product, true)
-        and cancellations.purchased_at > passes.purchased_at
+        -- Where only the day is known, what was bought and called off on one day was bought first; another product is a switch.
+        and (
+            cancellations.purchased_at > passes.purchased_at
+            or (cancellations.purchased_at = passes.purchased_at and cancellations.product = passes.product)
+        )
         and cancellations.known_from_on < passes.known_until_on
         and cancellations.known_until_on > passes.known_from_on
     where cancellations.is_cancellation and passes.is_cancellation is not true

@@ -14,7 +14,7 @@ final as (
         club_id,
         product,
         price,
-        currency,
+        upper(currency) as currency,
         discount_share,
         purchased_at,
         {{ studio_day('purchased_at') }} as purchased_on,

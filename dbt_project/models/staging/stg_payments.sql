@@ -7,7 +7,7 @@ with final as (
         paid_at,
         {{ studio_day('paid_at') }} as paid_on,
         amount,
-        currency,
+        upper(currency) as currency,
         status,
         method
     {%- endcall %}
