@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
@@ -86,7 +86,7 @@ def run(first: datetime, last: datetime, train: bool) -> None:
     if train:
         _run(console, "Documents to snapshots", "marts", days=days)
         _run(console, "Train the models", "training")
-        _run(console, "Score the days", "scores", days=days)
+        _run(console, "Score the days", "scores", days=_after_training(console, days))
     else:
         _run(console, "Documents to scores", "daily", days=days)
     print_summary(console, days[1])
@@ -151,6 +151,22 @@ def _tell_of_another_map(console: Console) -> None:
             style="yellow",
             highlight=False,
         )
+
+
+def _after_training(console: Console, days: tuple[date, date]) -> tuple[date, date]:
+    """The days that the models can be asked of: what they were fitted on they know beforehand."""
+    from ris_assets import tracking
+    from ris_assets.resources.mlflow import MlflowResource
+
+    MlflowResource().activate()
+    learned = tracking.learned_through()
+    if learned is None or not days[0] <= learned < days[1]:
+        return days
+    console.print(
+        f"Scores begin after {learned}: the models were fitted on what was known by then.",
+        highlight=False,
+    )
+    return learned + timedelta(days=1), days[1]
 
 
 def _checked(first: date, last: date) -> tuple[date, date]:

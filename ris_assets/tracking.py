@@ -339,6 +339,13 @@ def champion_version(name: str) -> int | None:
         raise
 
 
+def learned_through() -> date | None:
+    """The last day that a champion in office was fitted on; None where there is none."""
+    crowned = ((name, champion_version(name)) for name in (RENEWAL, SURVIVAL))
+    tags = [dict(versions(name))[number] for name, number in crowned if number is not None]
+    return max((date.fromisoformat(one["fitted_through"]) for one in tags), default=None)
+
+
 def load_champion(name: str) -> Champion:
     """The champion of a registered name.
 

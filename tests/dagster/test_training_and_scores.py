@@ -16,7 +16,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from ris_assets import summary, tracking
+from ris_assets import cli_runs, summary, tracking
 from ris_assets.assets import inference, quality, scores, training
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
@@ -479,6 +479,25 @@ def test_the_summary_lists_first_who_is_likeliest_lost_soon(trained, resources, 
     assert listed == [member for member, *_ in ordered[: summary.TOP]]
     summary.print_most_at_risk(console, resources["postgres"], studio.horizon + timedelta(days=20))
     assert "nobody to score" in console.export_text()
+
+
+def test_scores_of_a_range_begin_after_what_the_models_were_fitted_on(
+    trained, resources, studio, monkeypatch
+):
+    mlflow = resources["mlflow"].activate()
+    monkeypatch.setattr(MlflowResource, "activate", lambda self: mlflow)
+    client = mlflow.MlflowClient()
+    champions = [
+        client.get_model_version_by_alias(n, "champion") for n in ("ris_renewal", "ris_survival")
+    ]
+    fitted = max(date.fromisoformat(one.tags["fitted_through"]) for one in champions)
+    day, console = timedelta(days=1), Console(record=True, width=200)
+    last = studio.horizon
+    assert cli_runs._after_training(console, (fitted + day, last)) == (fitted + day, last)
+    assert cli_runs._after_training(console, (fitted, fitted)) == (fitted, fitted)
+    assert console.export_text() == ""
+    assert cli_runs._after_training(console, (fitted - 9 * day, last)) == (fitted + day, last)
+    assert f"Scores begin after {fitted}" in console.export_text()
 
 
 def test_a_day_that_the_champion_was_fitted_on_is_refused(trained, resources):
