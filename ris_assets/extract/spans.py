@@ -56,8 +56,8 @@ def unrolled(
 
     Returns:
         The same columns. The first period keeps the ids, the following add their number; each is bought
-        when it begins, ends when the next one begins, and only the last is cancelled: also where the whole
-        has ended, since nobody knew before that it would.
+        when it begins and ends when the next one begins. All are cancelled with the whole, should a freeze
+        have moved an earlier one beyond; that it has ended cancels it, too: nobody knew before that it would.
     """
     absent = [n for n in ("ends_at", "cancelled_at") if n not in frame.columns]
     frame = frame.with_columns(pl.lit(None, INSTANT).alias(name) for name in absent)
@@ -76,7 +76,6 @@ def unrolled(
     next_begins = shifted(pl.col("starts_at"), (number + 1) * each, unit, zone)
     rows = rows.with_columns(begins.alias("_begins"), next_begins.alias("_next"))
     rows = rows.filter((number == 0) | (pl.col("_begins") < pl.col("_over")))
-    is_last = number == number.max().over("source_id")
     # The end of the whole is the first instant that is no longer in it; a cancelled day still is.
     has_ended = pl.col("_next").is_not_null() & pl.col("ends_at").is_between(
         "starts_at", today, "right"
@@ -89,7 +88,7 @@ def unrolled(
         pl.when(number == 0).then("purchased_at").otherwise("_begins").alias("purchased_at"),
         pl.when(number == 0).then("starts_at").otherwise("_begins").alias("starts_at"),
         pl.min_horizontal("_next", planned).alias("ends_at"),
-        pl.when(is_last).then(pl.min_horizontal("cancelled_at", ended_at)).alias("cancelled_at"),
+        pl.min_horizontal("cancelled_at", ended_at).alias("cancelled_at"),
     ).drop("_over", "_length", "_begins", "_next", _NUMBER)
 
 

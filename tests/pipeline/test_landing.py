@@ -244,7 +244,7 @@ def test_a_pass_that_renews_itself_loses_the_periods_after_an_end_that_becomes_k
     """)
     last = NOON + timedelta(days=40) - timedelta(milliseconds=1)
     assert living == [
-        ("s", datetime(2024, 2, 1, 12, tzinfo=UTC), None),
+        ("s", datetime(2024, 2, 1, 12, tzinfo=UTC), last),
         ("s:2", datetime(2024, 3, 1, 13, tzinfo=UTC), last),
     ]
 

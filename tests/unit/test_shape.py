@@ -236,12 +236,12 @@ def test_that_what_repeats_has_ended_is_known_from_its_end_on(end, now, ends_at,
     assert last.select("ends_at", "cancelled_at").row(0) == (ends_at, cancelled_at)
 
 
-def test_each_period_is_bought_when_it_begins_and_only_the_last_is_cancelled():
+def test_each_period_is_bought_when_it_begins_and_all_are_cancelled_with_the_whole():
     shape = passes(repeat={"months": 1}, fields={"cancelled_at": "over"})
     document = {"_id": "s", "who": "a", "bought": NOON, "at": JAN, "over": MAR_END}
     rows = cut(shape, [document]).rows
     assert rows["purchased_at"].to_list() == [NOON, FEB]
-    assert rows["cancelled_at"].to_list() == [None, MAR_END]
+    assert rows["cancelled_at"].to_list() == [MAR_END, MAR_END]
     assert rows["source_id"].to_list() == ["s", "s:2"]
 
 

@@ -66,7 +66,10 @@ passes as (
         versions.*,
         known_passes.as_of_date,
         known_passes.has_coverage,
-        known_passes.cancelled_on as known_cancelled_on,
+        -- A pass that was over by then was not cancelled.
+        case
+            when (known_passes.cancelled_on > pass_chain.hp_end_corrected) is not true then known_passes.cancelled_on
+        end as known_cancelled_on,
         pass_chain.hp_end_corrected,
         pass_chain.freeze_days,
         pass_chain.previous_hp_id,
