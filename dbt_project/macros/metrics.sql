@@ -137,15 +137,19 @@
 {# Emits the CTE extractions: whether the source has each entity and which of its fields, by its latest extraction. #}
 {% macro latest_extractions() %}
 latest_extractions as (
-    select distinct on (entity) entity, is_mapped, mapped_fields
+    select distinct on (entity) entity, is_mapped, mapped_fields, recorded_since
     from {{ source('ris_raw', 'extraction_log') }}
     order by entity, finished_at desc
 ),
 
 extractions as (
-    select entity, is_mapped, mapped_fields from latest_extractions
+    select entity, is_mapped, mapped_fields, recorded_since from latest_extractions
     union all
-    select 'holidays' as entity, exists (select from {{ source('ris_raw', 'holidays') }}) as is_mapped, null as mapped_fields
+    select
+        'holidays' as entity,
+        exists (select from {{ source('ris_raw', 'holidays') }}) as is_mapped,
+        null as mapped_fields,
+        null as recorded_since
 )
 {%- endmacro %}
 
@@ -159,6 +163,11 @@ extractions as (
         where entity = '{{ entity }}' and is_mapped
             {%- if field %} and ('{{ field }}' = any(mapped_fields)) is not false{% endif -%}
     )
+{%- endmacro %}
+
+{# Whether all of an entity was recorded from a day on: what the source did not write down yet is not 0. #}
+{% macro is_recorded(entity, from_on) -%}
+    ({{ from_on }} >= (select recorded_since from extractions where entity = '{{ entity }}')) is not false
 {%- endmacro %}
 
 {#
@@ -319,7 +328,11 @@ metrics as (
         window_end,
         active_friend_count
         {%- for metric in metrics %},
-        case when {{ has_entity(metric.source_entity, metric.source_field) }} then ({{ metric_expression(metric.feature) }})::float8 end as {{ metric.feature }}
+        case
+            when {{ has_entity(metric.source_entity, metric.source_field) }}
+                and {{ is_recorded(metric.source_entity, 'window_end - 6') }}
+                then ({{ metric_expression(metric.feature) }})::float8
+        end as {{ metric.feature }}
         {%- endfor %}
     from observed
 )

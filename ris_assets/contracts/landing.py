@@ -26,6 +26,7 @@ EXTRACTION_LOG = Table(
         Column("reject_limit", "float8", "Share of refused rows that the map allows"),
         Column("mapped_fields", "text[]", "Fields of the entity that are mapped; null: all"),
         Column("map_fingerprint", "text", "Map of the entity; null: not mapped, or not noted yet"),
+        Column("recorded_since", "date", "First day of which all was recorded; null: of every day"),
     ),
 )
 REJECTS = Table(

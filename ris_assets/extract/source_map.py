@@ -6,6 +6,7 @@ Only the shape of the map is checked here; `extract/holding.py` holds it against
 import hashlib
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -228,6 +229,9 @@ class EntityMap(_Strict):
     reject_limit: float = Field(
         0.01, ge=0, le=1, description="Share of refused rows above which the asset check fails"
     )
+    since: date | None = Field(
+        None, description="First day from which on all was recorded: weeks before are null, not 0"
+    )
 
     @property
     def fingerprint(self) -> str:
@@ -242,14 +246,18 @@ class EntityMap(_Strict):
         return {spec.parent.entity for spec in specs if spec.parent}
 
 
+_OF_THE_ENTITY = ("reject_limit", "since")
+"""What is said of an entity, be it written beside the collection."""
+
+
 def _entity(raw: Any) -> Any:
     """One collection may be written without the list around it."""
     if isinstance(raw, list):
         return {"sources": raw}
     if isinstance(raw, dict) and "sources" not in raw:
         part = dict(raw)
-        limit = {"reject_limit": part.pop("reject_limit")} if "reject_limit" in part else {}
-        return {"sources": [part], **limit}
+        own = {name: part.pop(name) for name in _OF_THE_ENTITY if name in part}
+        return {"sources": [part], **own}
     return raw
 
 
@@ -284,6 +292,8 @@ def _check_entity(name: str, entity_map: EntityMap, mapped: set[str]) -> None:
     """Refuse unknown entities and fields, and required fields that are not mapped."""
     if name not in ENTITIES:
         raise ValueError(f"unknown entity `{name}`; known are {', '.join(ENTITIES)}")
+    if entity_map.since is not None and ENTITIES[name].mandatory:
+        raise ValueError(f"`since` is for what a business may lack, not for `{name}`")
     for part in entity_map.sources:
         _check_fields(ENTITIES[name], part)
         for field, spec in part.fields.items():
@@ -383,7 +393,7 @@ def source_map_schema() -> dict[str, Any]:
     written = {**schema["$defs"]["SourcePart"]}
     written["properties"] = {
         **written["properties"],
-        "reject_limit": schema["$defs"]["EntityMap"]["properties"]["reject_limit"],
+        **{name: schema["$defs"]["EntityMap"]["properties"][name] for name in _OF_THE_ENTITY},
     }
     field = schema["$defs"]["FieldSpec"]
     text = {"type": "string", "description": "Dotted path in the document"}

@@ -467,5 +467,6 @@ def _log(
             "map_fingerprint": job.source_map.entities[job.entity.name].fingerprint
             if is_mapped
             else None,
+            "recorded_since": job.source_map.entities[job.entity.name].since if is_mapped else None,
         },
     )

@@ -32,6 +32,10 @@ _REFERENCES = {
     "booking_id": "bookings",
 }
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_ALWAYS_RECORDED = {"users", "hero_passes", "freezes"}
+"""What a business that sells passes knows from the first on."""
+_LONG_WITHOUT, _MANY_SPACINGS = timedelta(weeks=8), 20
+"""Without any event for so long, and for so many times what lies between two: by chance in 2 of a billion."""
 _MOST_NEVER_BEGAN = 0.5
 """Share of documents that repeat which may end before their first period begins, as after a trial."""
 
@@ -110,7 +114,13 @@ class Holder:
     _kept: dict[tuple[str, tuple[str, ...]], pl.DataFrame] = field(default_factory=dict)
 
     def hold(self) -> Iterator[PartHeld]:
-        """Every source of every mapped entity, one after the other."""
+        """Every source of every mapped entity."""
+        found = list(self._parts())
+        _tell_of_late_beginnings(found, self.source_map, self.zone)
+        yield from found
+
+    def _parts(self) -> Iterator[PartHeld]:
+        """Every source, one after the other."""
         collections = self.source.collections()
         for name, entity_map in self.source_map.entities.items():
             entity = ENTITIES[name]
@@ -322,6 +332,36 @@ _FIELD_RULES: tuple[Rule, ...] = (
     _times,
     _days_in_utc,
 )
+
+
+def _tell_of_late_beginnings(found: list[PartHeld], source_map: SourceMap, zone: ZoneInfo) -> None:
+    """Warn of events that begin long after passes do, too long for chance: were they recorded before?"""
+    begun = [times[0] for part in found if (times := _times_of(part, "hero_passes", "starts_at"))]
+    for part in found:
+        name = part.entity
+        if name in _ALWAYS_RECORDED or name not in source_map.entities or not begun:
+            continue
+        times = _times_of(part, name, ENTITIES[name].event_field)
+        if times is None or source_map.entities[name].since is not None:
+            continue
+        first, last = times
+        spacing = (last - first) / max(part.rows, 1)
+        if first - min(begun) > max(_LONG_WITHOUT, _MANY_SPACINGS * spacing):
+            day, before = (at.astimezone(zone).date() for at in (first, min(begun)))
+            told = f"begins on {day}, passes on {before}: the weeks between count as 0"
+            advice = f"if they were not recorded, add `since: {day}` beside `collection`"
+            place = f"{name} ({part.collection})"
+            part.findings.append(Finding("warning", place, f"{told}; {advice}"))
+
+
+def _times_of(part: PartHeld, entity: str, name: str) -> tuple[datetime, datetime] | None:
+    """The first and last instant of an entity's field, where the part has any."""
+    fields = part.fields if part.entity == entity else []
+    found = [one for one in fields if one.name == name and one.first and one.last]
+    if not found:
+        return None
+    first, last = (datetime.fromisoformat(str(at)) for at in (found[0].first, found[0].last))
+    return first, last
 
 
 def _bare(held: PartHeld, limit: float) -> Finding:

@@ -36,6 +36,9 @@ def known(marts: Marts) -> Marts:
             f"update ris_raw.extraction_log set mapped_fields = '{{{','.join(fields)}}}'"
             f" where entity = '{entity}'"
         )
+    marts.execute(
+        "update ris_raw.extraction_log set recorded_since = '2024-06-05' where entity = 'support_tickets'"
+    )
     marts.build()
     return marts
 
@@ -211,6 +214,14 @@ def test_what_the_map_does_not_have_is_null_and_the_rest_is_counted(known: Marts
     assert (day["app_minutes"], day["app_session_count"], day["failed_payment_count"]) == (
         None, 1, None,
     )  # fmt: skip
+
+
+def test_what_was_not_recorded_yet_is_null_and_not_nothing(known: Marts):
+    weeks = ("2024-05-27", "2024-06-03", "2024-06-10", "2024-06-24")
+    assert [known.week("cla", week)["tickets"] for week in weeks] == [None, None, 0, 0]
+    assert known.week("cla", "2024-05-27")["visits"] == 0
+    assert known.snapshot("cla", "2024-06-09")["tickets"] is None
+    assert known.snapshot("cla", "2024-06-16")["tickets"] == 0
 
 
 def test_what_nobody_did_is_zero_where_the_map_has_it(known: Marts):

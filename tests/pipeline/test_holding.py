@@ -116,6 +116,28 @@ def test_subscriptions_that_ended_before_their_first_period_are_no_error_unless_
     assert [(one.level, one.place) for one in found] == [(level, "hero_passes (passes).ends_at")]
 
 
+@pytest.mark.parametrize(
+    ("later", "visits", "since", "told"),
+    [
+        (100, 40, None, True),
+        (100, 40, "2024-04-10", False),
+        (40, 40, None, False),
+        (100, 9, None, False),
+    ],
+)
+def test_events_that_begin_long_after_passes_are_told(tmp_path, later, visits, since, told):
+    begin = NOON + timedelta(days=later)
+    sessions = [
+        {"_id": n, "u": "a", "at": begin + timedelta(days=n * 80 / visits)} for n in range(visits)
+    ]
+    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1)], opened=sessions)
+    fields = {"session_id": "_id", "user_id": "u", "started_at": "at"}
+    mapped = {"collection": "opened", "fields": fields, **({"since": since} if since else {})}
+    findings = held(tmp_path, app_sessions=mapped)["app_sessions"].findings
+    assert [one.level for one in findings] == ["warning"] * told
+    assert all("add `since: 2024-04-10` beside `collection`" in one.text for one in findings)
+
+
 def test_a_price_below_nothing_is_a_warning_and_stays(tmp_path):
     write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1, cost=-5), hero_pass(2, cost=5)])
     fields = {**PASSES["fields"], "price": "cost"}

@@ -87,6 +87,7 @@ def test_the_fingerprint_changes_with_the_map_of_the_entity_alone(tmp_path):
             "`users.weight_kg` cannot be 'much'",
         ),
         (with_users("weight_kg: {path: a, prefix: b}"), "is no text: it takes no prefix"),
+        (with_users("city: a", "since: 2024-01-01,"), "`since` is for what a business may lack"),
         (with_users("city: a", "repeat: {months: 1},"), "`repeat` is for hero_passes"),
         (with_users("city: a", "repeat: {months: 1, days: 1},"), "exactly one of days, weeks"),
     ],

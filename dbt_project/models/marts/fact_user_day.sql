@@ -28,8 +28,10 @@ final as (
         user_id,
         activity_date,
         {%- for measure in day_measures() %}
-        case when {{ has_entity(measure.entity, measure.field) }} then sum({{ measure.name }}) end
-            ::{{ measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
+        case
+            when {{ has_entity(measure.entity, measure.field) }} and {{ is_recorded(measure.entity, 'activity_date') }}
+                then sum({{ measure.name }})
+        end::{{ measure.type }} as {{ measure.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from measured
     {%- if opens_at_the_beginning() %}
