@@ -1,7 +1,6 @@
 """What `ris demo`, `ris run` and `ris train` say at the end: sizes, models beside the truth, who is at risk."""
 
 from datetime import date
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -77,7 +76,7 @@ def print_sizes(console: Console, postgres: PostgresResource) -> None:
 
 
 def print_models(console: Console) -> None:
-    """Metrics of the champions, beside the ceiling where the simulator's truth is known."""
+    """Metrics of the champions, beside the ceiling where the simulator's truth is known, and why they are."""
     mlflow = MlflowResource().activate()
     table = Table(
         title="Models, on weeks after everything they were fitted on", title_justify="left"
@@ -85,18 +84,17 @@ def print_models(console: Console) -> None:
     table.add_column("model")
     table.add_column("metric")
     table.add_column("value", justify="right")
+    client, verdicts = mlflow.MlflowClient(), []
     for name in (tracking.RENEWAL, tracking.SURVIVAL):
-        version, metrics = _champion_metrics(mlflow, name)
+        champion = client.get_model_version_by_alias(name, tracking.CHAMPION)
+        metrics = client.get_run(champion.run_id).data.metrics
         shown = {METRICS[key]: metrics[key] for key in METRICS if key in metrics}
         for row, (metric, value) in enumerate(shown.items()):
-            table.add_row(f"{name} v{version}" if row == 0 else "", metric, f"{value:.4f}")
+            table.add_row(f"{name} v{champion.version}" if row == 0 else "", metric, f"{value:.4f}")
+        verdicts.append(f"{name} is {champion.tags.get('family')}. {champion.tags.get('gate')}.")
     console.print(table)
-
-
-def _champion_metrics(mlflow: Any, name: str) -> tuple[str, dict[str, float]]:
-    client = mlflow.MlflowClient()
-    version = client.get_model_version_by_alias(name, tracking.CHAMPION)
-    return version.version, dict(sorted(client.get_run(version.run_id).data.metrics.items()))
+    for verdict in verdicts:
+        console.print(verdict, markup=False, highlight=False)
 
 
 def print_most_at_risk(console: Console, postgres: PostgresResource, day: date) -> None:

@@ -1,5 +1,6 @@
 """What is said at the end of a run."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
@@ -36,3 +37,30 @@ def test_where_no_pass_covers_any_day_a_sentence_stands_in_place_of_empty_tables
     assert ("No pass covers any day: nothing to score" in said) is not members
     assert (f"passes that were read: {passes}" in said) is not members
     assert ("print_models" in shown) is members
+
+
+class Registry:
+    """A registry of which every champion is a rule."""
+
+    def activate(self) -> "Registry":
+        return self
+
+    def MlflowClient(self) -> "Registry":  # noqa: N802 (the library's own name)
+        return self
+
+    def get_model_version_by_alias(self, name: str, alias: str) -> SimpleNamespace:
+        tags = {"family": "base_rate", "gate": f"Promote: too few outcomes of {name}"}
+        return SimpleNamespace(version="3", run_id="r", tags=tags)
+
+    def get_run(self, run_id: str) -> SimpleNamespace:
+        return SimpleNamespace(data=SimpleNamespace(metrics={"test_auc": 0.5}))
+
+
+def test_beside_the_metrics_stands_what_scores_and_why(monkeypatch):
+    monkeypatch.setattr(summary, "MlflowResource", Registry)
+    console = Console(record=True, width=200)
+    summary.print_models(console)
+    said = console.export_text()
+    assert "0.5000" in said
+    for name in ("ris_renewal", "ris_survival"):
+        assert f"{name} is base_rate. Promote: too few outcomes of {name}." in said
