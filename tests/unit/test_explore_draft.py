@@ -318,6 +318,19 @@ def test_parts_of_a_subscription_are_no_freezes():
     assert not drafted({"customers": people, "subscriptions": passes})["freezes"].is_active
 
 
+@pytest.mark.parametrize(("most", "path"), [(1, "items.data.0.price.amount"), (2, None)])
+def test_what_stands_in_an_array_of_one_is_read_from_there(most, path):
+    people = [{"_id": f"c{n}", "createdAt": START} for n in range(40)]
+    times = dict.fromkeys(("created", "start_date", "ended_at"), START)
+    items = [{"price": {"amount": 9900, "tags": [1]}}, {"price": {"amount": 100}}]
+    passes = [
+        {"_id": f"s{n}", "customer": f"c{n}", "items": {"data": items[: 1 + n % most]}, **times}
+        for n in range(40)
+    ]
+    fields = drafted({"customers": people, "subscriptions": passes})["hero_passes"].fields
+    assert {g.spec["path"] for g in fields if g.name == "price"} == ({path} if path else set())
+
+
 def test_an_instant_is_no_reason_and_a_cancellation_says_what_it_ends():
     people = [{"_id": f"c{n}", "createdAt": START} for n in range(40)]
     begun = 1_700_000_000

@@ -23,7 +23,7 @@ class Candidate:
     path: str
     """As a source map writes it."""
     is_own: bool
-    """Whether it lies in the row itself, not in the document around an exploded element."""
+    """Whether it lies in the row itself, not in the document around an exploded element or in an array of one."""
     words: frozenset[str]
     """Concepts of the last key."""
     around: frozenset[str]
@@ -84,7 +84,8 @@ def _may_be_rows(path: str) -> bool:
 
 def _frame(collection: CollectionProfile, fields: list[FieldProfile], inner: str | None) -> Frame:
     around = frozenset(words_of(collection.name))
-    candidates = [c for c in (_candidate(field, inner) for field in fields) if c]
+    alone = _alone(fields) if inner is None else frozenset()
+    candidates = [c for c in (_candidate(field, inner, alone) for field in fields) if c]
     kept = tuple(candidates[:_MOST_FIELDS])
     if inner is None:
         return Frame(collection, None, None, (around,), kept)
@@ -96,8 +97,17 @@ def _frame(collection: CollectionProfile, fields: list[FieldProfile], inner: str
     return Frame(collection, explode, within, (last, last | around), kept, is_nested)
 
 
-def _candidate(field: FieldProfile, inner: str | None) -> Candidate | None:
+def _alone(fields: list[FieldProfile]) -> frozenset[str]:
+    """Arrays of documents that never hold more than one, which is then as good as a part of the row."""
+    lengths = {f"{f.path}[]": f.array_lengths for f in fields if f.array_lengths}
+    objects = {f.path for f in fields if "object" in f.types}
+    return frozenset(path for path, one in lengths.items() if one.maximum == 1 and path in objects)
+
+
+def _candidate(field: FieldProfile, inner: str | None, alone: frozenset[str]) -> Candidate | None:
     """The field as seen from the frame; None if it is many values to one row."""
+    if array := next((path for path in alone if field.path.startswith(f"{path}.")), None):
+        return _first_of(field, array)
     is_inside = inner is not None and field.path.startswith(f"{inner}.")
     rest = field.path.removeprefix(inner or "") if is_inside else field.path
     is_list = rest.endswith("[]") and rest.count("[]") == 1 and "object" not in field.types
@@ -113,6 +123,21 @@ def _candidate(field: FieldProfile, inner: str | None) -> Candidate | None:
         words=frozenset(words_of(keys[-1])),
         around=frozenset(word for key in keys[:-1] for word in words_of(key)),
         is_list=is_list,
+    )
+
+
+def _first_of(field: FieldProfile, array: str) -> Candidate | None:
+    """The field of the only element of an array; None if it is many values even so."""
+    rest = field.path.removeprefix(array)
+    if "[]" in rest:
+        return None
+    keys = [key for key in _parts(f"{array.removesuffix('[]')}{rest}") if key]
+    return Candidate(
+        profile=field,
+        path=f"{array.removesuffix('[]')}.0{rest}",
+        is_own=False,
+        words=frozenset(words_of(keys[-1])),
+        around=frozenset(word for key in keys[:-1] for word in words_of(key)),
     )
 
 
