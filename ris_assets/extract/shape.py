@@ -294,7 +294,7 @@ class EntityShape:
         frame = frame.with_columns(self._unmoved(name).alias(name) for name in literals)
         return unrolled(frame, f"{_AMOUNT}{_REPEATED}", self.part.repeat.unit, self.zone, self.now)
 
-    @property
+    @cached_property
     def _translated_first(self) -> list[str]:
         """Fields of the document that are moved, repeated or asked for by time: all of it goes by what they mean."""
         return [

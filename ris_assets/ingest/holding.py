@@ -336,32 +336,26 @@ _FIELD_RULES: tuple[Rule, ...] = (
 
 def _tell_of_late_beginnings(found: list[PartHeld], source_map: SourceMap, zone: ZoneInfo) -> None:
     """Warn of events that begin long after passes do, too long for chance: were they recorded before?"""
-    begun = [times[0] for part in found if (times := _times_of(part, "hero_passes", "starts_at"))]
-    for part in found:
-        name = part.entity
-        if name in _ALWAYS_RECORDED or name not in source_map.entities or not begun:
+    begun = _times_of(found, "hero_passes", "starts_at")
+    late = [n for n, one in source_map.entities.items() if one.since is None]
+    for name in set(late) - _ALWAYS_RECORDED:
+        times = _times_of(found, name, ENTITIES[name].event_field)
+        if not begun or not times:
             continue
-        times = _times_of(part, name, ENTITIES[name].event_field)
-        if times is None or source_map.entities[name].since is not None:
-            continue
-        first, last = times
-        spacing = (last - first) / max(part.rows, 1)
-        if first - min(begun) > max(_LONG_WITHOUT, _MANY_SPACINGS * spacing):
-            day, before = (at.astimezone(zone).date() for at in (first, min(begun)))
+        own = [part for part in found if part.entity == name]
+        spacing = (max(times) - min(times)) / sum(part.rows for part in own)
+        if min(times) - min(begun) > max(_LONG_WITHOUT, _MANY_SPACINGS * spacing):
+            day, before = (min(each).astimezone(zone).date() for each in (times, begun))
             told = f"begins on {day}, passes on {before}: the weeks between count as 0"
-            advice = f"if they were not recorded, add `since: {day}` beside `collection`"
-            place = f"{name} ({part.collection})"
-            part.findings.append(Finding("warning", place, f"{told}; {advice}"))
+            advice = f"if they were not recorded, add `since: {day}` to the entity"
+            own[0].findings.append(Finding("warning", name, f"{told}; {advice}"))
 
 
-def _times_of(part: PartHeld, entity: str, name: str) -> tuple[datetime, datetime] | None:
-    """The first and last instant of an entity's field, where the part has any."""
-    fields = part.fields if part.entity == entity else []
-    found = [one for one in fields if one.name == name and one.first and one.last]
-    if not found:
-        return None
-    first, last = (datetime.fromisoformat(str(at)) for at in (found[0].first, found[0].last))
-    return first, last
+def _times_of(found: list[PartHeld], entity: str, name: str) -> list[datetime]:
+    """The first and last instants of an entity's field, of all its sources; times before computers are none."""
+    fields = [one for part in found if part.entity == entity for one in part.fields]
+    ends = [at for one in fields if one.name == name for at in (one.first, one.last) if at]
+    return [at for at in map(datetime.fromisoformat, ends) if at >= _EARLIEST]
 
 
 def _bare(held: PartHeld, limit: float) -> Finding:

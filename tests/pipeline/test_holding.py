@@ -130,12 +130,24 @@ def test_events_that_begin_long_after_passes_are_told(tmp_path, later, visits, s
     sessions = [
         {"_id": n, "u": "a", "at": begin + timedelta(days=n * 80 / visits)} for n in range(visits)
     ]
-    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1)], opened=sessions)
+    halves = {"opened": sessions[: visits // 2], "opened_later": sessions[visits // 2 :]}
+    never = hero_pass(2, at=datetime(1970, 1, 1, tzinfo=UTC))
+    write_dump(tmp_path, users=[user("a")], passes=[hero_pass(1), never], **halves)
     fields = {"session_id": "_id", "user_id": "u", "started_at": "at"}
-    mapped = {"collection": "opened", "fields": fields, **({"since": since} if since else {})}
-    findings = held(tmp_path, app_sessions=mapped)["app_sessions"].findings
+    sources = [{"collection": name, "fields": fields} for name in halves]
+    source_map = SourceMap.model_validate(
+        {
+            "entities": {
+                "users": USERS,
+                "hero_passes": PASSES,
+                "app_sessions": {"sources": sources, "since": since},
+            }
+        }
+    )
+    parts = Holder(source_map, DumpSource(tmp_path), ALMATY, sample=0).hold()
+    findings = [one for part in parts for one in part.findings if one.place == "app_sessions"]
     assert [one.level for one in findings] == ["warning"] * told
-    assert all("add `since: 2024-04-10` beside `collection`" in one.text for one in findings)
+    assert all("add `since: 2024-04-10` to the entity" in one.text for one in findings)
 
 
 def test_a_price_below_nothing_is_a_warning_and_stays(tmp_path):
