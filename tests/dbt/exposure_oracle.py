@@ -112,7 +112,8 @@ class Oracle:
         chain.sort(key=lambda one: (one.starts_on, one.row["purchased_at"], one.end, one.hp_id))
         self.link(chain)
         for one in chain:
-            self.tell(one, unpaid + self.failures(charges, until=one.end + GRACE))
+            failed = unpaid + self.failures(charges, until=one.end + GRACE)
+            self.tell(one, failed, is_unpaid=self.never_paid(one, charges))
         for spell in sorted({one.spell for one in chain}):
             self.tell_weeks([one for one in chain if one.spell == spell])
 
@@ -198,6 +199,16 @@ class Oracle:
                 days.append(self.day(charge["paid_at"]))
         return days
 
+    def never_paid(self, one: Pass, charges: list[Row]) -> bool:
+        """Whether a charge of the first day of a short pass failed, and none succeeded from then on."""
+        days = {
+            status: [self.day(row["paid_at"]) for row in charges if row["status"] == status]
+            for status in ("failed", "succeeded")
+        }
+        is_short = one.end <= one.starts_on + GRACE
+        is_paid = any(one.starts_on <= day <= one.end + GRACE for day in days["succeeded"])
+        return is_short and one.starts_on in days["failed"] and not is_paid
+
     def link(self, chain: list[Pass]) -> None:
         """What comes before and after, and the spells; the passes in the order in which they start."""
         spell, covered = 0, set[date]()
@@ -222,7 +233,7 @@ class Oracle:
             day += DAY
             one.after = next((other for other in ahead if max(other.days) == day), None)
 
-    def tell(self, one: Pass, failed: list[date]) -> None:
+    def tell(self, one: Pass, failed: list[date], is_unpaid: bool) -> None:
         """The rows of core_hp_period and label_hp."""
         renewed = one.renewed_on
         in_grace = renewed is not None and renewed <= one.end + GRACE
@@ -233,7 +244,8 @@ class Oracle:
         elif self.horizon < one.end + GRACE:
             ended = "open"
         else:
-            ended = "payment_failed" if any(day > one.starts_on for day in near) else "lapsed"
+            has_failed = is_unpaid or any(day > one.starts_on for day in near)
+            ended = "payment_failed" if has_failed else "lapsed"
         self.periods[one.hp_id] = {
             "has_coverage": True,
             "how_ended": ended,

@@ -131,6 +131,22 @@ failed_renewals as (
     )
 ),
 
+-- What is charged on the first day may be for the pass itself: it failed where no charge succeeded from then on.
+failed_beginnings as (
+    select distinct passes.hp_id
+    from passes
+    inner join failed_attempts
+        on passes.user_id = failed_attempts.user_id
+        and failed_attempts.attempted_on = passes.starts_on
+        and passes.hp_end_corrected <= passes.starts_on + {{ var('grace_days') }}
+    where failed_attempts.payer_id is not null
+        and not exists (
+            select from succeeded_charges
+            where succeeded_charges.payer_id = failed_attempts.payer_id
+                and succeeded_charges.paid_on between failed_attempts.attempted_on and passes.grace_ends_on
+        )
+),
+
 final as (
     select
         passes.hp_id,
@@ -174,13 +190,14 @@ final as (
                 and passes.product <> next_passes.product and passes.is_trial is not true then 'moved'
             when passes.renewed_on <= passes.grace_ends_on then 'renewed'
             when passes.as_of_date < passes.grace_ends_on then 'open'
-            when failed_renewals.hp_id is not null then 'payment_failed'
+            when failed_renewals.hp_id is not null or failed_beginnings.hp_id is not null then 'payment_failed'
             else 'lapsed'
         end as how_ended,
         inputs.passes_hash
     from passes
     left join inputs on passes.user_id = inputs.user_id
     left join failed_renewals on passes.hp_id = failed_renewals.hp_id
+    left join failed_beginnings on passes.hp_id = failed_beginnings.hp_id
     left join passes as next_passes on passes.next_hp_id = next_passes.hp_id
 )
 
