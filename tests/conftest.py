@@ -13,6 +13,9 @@ import pytest
 for _name in {name for name in os.environ if name.startswith("RIS_")} - {"RIS_TEST_MONGO_URL"}:
     del os.environ[_name]
 os.environ["RIS_HOME"] = tempfile.mkdtemp(prefix="ris_unused_")
+# Two files at a time keep two cores at work. Threads beside theirs wait for them, and burn what they wait: linear
+# algebra does as it finds this before it is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from ris_assets.resources.embedded_postgres import EmbeddedPostgres  # noqa: E402
 
