@@ -14,6 +14,7 @@ from ris_assets.contracts.entities import ENTITIES
 from ris_assets.extract.source_map import SourceMap
 from ris_assets.ingest.entity import Counts, Ingestion, ingest
 from ris_assets.partitions import Window
+from ris_assets.resources.embedded_postgres import EmbeddedPostgres
 from ris_assets.resources.landing import ensure_landing
 from ris_assets.resources.mongo import DumpSource
 from ris_assets.resources.personal import ensure_personal
@@ -24,15 +25,17 @@ DAY = date(2024, 1, 1)
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 
-def fresh_database(embedded_postgres, name: str = "landing") -> PostgresResource:
-    """An empty landing schema in a database of its own."""
-    with psycopg.connect(embedded_postgres.url("postgres"), autocommit=True) as connection:
+def fresh_database(server: EmbeddedPostgres, name: str = "landing") -> PostgresResource:
+    """An empty landing schema in a database of its own: a copy of one that is made once a server."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"drop database if exists {name} with (force)")
-        connection.execute(f"create database {name}")
-    resource = PostgresResource(url=embedded_postgres.url(name))
-    ensure_landing(resource)
-    ensure_personal(resource)
-    return resource
+        if not connection.execute("select from pg_database where datname = 'empty'").rowcount:
+            connection.execute("create database empty")
+            empty = PostgresResource(url=server.url("empty"))
+            ensure_landing(empty)
+            ensure_personal(empty)
+        connection.execute(f"create database {name} template empty")
+    return PostgresResource(url=server.url(name))
 
 
 def write_dump(folder: Path, **collections: list[dict]) -> None:
