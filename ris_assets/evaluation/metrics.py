@@ -37,7 +37,7 @@ def binary_metrics(
     both = len(np.unique(y)) == 2
     expected, observed = float(np.average(p, weights=w)), float(np.average(y, weights=w))
     return {
-        "auc": float(roc_auc_score(y, p, sample_weight=w)) if both else float("nan"),
+        "auc": area_under_roc(y, p, w),
         "average_precision": float(average_precision_score(y, p, sample_weight=w))
         if both
         else float("nan"),
@@ -50,6 +50,12 @@ def binary_metrics(
         "rows": float(len(y)),
         "weight": float(w.sum()),
     }
+
+
+def area_under_roc(outcome: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Area under the ROC curve of outcomes 0/1, all of which must be clean; nan with one class only."""
+    both = len(np.unique(outcome)) == 2
+    return float(roc_auc_score(outcome, predicted, sample_weight=weight)) if both else float("nan")
 
 
 def complete(values: ArrayLike, what: str) -> Array:

@@ -107,7 +107,10 @@ def figure_of(width: float, height: float, columns: int = 1, rows: int = 1) -> t
 
 
 def png_of(figure: "Figure") -> bytes:
-    """The figure drawn by Agg."""
+    """The figure drawn by Agg: once, where `savefig` draws it a first time to lay it out."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    figure.set_dpi(DOTS_PER_INCH)
+    FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()

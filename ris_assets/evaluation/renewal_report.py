@@ -1,12 +1,19 @@
 """Everything that is said of a renewal model: metrics by horizon, bins, bands, ceiling."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from ris_assets.evaluation.bands import band_table, wilson
-from ris_assets.evaluation.metrics import binary_metrics, log_loss, reliability, share_of_ceiling
+from ris_assets.evaluation.metrics import (
+    area_under_roc,
+    binary_metrics,
+    log_loss,
+    reliability,
+    share_of_ceiling,
+)
 from ris_assets.evaluation.probability_scores import (
     DEFAULT_COSTS,
     Costs,
@@ -123,8 +130,8 @@ def intervals(model: RenewalModel, windows: Windows, rounds: int = 200) -> dict[
     y = rows["renewed_30d"].cast(pl.Float64).to_numpy()
     p = model.predict(rows)["p_renew_30d"].to_numpy()
     members = rows["user_id"].to_numpy()
-    statistics = {
-        "test_auc": lambda y, p: binary_metrics(y, p)["auc"],
+    statistics: dict[str, Callable[..., float]] = {
+        "test_auc": area_under_roc,
         "test_log_loss": lambda y, p: log_loss(y, p, np.ones(len(y))),
         "test_brier": lambda y, p: float(np.mean((p - y) ** 2)),
         "test_calibration_in_the_large": lambda y, p: float(np.mean(p - y)),
