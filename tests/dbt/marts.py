@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,8 @@ from ris_assets.resources.postgres import PostgresResource
 
 BEFORE_NORMS = ("--select", "+user_week_metrics")
 AFTER_NORMS = ("--exclude", "+user_week_metrics", "path:models/outcomes")
+WITH_TESTS = ("--exclude-resource-type", "unit_test", "--indirect-selection", "buildable")
+WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 EVER = ("1900-01-01", "2100-01-01")
 SCHEMAS = ("ris_raw", "ris_stg", "ris_int", "ris")
 
@@ -60,23 +62,30 @@ class Marts:
 
     def build(self, from_date: str = EVER[0], to_date: str = EVER[1], **extra: Any) -> None:
         """Everything but outcomes, for the window of a run, and the project's tests of the data."""
-        self._build("build", from_date, to_date, extra)
+        self._build(("build", *WITH_TESTS), from_date, to_date, extra)
+
+    def make(self) -> None:
+        """The same for all days without the tests: of data that they were asked of elsewhere."""
+        self._build(("build", *WITHOUT_TESTS), *EVER, {})
 
     def run(self, from_date: str, to_date: str, **extra: Any) -> None:
-        """The same without the tests, and the seed as it is."""
-        self._build("run", from_date, to_date, extra)
+        """The same for the window of a run, and the seed as it is."""
+        self._build(("run",), from_date, to_date, extra)
 
-    def _build(self, verb: str, from_date: str, to_date: str, extra: Mapping[str, Any]) -> None:
+    def run_only(self, models: str, from_date: str, to_date: str, **extra: Any) -> None:
+        """Some models of such a run: those that a test looks at, and that read nothing made for the window."""
         variables = {"from_date": from_date, "to_date": to_date, **extra}
-        tests = (
-            ("--exclude-resource-type", "unit_test", "--indirect-selection", "buildable")
-            if verb == "build"
-            else ()
-        )
-        options = (*tests, *run_options(variables))
-        self.succeed(verb, *BEFORE_NORMS, *options, variables=variables)
+        selected = ("--select", *models.split(), *run_options(variables))
+        self.succeed("run", *selected, variables=variables)
+
+    def _build(
+        self, command: Sequence[str], from_date: str, to_date: str, extra: Mapping[str, Any]
+    ) -> None:
+        variables = {"from_date": from_date, "to_date": to_date, **extra}
+        options = run_options(variables)
+        self.succeed(*command, *BEFORE_NORMS, *options, variables=variables)
         self.write_norms(from_date, to_date)
-        self.succeed(verb, *AFTER_NORMS, *options, variables=variables)
+        self.succeed(*command, *AFTER_NORMS, *options, variables=variables)
 
     def succeed(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> None:
         """A dbt command that must not fail."""

@@ -23,13 +23,25 @@ def hand_written(zone: ZoneInfo) -> RawRows:
     return raw
 
 
-def build_hand_written(marts: Marts, zone: str = "Asia/Almaty") -> Marts:
+def build_hand_written(marts: Marts, zone: str) -> Marts:
     """The marts of these members and of nobody else, in a studio of that zone."""
+    write_hand_written(marts, zone)
+    marts.build()
+    return marts
+
+
+def make_hand_written(marts: Marts) -> Marts:
+    """The same in Almaty, for tests of something else."""
+    write_hand_written(marts, "Asia/Almaty")
+    marts.make()
+    return marts
+
+
+def write_hand_written(marts: Marts, zone: str) -> None:
+    """Their documents."""
     marts.timezone = zone
     marts.reset()
     hand_written(ZoneInfo(zone)).write(marts.url, HORIZON)
-    marts.build()
-    return marts
 
 
 def days_of(first: str, last: str, weekdays: tuple[int, ...]) -> list[str]:

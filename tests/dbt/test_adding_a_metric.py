@@ -11,7 +11,7 @@ import pytest
 from ris_assets.dbt import PROJECT_DIR
 from ris_assets.features.matrix import choose_features
 from tests.dbt.marts import Marts
-from tests.dbt.members import HORIZON, build_hand_written
+from tests.dbt.members import HORIZON, make_hand_written
 
 ROW = {
     "feature": "minutes_a_session", "feature_group": "external", "source_entity": "app_sessions",
@@ -29,7 +29,7 @@ EXPRESSION = (
 @pytest.fixture(scope="module")
 def extended(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Marts:
     """Marts that were built without the metric, and then run for their last day with it."""
-    build_hand_written(marts)
+    make_hand_written(marts)
     project = tmp_path_factory.mktemp("extended") / "dbt_project"
     shutil.copytree(PROJECT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
     add_the_metric(project)

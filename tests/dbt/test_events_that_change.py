@@ -109,10 +109,10 @@ def land(marts: Marts, raw: RawRows, day: date) -> None:
     marts.execute(f"update ris_raw.extraction_log set finished_at = '{GO_LIVE}'")
 
 
-def built(marts: Marts, raw: RawRows, day: date = LAST) -> None:
+def made(marts: Marts, raw: RawRows, day: date = LAST) -> None:
     marts.reset()
     land(marts, raw, day)
-    marts.build()
+    marts.make()
 
 
 def metrics(marts: Marts, day: date) -> pl.DataFrame:
@@ -143,12 +143,14 @@ def found(marts: Marts) -> dict:
     turn(raw)
     found: dict = {}
     for name, pick in (("first", lambda rows: rows[0]), ("last", lambda rows: rows[-1])):
-        built(marts, told_from_the_beginning(raw, pick))
+        made(marts, told_from_the_beginning(raw, pick))
         found[name] = {day: metrics(marts, day) for day in (EVE, LAST)}
-    built(marts, raw)
+    marts.reset()
+    land(marts, raw, LAST)
+    marts.build()
     found["turned"] = {day: metrics(marts, day) for day in (EVE, LAST)}
     found["at once"] = tables(marts)
-    built(marts, raw, EVE)
+    made(marts, raw, EVE)
     for number in range(1, (LAST - EVE).days + 1):
         day = EVE + timedelta(days=number)
         land(marts, raw, day)
