@@ -8,7 +8,7 @@ import pytest
 
 from tests.dbt.futures import GO_LIVE, crowd, every_future
 from tests.dbt.marts import Marts
-from tests.dbt.members import hand_written
+from tests.dbt.members import hand_written, hasan
 from tests.dbt.raw_rows import RawRows
 
 THEN, LATER = "2024-05-05", "2024-05-12"
@@ -161,16 +161,24 @@ def looks_ahead(marts: Marts) -> dict[tuple, int]:
 
 
 @pytest.fixture(scope="module")
-def before_and_after(marts: Marts) -> dict[str, tuple[pl.DataFrame, pl.DataFrame]]:
-    """Snapshots and weeks that end by 5 May, as built on that day and a week later."""
+def studios(marts: Marts) -> dict[str, dict]:
+    """What was built a week after 5 May, what on that day, and what a run of the week that followed added to it."""
     marts.timezone = str(ALMATY)
     found: dict[str, dict] = {}
-    for horizon in (THEN, LATER):
+    for horizon in (LATER, THEN):
         build(marts, horizon)
         found[horizon] = {table: shared(marts, table) for table in DAY_OF}
         found[horizon]["looks_ahead"] = looks_ahead(marts)
         found[horizon]["whole"] = whole(marts)
-    return {name: (found[THEN][name], found[LATER][name]) for name in found[THEN]}
+    land(marts, LATER)
+    marts.run("2024-05-06", LATER)
+    return {**found, "added to": {"whole": whole(marts)}}
+
+
+@pytest.fixture(scope="module")
+def before_and_after(studios: dict[str, dict]) -> dict[str, tuple]:
+    """Snapshots and weeks that end by 5 May, as built on that day and a week later."""
+    return {name: (studios[THEN][name], studios[LATER][name]) for name in studios[THEN]}
 
 
 def known_by(raw: RawRows, horizon: str) -> RawRows:
@@ -200,8 +208,8 @@ def test_intervals_know_of_the_days_ahead_what_was_known_before_them(before_and_
     assert {week: after[week] for week in kept} == {week: before[week] for week in kept}
 
 
-def test_what_became_known_is_seen_from_then_on(marts: Marts, before_and_after):
-    # The tables hold what the fixture built last: the world of 12 May.
+def test_what_became_known_is_seen_from_then_on(marts: Marts, studios):
+    # The tables hold what the fixture made last: the world of 12 May.
     hasan, anna = marts.snapshot("hasan", LATER), marts.snapshot("anna", LATER)
     assert hasan is None  # cancelled on 8 May
     assert anna is not None
@@ -236,29 +244,6 @@ def test_what_the_source_no_longer_has_counts_until_it_was_gone(marts: Marts, be
     assert marts.read("select hp_id from ris.core_hp_period where user_id = 'void'").is_empty()
 
 
-def test_history_loaded_at_once_is_cut_by_its_own_instants(marts: Marts):
-    """Go-live: every document arrives once, in its last state, and tells its past itself."""
-    raw = studio()
-    raw.hero_pass("zoe-1", "2024-03-31 10:00", "2024-04-01", "2024-05-30",
-                  known_at="2024-05-08 12:00", cancelled_at="2024-05-08 12:00",
-                  payment_status="refunded")  # fmt: skip
-    raw.member("zoe", known_at="2024-05-10 12:00")
-    raw.freeze("zoe-1", "2024-04-20 10:00", "2024-04-25", "2024-05-04",
-               known_at="2024-05-09 10:00", cancelled_at="2024-04-27 10:00")  # fmt: skip
-    raw.booking("zoe", "2024-05-07 19:00", known_at="2024-05-08 12:00")
-    marts.timezone = str(ALMATY)
-    marts.reset()
-    raw.write(marts.url, LATER)
-    marts.build()
-    asked, called_off = marts.snapshot("zoe", "2024-04-21"), marts.snapshot("zoe", "2024-05-05")
-    assert asked is not None
-    assert called_off is not None
-    assert asked["hp_end_corrected"] == date(2024, 6, 9)  # ten days of freeze to come
-    assert called_off["hp_end_corrected"] == date(2024, 6, 2)  # 25 to 27 April
-    assert called_off["visits"] == 0.0
-    assert marts.snapshot("zoe", "2024-05-09") is None
-
-
 def test_the_traces_of_friends_are_seen_as_they_were_known(marts: Marts, before_and_after):
     marts.timezone = str(ALMATY)
     before, _ = before_and_after["member_snapshot"]
@@ -273,9 +258,27 @@ def test_the_traces_of_friends_are_seen_as_they_were_known(marts: Marts, before_
     assert {name: kai[name][0] for name in expected} == pytest.approx(expected)
 
 
+def test_what_a_run_adds_is_what_one_run_over_all_makes(studios):
+    added, at_once = studios["added to"]["whole"], studios[LATER]["whole"]
+    differing = {table: len(rows ^ at_once[table]) for table, rows in added.items()}
+    assert differing == dict.fromkeys(added, 0)
+
+
+def test_a_month_later_a_backfill_of_the_day_gives_the_same(marts: Marts, studios):
+    of_the_day = pl.col("as_of_date") == date.fromisoformat(THEN)
+    on_the_day = studios[THEN]["member_snapshot"].filter(of_the_day).sort("user_id")
+    # On a fresh database the first run carries all history; then the day is run once more.
+    build(marts, "2024-06-09")
+    marts.run(THEN, THEN)
+    backfilled = shared(marts, "member_snapshot").filter(of_the_day).sort("user_id")
+    assert on_the_day.height > 6
+    assert backfilled.rows() == on_the_day.rows()
+
+
 def test_a_document_that_arrives_after_go_live_is_known_from_then_on(marts: Marts):
     """The first extraction ended on 1 May: a freeze that is entered on 8 May, backdated, is news of 8 May."""
-    raw = studio()
+    raw = RawRows(ALMATY)
+    hasan(raw)
     raw.freeze(
         "hasan-1", "2024-05-02 10:00", "2024-05-03", "2024-05-09", known_at="2024-05-08 10:00"
     )
@@ -283,41 +286,9 @@ def test_a_document_that_arrives_after_go_live_is_known_from_then_on(marts: Mart
     marts.reset()
     raw.write(marts.url, LATER)
     marts.execute("update ris_raw.extraction_log set finished_at = '2024-05-01 02:00+05'")
-    marts.build()
+    marts.make()
     before, after = marts.snapshot("hasan", THEN), marts.snapshot("hasan", LATER)
     assert before is not None
     assert after is not None
     assert (before["hp_end_corrected"], before["is_frozen"]) == (date(2024, 5, 30), False)
     assert (after["hp_end_corrected"], after["freeze_days_used"]) == (date(2024, 6, 6), 7)
-
-
-@pytest.fixture(scope="module")
-def on_the_day_and_after(marts: Marts, before_and_after) -> tuple[list[tuple], dict]:
-    """The snapshot of 5 May as made on that day, and all tables after one more run, of the week that followed."""
-    marts.timezone = str(ALMATY)
-    build(marts, THEN)
-    on_the_day = snapshots_of_then(marts)
-    land(marts, LATER)
-    marts.run("2024-05-06", LATER)
-    return on_the_day, whole(marts)
-
-
-def snapshots_of_then(marts: Marts) -> list[tuple]:
-    query = f"select * from ris.member_snapshot where as_of_date = '{THEN}' order by user_id"
-    return marts.read(query).rows()
-
-
-def test_what_a_run_adds_is_what_one_run_over_all_makes(on_the_day_and_after, before_and_after):
-    _, added = on_the_day_and_after
-    _, at_once = before_and_after["whole"]
-    differing = {table: len(rows ^ at_once[table]) for table, rows in added.items()}
-    assert differing == dict.fromkeys(added, 0)
-
-
-def test_a_month_later_a_backfill_of_the_day_gives_the_same(marts: Marts, on_the_day_and_after):
-    on_the_day, _ = on_the_day_and_after
-    # On a fresh database the first run carries all history; then the day is run once more.
-    build(marts, "2024-06-09")
-    marts.run(THEN, THEN)
-    assert len(on_the_day) > 6
-    assert snapshots_of_then(marts) == on_the_day

@@ -3,6 +3,7 @@
 The last extracted day is Sunday 2024-06-30; all documents were there when RIS went live after it.
 """
 
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,7 +27,7 @@ MAPPED = {
 def known(marts: Marts) -> Marts:
     """The marts of a studio whose map leaves fields out."""
     raw = RawRows(ALMATY)
-    for write in (ties, readings, newcomer, spenders, friends_who_book, leaves_traces):
+    for write in (ties, readings, newcomer, spenders, friends_who_book, leaves_traces, history):
         write(raw)
     marts.timezone = str(ALMATY)
     marts.reset()
@@ -128,6 +129,17 @@ def leaves_traces(raw: RawRows) -> None:
     raw.add("payments", **at, paid_at="2024-06-25 08:00", amount=1.0)
 
 
+def history(raw: RawRows) -> None:
+    """Zoe's pass, frozen on 25 April and no longer after the 27th, is told in its last state: refunded on 8 May."""
+    raw.member("zoe", known_at="2024-05-10 12:00")
+    raw.hero_pass("zoe-1", "2024-03-31 10:00", "2024-04-01", "2024-05-30",
+                  known_at="2024-05-08 12:00", cancelled_at="2024-05-08 12:00",
+                  payment_status="refunded")  # fmt: skip
+    raw.freeze("zoe-1", "2024-04-20 10:00", "2024-04-25", "2024-05-04",
+               known_at="2024-05-09 10:00", cancelled_at="2024-04-27 10:00")  # fmt: skip
+    raw.booking("zoe", "2024-05-07 19:00", known_at="2024-05-08 12:00")
+
+
 def person(known: Marts, user_id: str) -> dict:
     return known.row(f"select * from ris.core_user where user_id = '{user_id}'")
 
@@ -148,6 +160,18 @@ def test_history_knows_clan_and_friends_from_the_days_of_their_own_events(
     assert row is not None
     names = ("is_in_clan", "clan_days", "friend_count", "active_friend_count")
     assert tuple(row[name] for name in names) == expected
+
+
+def test_history_loaded_at_once_is_cut_by_its_own_instants(known: Marts):
+    """Go-live: every document arrives once, in its last state, and tells its past itself."""
+    asked, called_off = known.snapshot("zoe", "2024-04-21"), known.snapshot("zoe", "2024-05-05")
+    assert asked is not None
+    assert called_off is not None
+    assert asked["hp_end_corrected"] == date(2024, 6, 9)  # ten days of freeze to come
+    assert called_off["hp_end_corrected"] == date(2024, 6, 2)  # 25 to 27 April
+    assert called_off["visits"] == 0.0
+    assert known.snapshot("lat", "2024-05-12") is not None
+    assert known.snapshot("zoe", "2024-05-12") is None
 
 
 def test_a_friend_added_is_added_on_both_sides(known: Marts):
