@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import psycopg
@@ -58,15 +59,18 @@ class Home:
             cwd="/",
         )
 
+    @cached_property
+    def url(self) -> str:
+        """The database of the marts; its server stays up between commands."""
+        return self.ris("url", "postgres").stdout.strip()
+
     def rows(self, query: str, database: str = "postgres") -> list[tuple]:
-        url = self.ris("url", "postgres").stdout.strip()
-        if database != "postgres":
-            url += f"_{database}"
+        url = self.url if database == "postgres" else f"{self.url}_{database}"
         with psycopg.connect(url) as connection:
             return connection.execute(query).fetchall()
 
     def execute(self, *statements: str) -> None:
-        with psycopg.connect(self.ris("url", "postgres").stdout.strip()) as connection:
+        with psycopg.connect(self.url) as connection:
             for statement in statements:
                 connection.execute(statement)
 
@@ -77,11 +81,12 @@ class Home:
         )
 
     def fingerprints(self) -> dict[str, str]:
-        """A hash of the content of every table."""
+        """A hash of the content of every table, and of the ledgers that the next run adds to."""
+        tables = [*(f"ris.{table}" for table in KEYS), *(f"ris_int.{table}" for table in LEDGERS)]
         selects = [
             f"select '{table}', md5(coalesce(string_agg(t::text, '|' order by t::text), ''))"
-            f" from ris.{table} t"
-            for table in KEYS
+            f" from {table} t"
+            for table in tables
         ]
         return dict(self.rows(" union all ".join(selects)))
 
@@ -159,13 +164,12 @@ def test_members_who_never_came_stay_in_every_table(home):
     assert in_snapshots > 0
 
 
-def test_three_days_run_twice_change_nothing(home):
+def test_three_days_run_again_change_nothing(home):
     before = home.fingerprints()
     first = home.last_day - timedelta(days=2)
-    for _ in range(2):
-        done = home.ris("run", "--from", str(first), "--to", str(home.last_day))
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert home.fingerprints() == before
+    done = home.ris("run", "--from", str(first), "--to", str(home.last_day))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert home.fingerprints() == before
 
 
 def test_a_day_that_was_left_out_is_made_up_for_by_the_next(home):
