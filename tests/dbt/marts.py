@@ -51,6 +51,7 @@ class Marts:
                 *("--target-path", str(self.folder / "target")),
                 *("--log-path", str(self.folder / "logs")),
                 *("--vars", json.dumps(given), "--quiet", "--no-use-colors"),
+                *("--no-write-json", "--log-level-file", "none"),
             ]
         )
 
