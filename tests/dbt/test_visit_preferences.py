@@ -51,15 +51,14 @@ def studio(marts: Marts) -> Marts:
 
 
 def test_preferences_move_on_with_the_horizon(studio: Marts):
-    first = "1900-01-01"
+    first, models = "1900-01-01", "+core_user"
     for horizon, expected in EXPECTED.items():
         studio.execute(f"update ris_raw.extraction_log set through_day = '{horizon}'")
-        window = {"from_date": first, "to_date": horizon}
-        studio.succeed("run", "--select", "+core_user", variables=window)
+        studio.run_only(models, first, horizon)
         found = studio.read(
             "select user_id, preferred_coach_id, preferred_club_id, preferred_class_type,"
             " preferred_hour from ris.core_user"
         )
         preferred = {user: tuple(rest) for user, *rest in found.rows()}
         assert preferred == {user: PREFERS[coach] for user, coach in expected.items()}, horizon
-        first = horizon
+        first, models = horizon, "+int_visit_preferences core_user"
