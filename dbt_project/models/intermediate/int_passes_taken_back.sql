@@ -2,9 +2,13 @@
 
 {#- A cancellation that is a document of its own takes back what is left of the passes that were bought before it. -#}
 
+-- All versions of a document, be some of them another member's: one ends where the next begins.
 with versions as (
     select * from {{ ref('stg_hero_passes__versions') }}
-    where user_id in (select user_id from {{ ref('stg_hero_passes__versions') }} where is_cancellation)
+    where source_id in (
+        select theirs.source_id from {{ ref('stg_hero_passes__versions') }} as theirs
+        where theirs.user_id in (select user_id from {{ ref('stg_hero_passes__versions') }} where is_cancellation)
+    )
 ),
 
 ranged as (
