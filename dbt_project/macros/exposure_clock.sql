@@ -225,6 +225,104 @@ pass_chain as (
 )
 {%- endmacro %}
 
+{#
+    What the weeks of each pass are made of, as a hash: all that says something of days up to its last, and when it is
+    renewed. Passes and frozen days of the member say something from their first day on, as they are known now, and passes
+    with their last. For what was known then, so does each version with the day on which it was known, and was no longer.
+    While the hash is the same, so are the weeks before the one in which the pass ends.
+
+    Emits the CTE pass_histories (hp_id) with weeks_hash, from pass_chain, frozen_spans and a CTE of the versions of passes.
+#}
+{% macro pass_histories(versions='versions') %}
+{%- set on_both_days = 'cross join lateral (values (%s), (%s)) as said (from_on)' -%}
+{%- set known_and_no_longer = on_both_days | format('known_from_on', 'known_until_on') -%}
+first_versions as (
+    select distinct on (user_id, hp_id) user_id, hp_id, ends_on
+    from {{ versions }}
+    order by user_id, hp_id, known_from_on
+),
+
+said as (
+    -- Weeks before a pass was entered go by what was said of it at first.
+    select
+        passes.user_id,
+        said.from_on,
+        hash_record_extended(
+            row(
+                passes.hp_id,
+                passes.purchased_on,
+                passes.spell_id,
+                passes.spell_starts_on,
+                first_versions.ends_on,
+                said.from_on
+            ),
+            1
+        ) as said_hash
+    from pass_chain as passes
+    inner join first_versions on passes.user_id = first_versions.user_id and passes.hp_id = first_versions.hp_id
+    {{ on_both_days | format('passes.starts_on', 'passes.hp_end_corrected') }}
+    union all
+    select user_id, frozen_from_on, hash_record_extended(row(hp_id, frozen_from_on, frozen_to_on), 2)
+    from frozen_spans
+    union all
+    select
+        versions.user_id,
+        said.from_on,
+        hash_record_extended(
+            row(
+                versions.hp_id,
+                versions.starts_on,
+                versions.ends_on,
+                versions.cancelled_on,
+                versions.payment_status,
+                said.from_on
+            ),
+            3
+        )
+    from {{ versions }} as versions
+    {{ known_and_no_longer }}
+    union all
+    select
+        passes.user_id,
+        said.from_on,
+        hash_record_extended(
+            row(
+                freezes.hp_id,
+                freezes.starts_on,
+                freezes.ends_on,
+                freezes.called_off_on,
+                freezes.called_off_end_on,
+                said.from_on
+            ),
+            4
+        )
+    from first_versions as passes
+    inner join {{ ref('int_freezes_versioned') }} as freezes on passes.hp_id = freezes.hp_id
+    {{ known_and_no_longer }}
+),
+
+said_and_asked as (
+    select user_id, from_on, said_hash, null as hp_id, null::date as renewed_on
+    from said
+    union all
+    select user_id, hp_end_corrected, null, hp_id, renewed_on
+    from pass_chain
+),
+
+said_until_then as (
+    select hp_id, renewed_on, sum(said_hash) over (partition by user_id order by from_on) as said_hash
+    from said_and_asked
+),
+
+pass_histories as (
+    select
+        hp_id,
+        hash_record_extended(row(said_hash, renewed_on, {{ var('grace_days') }}), 5)::text as weeks_hash
+    from said_until_then
+    where hp_id is not null
+)
+{%- endmacro %}
+
 {# Whether a version of a pass says, at the end of a day, that it covers anything at all. #}
 {% macro has_coverage(passes, day) -%}
     {{ passes }}.starts_on <= {{ passes }}.ends_on

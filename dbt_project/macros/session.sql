@@ -101,24 +101,35 @@
 {%- endmacro %}
 
 {#
-    Make room in interval_hp for what a run finds different: all rows of members whose passes have changed, and the last
-    week of each other spell that has not ended for good, kept aside for what was known at its start. What time alone does
-    to weeks before it is said here: they mature. Each spell has a row that is an event or not settled. Members are found
-    apart, as in delete_changed_members.
+    Make room in interval_hp for what a run finds different. Of a spell, the weeks go from the first on whose hash is no
+    pass's any more; and of what is left of each that has not ended for good the last, kept aside for what was known at its
+    start: it may be the spell's last by now, or its days more, while those before it are over by the end of its pass, and
+    the same while its hash is. What time alone does to them is said here: they mature. Each spell has a row that is an
+    event or not settled, with the hash of its last pass, which is of the whole spell: members of whom something has changed
+    are found by it, apart, as in delete_changed_members.
 #}
 {% macro make_room_for_intervals() -%}
+    {%- set has_changed -%}
+        not exists (
+            select from {{ ref('core_hp_period') }} as periods
+            where periods.user_id = kept.user_id and periods.weeks_hash = kept.spell_hash
+        )
+    {%- endset %}
     {%- if is_incremental() and not keeps_rows('is_settled') -%}
         delete from {{ this }}
     {%- elif is_incremental() -%}
-        delete from {{ this }} where user_id in (
-            select distinct kept.user_id
-            from {{ this }} as kept
-            where (kept.event or not kept.is_settled)
-                and not exists (
-                    select from {{ ref('core_hp_period') }} as periods
-                    where periods.user_id = kept.user_id and periods.passes_hash = kept.spell_hash
-                )
-        );
+        create temporary table changed_spells on commit drop as
+        select kept.spell_id, min(kept.week_start) as changed_from_on
+        from {{ this }} as kept
+        where {{ has_changed }}
+            and kept.user_id in (
+                select distinct kept.user_id from {{ this }} as kept
+                where (kept.event or not kept.is_settled) and {{ has_changed }}
+            )
+        group by kept.spell_id;
+        analyze changed_spells;
+        delete from {{ this }} as kept using changed_spells
+        where kept.spell_id = changed_spells.spell_id and kept.week_start >= changed_spells.changed_from_on;
         create temporary table last_weeks_of_spells (spell_id text, week_start date, days_to_end_at_start integer)
             on commit drop;
         with removed as (
@@ -127,6 +138,15 @@
                 from {{ this }} as kept
                 where not kept.is_settled
                 group by kept.spell_id
+                union
+                select last_week.ctid
+                from changed_spells
+                cross join lateral (
+                    select kept.ctid from {{ this }} as kept
+                    where kept.spell_id = changed_spells.spell_id
+                    order by kept.week_start desc
+                    limit 1
+                ) as last_week
             ))
             returning spell_id, week_start, days_to_end_at_start
         )

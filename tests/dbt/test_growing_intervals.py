@@ -48,7 +48,7 @@ GROWING = {
 UPGRADED = {
     "ris_int.int_hero_passes_versioned": "documents_hash",
     "ris_int.int_pass_freezes_counted": "passes_hash",
-    "ris.core_hp_period": "spent_so_far",
+    "ris.core_hp_period": "weeks_hash",
     "ris.label_hp": "passes_hash",
     "ris.interval_hp": "is_settled",
 }

@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
-            "{{ delete_changed_members('spent_so_far') }}",
+            "{{ delete_changed_members('weeks_hash') }}",
             "{{ delete_where('user_id = any(array(select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ '))') }}",
             "{{ only_hash_joins() }}",
         ],
@@ -19,7 +19,7 @@
 
 {#- The passes of a member stay while nothing that they are made of changes, and none that was open has outlived its grace. -#}
 
-{%- set is_added_to = keeps_rows('spent_so_far') %}
+{%- set is_added_to = keeps_rows('weeks_hash') %}
 
 with horizon as (
     select {{ horizon() }} as as_of_date
@@ -60,6 +60,8 @@ succeeded_charges as (
 {{ exposure_clock('horizon', passes='versions' if is_added_to) }},
 
 {{ pass_chain() }},
+
+{{ pass_histories() }},
 
 passes as (
     select
@@ -193,9 +195,11 @@ final as (
             when failed_renewals.hp_id is not null or failed_beginnings.hp_id is not null then 'payment_failed'
             else 'lapsed'
         end as how_ended,
-        inputs.passes_hash
+        inputs.passes_hash,
+        pass_histories.weeks_hash
     from passes
     left join inputs on passes.user_id = inputs.user_id
+    left join pass_histories on passes.hp_id = pass_histories.hp_id
     left join failed_renewals on passes.hp_id = failed_renewals.hp_id
     left join failed_beginnings on passes.hp_id = failed_beginnings.hp_id
     left join passes as next_passes on passes.next_hp_id = next_passes.hp_id

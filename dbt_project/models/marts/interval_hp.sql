@@ -27,7 +27,7 @@ last_weeks as (
 {%- endif %}
 
 covering as (
-    select hp_id, user_id, spell_id, spell_starts_on, passes_hash, starts_on, hp_end_corrected, renewed_on
+    select hp_id, user_id, spell_id, spell_starts_on, weeks_hash, starts_on, hp_end_corrected, renewed_on
     from {{ ref('core_hp_period') }}
     where has_coverage
     {%- if is_added_to %}
@@ -41,8 +41,8 @@ spells as (
         spell_id,
         user_id,
         spell_starts_on,
-        passes_hash as spell_hash,
         max(hp_end_corrected) as spell_ends_on,
+        (array_agg(weeks_hash order by hp_end_corrected desc))[1] as spell_hash,
         {%- if is_added_to %}
         coalesce(max(last_weeks.week_start), spell_starts_on) as missing_from_on
         {%- else %}
@@ -52,7 +52,7 @@ spells as (
     {%- if is_added_to %}
     left join last_weeks using (spell_id)
     {%- endif %}
-    group by spell_id, user_id, spell_starts_on, passes_hash
+    group by spell_id, user_id, spell_starts_on
 ),
 
 passes as (
@@ -128,7 +128,8 @@ week_passes as (
         weeks.spell_id,
         weeks.week_start,
         passes.hp_id,
-        passes.renewed_on
+        passes.renewed_on,
+        passes.weeks_hash
     from spell_weeks as weeks
     inner join passes
         on weeks.spell_id = passes.spell_id
@@ -206,7 +207,7 @@ late_passes as (
     inner join passes
         on weeks.spell_id = passes.spell_id
         and weeks.first_on between passes.starts_on and passes.hp_end_corrected
-    inner join versions on passes.hp_id = versions.hp_id
+    inner join versions on passes.hp_id = versions.hp_id and passes.user_id = versions.user_id
     where not exists (
         select from days_to_end
         where days_to_end.spell_id = weeks.spell_id and days_to_end.week_start = weeks.week_start
@@ -234,9 +235,10 @@ outcomes as (
     select
         weeks.*,
         spells.spell_starts_on,
-        spells.spell_hash,
         week_passes.hp_id,
         week_passes.renewed_on,
+        -- How a spell ends is for its last pass to say, which may end frozen.
+        case when weeks.is_last_week then spells.spell_hash else week_passes.weeks_hash end as spell_hash,
         case
             when not weeks.is_last_week or spells.spell_ends_on > horizon.horizon_on then false
             when spells.spell_ends_on + {{ var('grace_days') }} <= horizon.horizon_on then true
