@@ -60,7 +60,7 @@ def _held(console: Console, path: Path | None, sample: int) -> list[PartHeld]:
     with MongoResource().open() as source, console.status("Reading") as status:
         holder = Holder(source_map, source, get_settings().zone, sample)
         with listening(lambda text: status.update(f"Reading {text}")):
-            return list(holder.hold())
+            return holder.hold()
 
 
 def _table(found: list[PartHeld]) -> Table:

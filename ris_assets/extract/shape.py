@@ -270,7 +270,7 @@ class EntityShape:
         return frame
 
     def _with_spans(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Instants moved as the map says, and passes that renew themselves as one row a period."""
+        """Fields translated and instants moved as the map says; of what renews itself one row a period."""
         frame = self._translated(frame)
         if not self._spans:
             return frame

@@ -113,11 +113,11 @@ class Holder:
     """Ids of each entity so far, where documents may share them."""
     _kept: dict[tuple[str, tuple[str, ...]], pl.DataFrame] = field(default_factory=dict)
 
-    def hold(self) -> Iterator[PartHeld]:
+    def hold(self) -> list[PartHeld]:
         """Every source of every mapped entity."""
         found = list(self._parts())
         _tell_of_late_beginnings(found, self.source_map, self.zone)
-        yield from found
+        return found
 
     def _parts(self) -> Iterator[PartHeld]:
         """Every source, one after the other."""
