@@ -41,9 +41,8 @@ def first_day_to_make(context: dg.AssetExecutionContext, postgres: PostgresResou
     if built is None:
         return None
     tags = context.run.tags
-    first = tags.get(RANGE_START) or tags.get(PARTITION) or date.max.isoformat()
-    last = tags.get(RANGE_END) or tags.get(PARTITION) or date.min.isoformat()
-    is_built_again = date.fromisoformat(first) <= built <= date.fromisoformat(last)
+    first, last = (tags.get(tag) or tags.get(PARTITION) for tag in (RANGE_START, RANGE_END))
+    is_built_again = first and last and first <= built.isoformat() <= last
     return built if is_built_again else built + timedelta(days=1)
 
 

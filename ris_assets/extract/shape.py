@@ -400,24 +400,17 @@ class EntityShape:
 
     def _untranslated(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
         """Values that the map's translation does not know."""
-        written = {name: f"{_RAW}{name}" for name in self.part.fields}
-        written = {n: raw if raw in frame.columns else n for n, raw in written.items()}
-        return [
-            _noted(
-                frame.filter(
-                    pl.col(written[name]).is_not_null()
-                    & ~pl.col(written[name]).is_in(
-                        [id_text(v, self.uuid_order) for v in spec.values]
-                    )
-                ),
-                name,
-                pl.col(written[name]),
-                "the source map has no translation for this value",
-                not self.entity.field(name).required,
-            )
-            for name, spec in self.part.fields.items()
-            if spec.values and spec.path and spec.otherwise is None
-        ]
+        found = []
+        for name, spec in self.part.fields.items():
+            if not spec.values or not spec.path or spec.otherwise is not None:
+                continue
+            written = pl.col(f"{_RAW}{name}" if name in self._translated_first else name)
+            is_told = written.is_in([id_text(value, self.uuid_order) for value in spec.values])
+            text = "the source map has no translation for this value"
+            is_kept = not self.entity.field(name).required
+            unknown = frame.filter(written.is_not_null() & ~is_told)
+            found.append(_noted(unknown, name, written, text, is_kept))
+        return found
 
     def _broken_spans(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
         """Numbers in the document that are no length of time."""

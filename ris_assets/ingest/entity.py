@@ -6,7 +6,7 @@ and the next attempt starts from the last watermark.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -136,7 +136,7 @@ def _attempt(job: Ingestion) -> Counts | None:
             parts = parts_of(job.entity, entity_map, job.source_map, job.zone)
             parts = present(job.entity, parts, source.collections())
         if entity_map is None or not parts:
-            _log(connection, job, Counts(), is_mapped=False)
+            _log(connection, job, Counts())
             return None
         with (
             job.postgres.connect() as looking,
@@ -179,7 +179,7 @@ class _Extraction:
         if self.counts.bare:
             self.job.warn(self._told_of_bare())
         self.counts.seconds = time.monotonic() - started
-        _log(self.connection, self.job, self.counts, True, self.entity_map.reject_limit, parts)
+        _log(self.connection, self.job, self.counts, self.entity_map, parts)
         return self.counts
 
     def _told_of_bare(self) -> str:
@@ -187,16 +187,19 @@ class _Extraction:
         return f"{of} do not end after they start and cover nothing: `ris_raw.rejects` lists them."
 
     def _begun(self, part: Part, mark: Mark) -> _Reading:
-        """What to read of a part: everything, or what has changed since the last extraction."""
+        """What is to be read of a part."""
+        return _Reading(part, mark, self._since(part, mark), mark.changed_until)
+
+    def _since(self, part: Part, mark: Mark) -> datetime | None:
+        """From when on to read what has changed; None where everything is read."""
         same_map = mark.fingerprint == self.entity_map.fingerprint
         is_changes = self.job.window is None and part.can_be_incremental and same_map
         if not is_changes or mark.changed_until is None:
-            return _Reading(part, mark, None, mark.changed_until)
+            return None
         age = self.landing.started_at - (mark.reconciled_at or mark.changed_until)
-        if age >= timedelta(days=self.job.reconcile_days):
-            return _Reading(part, mark, None, mark.changed_until)
+        is_due = age >= timedelta(days=self.job.reconcile_days)
         overlap = timedelta(minutes=part.source.overlap_minutes)
-        return _Reading(part, mark, mark.changed_until - overlap, mark.changed_until)
+        return None if is_due else mark.changed_until - overlap
 
     def _read(self, reading: _Reading) -> None:
         """All batches of one part."""
@@ -436,11 +439,18 @@ def _log(
     connection: psycopg.Connection,
     job: Ingestion,
     counts: Counts,
-    is_mapped: bool,
-    reject_limit: float | None = None,
-    parts: list[Part] | None = None,
+    entity_map: EntityMap | None = None,
+    parts: Sequence[Part] = (),
 ) -> None:
-    """Note the extraction, in the transaction of its rows."""
+    """Note the extraction, in the transaction of its rows; without a map, that the source lacks the entity."""
+    mapped: dict[str, object] = {}
+    if entity_map is not None:
+        mapped = {
+            "reject_limit": entity_map.reject_limit,
+            "mapped_fields": sorted({name for part in parts for name in part.source.fields}),
+            "map_fingerprint": entity_map.fingerprint,
+            "recorded_since": entity_map.since,
+        }
     row = connection.execute("select clock_timestamp()").fetchone()
     insert_row(
         connection,
@@ -452,7 +462,7 @@ def _log(
             "rows_read": counts.read,
             "rows_written": counts.written,
             "rows_rejected": counts.rejected,
-            "is_mapped": is_mapped,
+            "is_mapped": entity_map is not None,
             "finished_at": row[0] if row else None,
             "rows_considered": counts.considered,
             "rows_deleted": counts.deleted,
@@ -460,13 +470,6 @@ def _log(
             "seconds": counts.seconds,
             "watermark_before": counts.watermark_before,
             "watermark_after": counts.watermark_after,
-            "reject_limit": reject_limit,
-            "mapped_fields": sorted({name for part in parts for name in part.source.fields})
-            if parts
-            else None,
-            "map_fingerprint": job.source_map.entities[job.entity.name].fingerprint
-            if is_mapped
-            else None,
-            "recorded_since": job.source_map.entities[job.entity.name].since if is_mapped else None,
+            **mapped,
         },
     )

@@ -140,8 +140,8 @@ class Holder:
 
     def _part(self, part: Part, limit: float) -> PartHeld:
         entity, source = part.shape.entity.name, part.source
-        held = PartHeld(entity, source.collection, is_repeated=source.repeat is not None)
-        held.fields = _fields(part)
+        is_repeated = source.repeat is not None
+        held = PartHeld(entity, source.collection, is_repeated=is_repeated, fields=_fields(part))
         for shaped, decoded in self._batches(part):
             held.documents += decoded.documents
             self._count(held, shaped, decoded.frame)

@@ -18,7 +18,7 @@ from ris_assets.extract.query import (
     within_query,
 )
 from ris_assets.extract.shape import CHANGED, EntityShape
-from ris_assets.extract.source_map import EntityMap, SourceMap, SourcePart
+from ris_assets.extract.source_map import EntityMap, FieldSpec, SourceMap, SourcePart
 from ris_assets.partitions import Window
 
 
@@ -51,9 +51,10 @@ class Part:
         return self.source.changed_at is not None and is_row
 
     @property
-    def tells_changes(self) -> bool:
-        """Whether a source can be asked for what has changed in some span of time."""
-        return self.source.changed_at is not None and self.source.changed_at.is_comparable
+    def asked_changed_at(self) -> FieldSpec | None:
+        """The change time, where a source can be asked for what has changed in some span of it."""
+        changed = self.source.changed_at
+        return changed if changed is not None and changed.is_comparable else None
 
     def query(self, window: Window | None, since: datetime | None) -> Query:
         """What to ask a server for; a superset of what counts."""
@@ -61,14 +62,14 @@ class Part:
         path = self.shape.entity_event_path
         event_spec = self.source.fields[self.shape.entity.event_field]
         is_asked = event_spec.is_comparable and not self.is_exploded_from_inside
-        changed = self.source.changed_at
+        changed = self.asked_changed_at
         if window is not None and path and is_asked:
             reach = _reach(window, self.source)
             event = window_query(path, self._event_format, *reach)
-            if changed and self.tells_changes:
+            if changed:
                 event = either(event, within_query(str(changed.path), changed.format, *reach))
             return both(asked, event)
-        if since is not None and changed and self.tells_changes:
+        if since is not None and changed:
             return both(asked, window_query(str(changed.path), changed.format, since, None))
         return asked
 
@@ -81,7 +82,7 @@ class Part:
             event = pl.col(self.shape.entity.event_field)
             starts_at, ends_at = _reach(window, self.source)
             happened = event.is_between(starts_at, ends_at, closed="left") | event.is_null()
-            if not self.tells_changes:
+            if self.asked_changed_at is None:
                 return happened
             changed = pl.col(CHANGED).is_between(starts_at, ends_at, closed="left")
             return happened | changed & (event < ends_at)
