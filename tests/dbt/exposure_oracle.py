@@ -119,20 +119,22 @@ class Oracle:
 
     def reach(self, row: Row, freezes: list[list[Row]], known_on: date) -> date:
         """The last day that a pass could cover with everything that was said of its freezes until a day."""
-        said = [
-            one
-            for versions in freezes
-            for one in self.dated(versions)
-            if one["hp_id"] == row["hp_id"] and one["known_on"] <= known_on
-        ]
-        if any(one.get("ends_at") is None for one in said):
-            return date.max
-        spans = [
-            (self.day(one["ends_at"] - INSTANT) - self.day(one["starts_at"])).days + 1
-            for one in said
-            if not one["is_deleted"]
-        ]
-        return self.day(row["ends_at"] - INSTANT) + sum(max(days, 0) for days in spans) * DAY
+        end = self.day(row["ends_at"] - INSTANT)
+        for versions in freezes:
+            said = [
+                one
+                for one in self.dated(versions)
+                if one["hp_id"] == row["hp_id"] and one["known_on"] <= known_on
+            ]
+            if any(one.get("ends_at") is None for one in said):
+                return date.max
+            lengths = [
+                (self.day(one["ends_at"] - INSTANT) - self.day(one["starts_at"])).days + 1
+                for one in said
+                if not one["is_deleted"]
+            ]
+            end += max([0, *lengths]) * DAY
+        return end
 
     def own_cancellation(self, row: Row) -> list[date]:
         """The day that stands in the pass itself."""

@@ -84,13 +84,22 @@ def ends_frozen(raw: RawRows) -> None:
 
 
 def is_refunded(raw: RawRows) -> None:
-    """Given back whole; what is cancelled later lies beyond its end, until a freeze of May would move that."""
+    """Given back whole; what is cancelled later lies beyond their ends, which freezes move by less than was said of
+    them: one is of May, the other was put off once."""
     raw.member("ref")
     raw.hero_pass("ref-1", "2024-03-01 10:00", "2024-03-01", "2024-04-09",
                   payment_status="refunded", product="p")  # fmt: skip
     raw.add("hero_passes", hp_id="ref-c", user_id="ref", is_cancellation=True, product="p",
             purchased_at="2024-03-20 10:00", starts_at="2024-03-20", ends_at="2024-04-13")  # fmt: skip
     raw.freeze("ref-1", "2024-05-10 10:00", "2024-05-11", "2024-05-20")
+    raw.member("rea")
+    raw.hero_pass("rea-1", "2024-03-01 10:00", "2024-03-01", "2024-04-09",
+                  payment_status="refunded", product="p")  # fmt: skip
+    raw.add("hero_passes", hp_id="rea-c", user_id="rea", is_cancellation=True, product="p",
+            purchased_at="2024-03-20 10:00", starts_at="2024-03-20", ends_at="2024-04-14")  # fmt: skip
+    raw.freeze("rea-1", "2024-03-05 10:00", "2024-03-10", "2024-03-12", freeze_id="r")
+    raw.freeze("rea-1", "2024-03-05 10:00", "2024-03-15", "2024-03-17", freeze_id="r",
+               known_at="2024-03-08 10:00")  # fmt: skip
 
 
 def test_one_version_is_known_at_a_time(told: Marts):
@@ -124,7 +133,10 @@ def test_a_week_matures_with_the_spell_that_it_ends(told: Marts):
     assert last == {"event": None, "is_matured": False, "matures_on": "2024-05-28"}
 
 
-def test_no_later_freeze_lets_a_refunded_pass_cover_anything(told: Marts):
-    assert told.read("select * from ris.member_snapshot where user_id = 'ref'").is_empty()
-    covers = told.row("select has_coverage from ris.core_hp_period where hp_id = 'ref-1'")
+@pytest.mark.parametrize("member", ["ref", "rea"])
+def test_no_later_freeze_and_none_counted_twice_lets_a_refunded_pass_cover_anything(
+    told: Marts, member: str
+):
+    assert told.read(f"select * from ris.member_snapshot where user_id = '{member}'").is_empty()
+    covers = told.row(f"select has_coverage from ris.core_hp_period where hp_id = '{member}-1'")
     assert covers == {"has_coverage": False}

@@ -46,18 +46,30 @@ cancelled_passes as (
     where cancellations.is_cancellation and passes.is_cancellation is not true
 ),
 
--- A pass that was over by then has nothing to take back: how far it reached at most, by the freezes known when it was told.
-reaches as (
+-- A pass that was over by then has nothing to take back: how far it reached at most, by the freezes
+-- known when it was told; of one that has changed by its longest version.
+freezes_told as (
     select
         passes.source_id,
         passes.hp_id,
         passes.from_on,
-        bool_or(freezes.ends_on is null) as has_open_freeze,
-        sum(greatest(freezes.ends_on - freezes.starts_on + 1, 0))::int as freeze_days
+        bool_or(freezes.ends_on is null) as is_open,
+        max(greatest(freezes.ends_on - freezes.starts_on + 1, 0)) as most_days
     from (select distinct source_id, hp_id, from_on from cancelled_passes) as passes
     inner join {{ ref('int_freezes_versioned') }} as freezes
         on passes.hp_id = freezes.hp_id and freezes.known_from_on <= passes.from_on
-    group by passes.source_id, passes.hp_id, passes.from_on
+    group by passes.source_id, passes.hp_id, passes.from_on, freezes.source_id
+),
+
+reaches as (
+    select
+        source_id,
+        hp_id,
+        from_on,
+        bool_or(is_open) as has_open_freeze,
+        sum(most_days)::int as freeze_days
+    from freezes_told
+    group by source_id, hp_id, from_on
 ),
 
 taken_back as (
