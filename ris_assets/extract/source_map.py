@@ -196,7 +196,7 @@ class SourcePart(_Strict):
     )
     distinct: bool = Field(
         False,
-        description="Several documents tell of one id: the first stands, the others are not refused",
+        description="Several documents tell of one id: the earliest stands, the others are not refused",
     )
     changed_at: Spec | None = Field(None, description="Path of the last-change time")
     overlap_minutes: int = Field(

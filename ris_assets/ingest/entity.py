@@ -241,8 +241,9 @@ class _Extraction:
         name = self.entity.id_field
         rows = rows.sort("event_at", maintain_order=True)
         first = pl.col("source_id").first().over(name)
-        claims = self.landing.claimed(rows[name].unique())
-        own = claims.rename({"source_id": "holder"})
+        own = self.landing.claimed(rows[name].unique()).rename({"source_id": "holder"})
+        if self._is_the_earliest_to_stand(part):
+            own = own.filter(~pl.col("holder").str.starts_with(part.shape.prefix))
         held = (
             rows.select(ROW, "source_id", name, first.alias("first"))
             .join(own, left_on=name, right_on="id", how="left")
@@ -274,6 +275,10 @@ class _Extraction:
         return rows.join(keys, [ROW, "source_id"], "anti"), pl.concat(
             [rejects, noted.select(rejects.columns)]
         )
+
+    def _is_the_earliest_to_stand(self, part: Part) -> bool:
+        """Whether all documents of an id are read before one of them is chosen; days are read one after the other."""
+        return part.source.distinct and self.job.window is None
 
     def _note(self, reading: _Reading, raw: bytes, frame: pl.DataFrame) -> None:
         """The latest change seen, and a few documents to know the source's looks by."""
@@ -325,6 +330,9 @@ class _Extraction:
     def _finish(self, readings: list[_Reading], is_whole: bool) -> None:
         """Move what was collected into the landing table, and remember where to go on."""
         self._drop_forgotten()
+        for reading in readings:
+            if self._is_the_earliest_to_stand(reading.part):
+                self.landing.keep_earliest(reading.part.shape.prefix)
         fingerprint = self.entity_map.fingerprint
         if self.job.window is not None:
             self.counts.written = self.landing.finish_days(self.job.window, fingerprint)

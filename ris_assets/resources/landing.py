@@ -241,6 +241,19 @@ class Landing:
         )
         self._connection.execute(f'create index on pg_temp.incoming ("{name}")')
 
+    def keep_earliest(self, prefix: str) -> None:
+        """Of the collected rows of one source that tell of one business id keep the first to have happened."""
+        self._writer.drain()
+        dropped = self._connection.execute(
+            f"""delete from {self.target} t using (
+                  select ctid, row_number() over (
+                    partition by "{self._entity.id_field}" order by event_at, source_id, ctid desc) as n
+                  from {self.target} where starts_with(source_id, %(prefix)s)) d
+                where t.ctid = d.ctid and d.n > 1""",
+            {"prefix": prefix},
+        ).rowcount
+        self._collected -= dropped if self.is_direct else 0
+
     def finish_versions(self) -> int:
         """Add a version of every document that is new or differs from its latest; versions added."""
         self._writer.drain()

@@ -549,27 +549,43 @@ def test_an_id_held_by_another_document_is_not_shown_where_it_is_personal(case, 
     assert case.rows("select value from ris_raw.rejects") == [(value,)]
 
 
-def test_of_several_documents_that_tell_of_one_person_the_first_stands_and_none_is_refused(case):
+LIVING_USERS = """
+    select user_id, registered_at from (
+        select distinct on (source_id) * from ris_raw.users order by source_id, known_at desc
+    ) as latest
+    where not is_deleted order by user_id
+"""
+
+
+def by_day(collection: str = "passes", **users) -> dict:
+    """Documents of users, two a batch: the days on which they happened, in the order in which they lie."""
+    return {
+        collection: [
+            {"_id": f"{name}{n}", "user": name, "at": NOON + timedelta(days=day), "is": "x" * (9 << 20)}
+            for name, days in users.items()
+            for n, day in enumerate(days)
+        ]
+    }
+
+
+def test_of_several_documents_that_tell_of_one_person_the_earliest_stands_and_none_is_refused(case):
     fields = {"user_id": "user", "registered_at": "at"}
     case.source_map = source_map(users={"collection": "passes", "distinct": True, "fields": fields})
-    later, first, other = (
-        {"_id": n, "user": user, "at": NOON + timedelta(days=days)}
-        for n, user, days in ((1, "a", 9), (2, "a", 0), (3, "b", 5))
-    )
-    living = """
-        select user_id, registered_at from (
-            select distinct on (source_id) * from ris_raw.users order by source_id, known_at desc
-        ) as latest
-        where not is_deleted order by user_id
-    """
-    both = [("a", NOON), ("b", NOON + timedelta(days=5))]
-    case.dump(passes=[later, first, other])
-    assert case.land("users").rejected == 0
-    assert case.rows(living) == both
-    case.dump(passes=[later, other])
-    case.land("users")
-    case.land("users")
-    assert case.rows(living) == [("a", NOON + timedelta(days=9)), both[1]]
+    for days, stands in (((9, 8, 0), 0), ((9,), 9), ((9, 8, 3), 3)):
+        case.dump(**by_day(a=days, b=[5]))
+        assert case.land("users").rejected == 0
+        at = [("a", NOON + timedelta(days=stands)), ("b", NOON + timedelta(days=5))]
+        assert case.rows(LIVING_USERS) == at
+
+
+def test_who_stands_in_the_collection_of_persons_keeps_it_from_what_only_tells_of_persons(case):
+    fields = {"user_id": "user", "registered_at": "at"}
+    told = {"collection": "passes", "distinct": True, "fields": fields}
+    case.source_map = source_map(users=[USERS, told])
+    case.dump(users=[user("a")], **by_day(a=[-9, -8], b=[5, 6, 4]))
+    for _ in range(2):
+        assert case.land("users").rejected == 0
+        assert case.rows(LIVING_USERS) == [("a", NOON), ("b", NOON + timedelta(days=4))]
 
 
 def test_several_collections_feed_one_entity_and_their_ids_do_not_meet(case):
