@@ -322,18 +322,26 @@ class EntityShape:
         reading = Reading(name, "", kind, spec.format, self._zone_of(name), spec.decimal)
         return pl.lit(None if value is None else literal(value, reading), CANONICAL[kind])
 
+    @cached_property
+    def _translations(self) -> dict[str, tuple[list[str], pl.Series]]:
+        """By field: the source's values as texts, and what each becomes."""
+        found = {}
+        for name, spec in self.part.fields.items():
+            table = {id_text(key, self.uuid_order): to for key, to in (spec.values or {}).items()}
+            if table:
+                targets = pl.concat([self._literal(name, to) for to in table.values()])
+                found[name] = list(table), pl.select(targets).to_series()
+        return found
+
     def _mapped(self, column: Column) -> pl.Expr:
         """A field as its spec says: a path with translation and scale."""
         spec, value = self.part.fields[column.name], pl.col(column.name)
         if spec.values:
-            table = {id_text(key, self.uuid_order): to for key, to in spec.values.items()}
-            targets = pl.select(
-                pl.concat([self._literal(column.name, to) for to in table.values()])
-            )
+            written, targets = self._translations[column.name]
             otherwise = self._literal(column.name, spec.otherwise)
             value = value.replace_strict(
-                list(table),
-                targets.to_series(),
+                written,
+                targets,
                 default=pl.when(value.is_not_null()).then(otherwise),
                 return_dtype=CANONICAL[column.type],
             )
@@ -405,7 +413,7 @@ class EntityShape:
             if not spec.values or not spec.path or spec.otherwise is not None:
                 continue
             written = pl.col(f"{_RAW}{name}" if name in self._translated_first else name)
-            is_told = written.is_in([id_text(value, self.uuid_order) for value in spec.values])
+            is_told = written.is_in(self._translations[name][0])
             text = "the source map has no translation for this value"
             is_kept = not self.entity.field(name).required
             unknown = frame.filter(written.is_not_null() & ~is_told)
