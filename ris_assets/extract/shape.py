@@ -132,6 +132,13 @@ class EntityShape:
         return ReadingPlan(tuple(readings), self.part.explode, self.uuid_order)
 
     @cached_property
+    def documents_plan(self) -> ReadingPlan:
+        """What of the plan says which documents there are, without the array that is exploded."""
+        readings = [r for r in self.plan.readings if self.plan.inside(r.path) is None]
+        named = [r for r in readings if r.name in (ID, CHANGED) or r.name.startswith(_FILTER)]
+        return ReadingPlan(tuple(named), uuid_order=self.uuid_order)
+
+    @cached_property
     def hidden(self) -> list[str]:
         """Fields whose values are not shown: what is read for them may hold a personal detail, or be part of one."""
         readings = [r for r in self.plan.readings if not r.name.startswith(_PERSONAL)]
@@ -182,10 +189,7 @@ class EntityShape:
             lookup: finds parents' rows, where the map takes fields from them.
             counts: which rows count; the others are as if they had not been read.
         """
-        counted = self._without_blanks(self._without_personal(self._filtered(decoded.frame)))
-        counted = counted.with_columns(pl.coalesce(n, f"{_ELSE}{n}").alias(n) for n in self._spare)
-        counted = counted.with_columns(self._source_id().alias("source_id"))
-        frame = self._with_spans(self._with_parents(counted, lookup))
+        frame = self._with_spans(self._with_parents(self._identified(decoded.frame), lookup))
         frame = frame if counts is None else frame.filter(counts)
         named = frame.select(
             ROW,
@@ -202,10 +206,42 @@ class EntityShape:
             named["source_id"],
         )
 
+    def changed_documents(
+        self, decoded: Decoded, documents: Decoded, changed: pl.Expr
+    ) -> pl.DataFrame:
+        """Documents that have changed, with the elements that they still hold: `document`, `elements`.
+
+        Not those in which something does not convert: it may be the array that they lack.
+
+        Args:
+            decoded: a batch, the array exploded.
+            documents: the same batch, read by `documents_plan`.
+            changed: which documents count.
+        """
+        strange = [misfit.row for misfit in decoded.misfits + documents.misfits]
+        identity = (pl.lit(self.prefix) + pl.col(ID)).alias("document")
+        found = self._filtered(documents.frame).filter(changed & ~pl.col(ROW).is_in(strange))
+        held = (
+            self._identified(decoded.frame).group_by(ROW).agg(pl.col("source_id").alias("elements"))
+        )
+        none = pl.lit([], pl.List(pl.String()))
+        return (
+            found.select(ROW, identity)
+            .join(held, on=ROW, how="left")
+            .select("document", pl.col("elements").fill_null(none))
+        )
+
+    def _identified(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows that the filter lets through, under their names."""
+        counted = self._without_blanks(self._without_personal(self._filtered(frame)))
+        counted = counted.with_columns(pl.coalesce(n, f"{_ELSE}{n}").alias(n) for n in self._spare)
+        return counted.with_columns(self._source_id().alias("source_id"))
+
     def _filtered(self, frame: pl.DataFrame) -> pl.DataFrame:
         wanted = [
             _fits(pl.col(f"{_FILTER}{path}"), value, self.uuid_order)
             for path, value in self.part.filter.items()
+            if f"{_FILTER}{path}" in frame.columns
         ]
         return frame.filter(*wanted) if wanted else frame
 

@@ -22,7 +22,7 @@ from ris_assets.extract.decode import BatchDecoder
 from ris_assets.extract.drift import compared, field_profile
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.exact import documents_of, raw_of_json
-from ris_assets.extract.plan import ROW
+from ris_assets.extract.plan import ROW, Decoded
 from ris_assets.extract.shape import CHANGED, COVERS_NOTHING, Shaped
 from ris_assets.extract.source_map import EntityMap, ParentSpec, SourceMap
 from ris_assets.ingest.parts import Part, parts_of, personal_paths, present
@@ -171,6 +171,8 @@ class _Extraction:
         is_whole = self.job.window is None and all(r.since is None for r in readings)
         if any(part.may_share_ids for part in parts):
             self.landing.index_ids()
+        if any(part.notices_gone_elements for part in parts):
+            self.landing.index_elements()
         if not is_whole:
             self._retry(parts)
         for reading in readings:
@@ -211,6 +213,7 @@ class _Extraction:
         for raw in self.source.batches(part.source.collection, query):
             decoded = decoder.decode(raw)
             self._note(reading, raw, decoded.frame)
+            self._note_elements(part, raw, decoded)
             self.counts.read += decoded.documents
             self.counts.size += len(raw)
             shaped = part.shape.shape(decoded, self._lookup, counts)
@@ -290,6 +293,13 @@ class _Extraction:
                 reading.changed_until = max(seen, reading.changed_until or seen)
         if len(reading.sample) < _SAMPLED:
             reading.sample += documents_of(_first(raw, _SAMPLED_A_BATCH))
+
+    def _note_elements(self, part: Part, raw: bytes, decoded: Decoded) -> None:
+        """What documents that have changed still hold, whenever it happened."""
+        if self.job.window is not None and part.notices_gone_elements:
+            documents = BatchDecoder(part.shape.documents_plan).decode(raw)
+            changed = part.changed(self.job.window)
+            self.landing.note_elements(part.shape.changed_documents(decoded, documents, changed))
 
     def _lookup(self, parent: ParentSpec, keys: pl.Series) -> pl.DataFrame:
         return parent_values(self.looking, ENTITIES[parent.entity], parent.field, keys)

@@ -51,6 +51,13 @@ class Part:
         return self.source.changed_at is not None and is_row
 
     @property
+    def notices_gone_elements(self) -> bool:
+        """Whether a document that has changed says which elements it has no longer."""
+        changed = self.asked_changed_at
+        is_whole = changed is not None and self.shape.plan.inside(str(changed.path)) is None
+        return self.source.explode is not None and is_whole
+
+    @property
     def asked_changed_at(self) -> FieldSpec | None:
         """The change time, where a source can be asked for what has changed in some span of it."""
         changed = self.source.changed_at
@@ -84,11 +91,14 @@ class Part:
             happened = event.is_between(starts_at, ends_at, closed="left") | event.is_null()
             if self.asked_changed_at is None:
                 return happened
-            changed = pl.col(CHANGED).is_between(starts_at, ends_at, closed="left")
-            return happened | changed & (event < ends_at)
+            return happened | self.changed(window) & (event < ends_at)
         if since is not None:
             return (pl.col(CHANGED) >= since) | pl.col(CHANGED).is_null()
         return None
+
+    def changed(self, window: Window) -> pl.Expr:
+        """Which documents have changed in the window."""
+        return pl.col(CHANGED).is_between(*_reach(window, self.source), closed="left")
 
     @property
     def _event_format(self) -> TimeFormat:

@@ -19,7 +19,7 @@ from ris_assets.contracts.columns import Table
 from ris_assets.contracts.entities import ENTITIES, RAW_SCHEMA, Entity, Keeping
 from ris_assets.contracts.landing import BOOKKEEPING_TABLES, EXTRACTION_LOG, REJECTS
 from ris_assets.partitions import Window, start_of_day, studio_day
-from ris_assets.resources.landing_days import replace_days
+from ris_assets.resources.landing_days import DOCUMENT_OF, replace_days
 from ris_assets.resources.personal import drop_forgotten
 from ris_assets.resources.postgres import PostgresResource, copy_frame, copy_typed
 
@@ -150,13 +150,14 @@ class Landing:
 
     def _prepare(self) -> None:
         execute = self._connection.execute
-        for name in ("incoming", "refused"):
+        for name in ("incoming", "refused", "read_again"):
             execute(f"drop table if exists pg_temp.{name}")
         execute(f"create temp table incoming (like {self._table.qualified}) on commit drop")
         execute(
             "create temp table refused (part text, source_id text, field text, value text, reason text,"
             " is_row_kept bool, is_waiting bool, document json, user_id text) on commit drop"
         )
+        execute("create temp table read_again (document text, elements text[]) on commit drop")
         if self.is_direct:
             execute(f"alter table {self._table.qualified} drop constraint {self._key_name}")
 
@@ -203,6 +204,17 @@ class Landing:
     def refuse(self, rejects: pl.DataFrame) -> None:
         """Keep what did not fit: the columns of the temporary table `refused`."""
         self._writer.add(copy_frame, "pg_temp.refused", rejects)
+
+    def note_elements(self, documents: pl.DataFrame) -> None:
+        """Collect documents that have changed, with all elements that they hold: `document, elements`."""
+        self._writer.add(copy_frame, "pg_temp.read_again", documents)
+
+    def index_elements(self) -> None:
+        """Make the elements of a document quick to find."""
+        table = self._table
+        self._connection.execute(
+            f"create index if not exists {table.name}_by_document on {table.qualified} ({DOCUMENT_OF})"
+        )
 
     def drain(self) -> None:
         """Wait until all rows are copied; the connection is free then."""

@@ -1,7 +1,7 @@
 """Days of events that are read: their rows are replaced, and what they said before stays known as it was.
 
 A document that says something else than when its day was read, or is gone, was known as it was until then: that
-version goes to the `superseded` table. The new one counts from the day after the last that had been read, whose run
+version goes to the `superseded` table. So does an element that a document lacks which has changed. The new one counts from the day after the last that had been read, whose run
 has yet to come; where the window holds the last one, from that.
 """
 
@@ -12,6 +12,9 @@ import psycopg
 from ris_assets.contracts.entities import Entity
 from ris_assets.contracts.landing import EXTRACTION_LOG
 from ris_assets.partitions import Window
+
+DOCUMENT_OF = "(regexp_replace(source_id, ':[^:]*$', ''))"
+"""The document that an element stands in. An element whose own id has a colon is of no document that there is."""
 
 
 def replace_days(
@@ -26,7 +29,8 @@ def replace_days(
     Days that were read with another map, or never, are mended: what they hold counts as known when it was.
 
     Args:
-        connection: in a transaction, with the columns of the landing table in `pg_temp.incoming`.
+        connection: in a transaction, with the columns of the landing table in `pg_temp.incoming`, and in
+            `pg_temp.read_again` documents that have changed, with the elements that they hold.
         entity: what the rows are of.
         window: the days that were read.
         fingerprint: of the map that they were read with.
@@ -45,7 +49,12 @@ def replace_days(
         "through_day": window.through_day,
         "last_instant": min(window.ends_at, started_at) - timedelta(microseconds=1),
     }
-    statements = [*_note_what_arrived(entity), *_keep_what_was_known(entity), *_replace(entity)]
+    statements = [
+        *_note_what_arrived(entity),
+        *_note_what_is_gone(entity),
+        *_keep_what_was_known(entity),
+        *_replace(entity),
+    ]
     return [connection.execute(statement, values).rowcount for statement in statements][-1]
 
 
@@ -101,6 +110,27 @@ def _note_what_arrived(entity: Entity) -> list[str]:
     ]
 
 
+def _note_what_is_gone(entity: Entity) -> list[str]:
+    """Rows that the window's days or the changed documents have no longer: the temporary table `gone`."""
+    table = entity.table.qualified
+    return [
+        "analyze pg_temp.read_again",
+        "drop table if exists pg_temp.gone",
+        f"""
+        create temp table gone on commit drop as
+        select t.source_id
+        from {table} t
+        where t.event_at >= %(opens_at)s and t.event_at < %(closes_at)s
+          and not exists (select from pg_temp.arrived i where i.source_id = t.source_id)
+        union
+        select t.source_id
+        from pg_temp.read_again d
+        join {table} t on {DOCUMENT_OF} = d.document
+        where t.source_id <> all (d.elements)
+        """,
+    ]
+
+
 def _keep_what_was_known(entity: Entity) -> list[str]:
     """Versions that are no longer so, of days that were read with this map."""
     table, kept = entity.table, entity.superseded.qualified
@@ -119,9 +149,9 @@ def _keep_what_was_known(entity: Entity) -> list[str]:
         {insert}
         select {old}, days_read.until
         from {table.qualified} t
+        join pg_temp.gone on gone.source_id = t.source_id
         cross join pg_temp.days_read
-        where t.event_at >= %(opens_at)s and t.event_at < %(closes_at)s and t.event_at <@ days_read.spans
-          and not exists (select from pg_temp.arrived i where i.source_id = t.source_id)
+        where t.event_at <@ days_read.spans
           and {_day("days_read.until")} > {_day("greatest(t.event_at, t.known_at)")}
         """,
         f"""
@@ -143,6 +173,7 @@ def _replace(entity: Entity) -> list[str]:
     return [
         f"delete from {table} where event_at >= %(opens_at)s and event_at < %(closes_at)s",
         f"delete from {table} t using pg_temp.arrived i where t.source_id = i.source_id",
+        f"delete from {table} t using pg_temp.gone where t.source_id = gone.source_id",
         f"insert into {table} ({columns}) select {selected} from pg_temp.arrived",
     ]
 

@@ -385,6 +385,52 @@ def test_an_event_that_is_gone_was_known_until_then_and_may_come_back(case):
     assert case.rows(SUPERSEDED) == [(NOON, "row", NOON, gone)]
 
 
+def elements(*stations: tuple[str, int], changed: int, number: int = 0) -> dict:
+    """A visit whose sets lie on several days, changed on one."""
+    held = [{"id": code, "at": NOON + timedelta(days=day), "code": code} for code, day in stations]
+    return visit(number, changed, stations=held)
+
+
+@pytest.mark.parametrize(
+    "kept", [[("row", 0)], []], ids=["one of its elements is left", "none is left"]
+)
+def test_an_element_that_is_gone_from_a_document_that_changed_was_known_until_then(case, kept):
+    fields = {**SETS["fields"], "result_id": "stations.id", "performed_at": "stations.at"}
+    case.source_map = source_map(
+        station_results={**SETS, "changed_at": "updatedAt", "fields": fields}
+    )
+    other = elements(("sled", 0), changed=0, number=1)
+    days = ("row", 0), ("ski", 0), ("bike", 1)
+    case.dump(users=[], passes=[], visits=[elements(*days, changed=0), other])
+    for day in (0, 1, 2):
+        case.land("station_results", DAY + timedelta(days=day))
+    assert len(case.rows(STANDING)) == 4
+    case.dump(visits=[elements(*kept, changed=6), other])
+    for _ in range(2):
+        case.land("station_results", DAY + timedelta(days=6))
+    since = END + timedelta(days=6)
+    lost = sorted({"row", "ski", "bike"} - {code for code, _ in kept})
+    at = dict(days)
+    assert case.rows("select station, known_until from ris_raw.station_results_superseded order by 1") == [
+        (code, since) for code in sorted(lost)
+    ]  # fmt: skip
+    left = [(NOON + timedelta(days=at[code]), code) for code in ("row",) if kept]
+    assert [row[:2] for row in case.rows(STANDING)] == [*left, (NOON, "sled")]
+
+
+@pytest.mark.parametrize(
+    "change", [{"stations": "?"}, {"status": "open"}, {"updatedAt": NOON}],
+    ids=["what is no array", "what does not count any more", "what has not changed"],
+)  # fmt: skip
+def test_an_element_is_not_taken_for_gone_for(case, change):
+    case.source_map = source_map(station_results={**SETS, "changed_at": "updatedAt"})
+    case.dump(users=[], passes=[], visits=[visit(0)])
+    case.land("station_results", DAY)
+    case.dump(visits=[visit(0, 6, at=NOON, stations=[], **{}) | change])
+    case.land("station_results", DAY + timedelta(days=6))
+    assert len(case.rows(STANDING)) == 2
+
+
 def test_a_mended_map_says_what_was_known_from_the_first(case):
     case.dump(users=[], passes=[], visits=[visit(0, stations=[{"code": "row", "name": "ski"}])])
     for day in (0, 1):
@@ -561,7 +607,12 @@ def by_day(collection: str = "passes", **users) -> dict:
     """Documents of users, two a batch: the days on which they happened, in the order in which they lie."""
     return {
         collection: [
-            {"_id": f"{name}{n}", "user": name, "at": NOON + timedelta(days=day), "is": "x" * (9 << 20)}
+            {
+                "_id": f"{name}{n}",
+                "user": name,
+                "at": NOON + timedelta(days=day),
+                "is": "x" * (9 << 20),
+            }
             for name, days in users.items()
             for n, day in enumerate(days)
         ]
