@@ -46,6 +46,13 @@ def first_day_to_make(context: dg.AssetExecutionContext, postgres: PostgresResou
     return built if is_built_again else built + timedelta(days=1)
 
 
+def last_day_of(context: dg.AssetExecutionContext) -> date | None:
+    """The last day that the run was asked for; None where it was asked for none."""
+    tags = context.run.tags
+    last = tags.get(RANGE_END) or tags.get(PARTITION)
+    return date.fromisoformat(last) if last else None
+
+
 def _opened_after(done: date | None, context: dg.AssetExecutionContext) -> Window:
     asked = window_of(context)
     window = asked.opened_at(BEGINNING if done is None else done + timedelta(days=1))

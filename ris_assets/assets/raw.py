@@ -11,21 +11,23 @@ import dagster as dg
 import holidays as holiday_calendar
 import polars as pl
 
-from ris_assets.contracts.entities import ENTITIES, Entity
+from ris_assets.contracts.entities import ENTITIES, HERO_PASSES, Entity
 from ris_assets.contracts.landing import HOLIDAYS
 from ris_assets.errors import RisError
 from ris_assets.ingest.entity import Counts, Ingestion, ingest
 from ris_assets.ingest.map_in_use import source_map_in_use
 from ris_assets.ingest.parts import is_by_day
-from ris_assets.partitions import daily_partitions
+from ris_assets.partitions import daily_partitions, studio_day, yesterday
 from ris_assets.resources.landing import ensure_landing
 from ris_assets.resources.mongo import MongoResource
 from ris_assets.resources.personal import ensure_personal
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
-from ris_assets.windows import first_day_to_make, window_to_extract
+from ris_assets.windows import first_day_to_make, last_day_of, window_to_extract
 
 GROUP = "raw"
+TOLD = "tells_of_the_days"
+_TOLD = "Where passes renew themselves, the source tells of something up to the days of the run"
 _HOLIDAY_YEARS = 40
 """Years back of which holidays are kept: beyond what any studio has data of, in a hundredth of a second."""
 
@@ -41,10 +43,13 @@ def _entity_asset(entity: Entity) -> dg.AssetsDefinition:
         partitions_def=daily_partitions() if is_daily else None,
         backfill_policy=dg.BackfillPolicy.single_run() if is_daily else None,
         kinds={"mongodb", "postgres"},
+        check_specs=[dg.AssetCheckSpec(TOLD, asset=["ris_raw", entity.name], description=_TOLD)]
+        if entity.name == HERO_PASSES.name
+        else None,
     )
     def raw_entity(
         context: dg.AssetExecutionContext, mongo: MongoResource, postgres: PostgresResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         ensure_landing(postgres)
         ensure_personal(postgres)
         settings = get_settings()
@@ -60,9 +65,31 @@ def _entity_asset(entity: Entity) -> dg.AssetsDefinition:
             deleted_share=settings.deleted_share,
             warn=context.log.warning,
         )
-        return dg.MaterializeResult(metadata=_metadata(ingest(job)))
+        counts = ingest(job)
+        told = [_is_told(context, counts)] if entity.name == HERO_PASSES.name else []
+        return dg.MaterializeResult(metadata=_metadata(counts), check_results=told)
 
     return raw_entity
+
+
+def _is_told(context: dg.AssetExecutionContext, counts: Counts | None) -> dg.AssetCheckResult:
+    """Whether the source tells of the days of the run: what renews itself does so without a word."""
+    zone = get_settings().zone
+    last = last_day_of(context) or yesterday(zone)
+    since = studio_day(counts.silent_since, zone) if counts and counts.silent_since else None
+    is_told = since is None or last <= since
+    words = (
+        f"The source tells of nothing later than {since}: all passes that renew themselves and had not ended by then"
+        f" are taken for renewed up to {last}. Run no day after that, or read the source as it is today."
+    )
+    if not is_told:
+        context.log.warning(words)
+    return dg.AssetCheckResult(
+        check_name=TOLD,
+        passed=is_told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if is_told else words,
+    )
 
 
 def _parents(entity: Entity) -> set[str]:

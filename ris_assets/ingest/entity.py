@@ -29,6 +29,7 @@ from ris_assets.ingest.parts import Part, parts_of, personal_paths, present
 from ris_assets.ingest.progress import report
 from ris_assets.ingest.refusals import with_documents
 from ris_assets.ingest.retries import persistently
+from ris_assets.ingest.silence import Told
 from ris_assets.partitions import Window
 from ris_assets.resources.landing import (
     Landing,
@@ -84,6 +85,8 @@ class Counts:
     seconds: float = 0.0
     watermark_before: datetime | None = None
     watermark_after: datetime | None = None
+    silent_since: datetime | None = None
+    """Of passes that renew themselves: the last that the source tells of, where that is long ago."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ class _Reading:
     """From when on changes are read; None: everything."""
     changed_until: datetime | None = None
     sample: list[dict[str, object]] = field(default_factory=list)
+    told: Told | None = None
+    """Of what repeats."""
 
 
 def ingest(job: Ingestion) -> Counts | None:
@@ -190,7 +195,8 @@ class _Extraction:
 
     def _begun(self, part: Part, mark: Mark) -> _Reading:
         """What is to be read of a part."""
-        return _Reading(part, mark, self._since(part, mark), mark.changed_until)
+        told = Told(part.shape.now) if part.source.repeat else None
+        return _Reading(part, mark, self._since(part, mark), mark.changed_until, told=told)
 
     def _since(self, part: Part, mark: Mark) -> datetime | None:
         """From when on to read what has changed; None where everything is read."""
@@ -284,13 +290,15 @@ class _Extraction:
         return part.source.distinct and self.job.window is None
 
     def _note(self, reading: _Reading, raw: bytes, frame: pl.DataFrame) -> None:
-        """The latest change seen, and a few documents to know the source's looks by."""
+        """The latest change seen, until when is told, and a few documents to know the source's looks by."""
         if CHANGED in frame.columns:
             latest = frame[CHANGED].max()
             if isinstance(latest, datetime):
                 # A clock that runs ahead must not make the next extraction skip what lies between.
                 seen = min(latest, self.landing.started_at)
                 reading.changed_until = max(seen, reading.changed_until or seen)
+        if reading.told:
+            reading.told.add(frame)
         if len(reading.sample) < _SAMPLED:
             reading.sample += documents_of(_first(raw, _SAMPLED_A_BATCH))
 
@@ -356,6 +364,7 @@ class _Extraction:
         for reading in readings:
             self._remember(reading)
             self._profile(reading)
+        self.counts.silent_since = _latest([r.told.silent_since for r in readings if r.told])
         self.counts.watermark_before = _latest([r.mark.changed_until for r in readings])
         self.counts.watermark_after = _latest([r.changed_until for r in readings])
 

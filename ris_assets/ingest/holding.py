@@ -5,7 +5,7 @@ Nothing is written, and no marts database is needed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from ris_assets.extract.shape import COVERS_NOTHING, Shaped
 from ris_assets.extract.source_map import ParentSpec, SourceMap
 from ris_assets.ingest.parts import Part, parts_of, present
 from ris_assets.ingest.progress import report
+from ris_assets.ingest.silence import EARLIEST, MANY_SPACINGS, Told
 from ris_assets.resources.mongo import DocumentSource
 
 Level = Literal["error", "warning"]
@@ -31,11 +32,10 @@ _REFERENCES = {
     "hp_id": "hero_passes",
     "booking_id": "bookings",
 }
-_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _ALWAYS_RECORDED = {"users", "hero_passes", "freezes"}
 """What a business that sells passes knows from the first on."""
-_LONG_WITHOUT, _MANY_SPACINGS = timedelta(weeks=8), 20
-"""Without any event for so long, and for so many times what lies between two: by chance in 2 of a billion."""
+_LONG_WITHOUT = timedelta(weeks=8)
+"""Without any event for so long, and for many times what lies between two."""
 _MOST_NEVER_BEGAN = 0.5
 """Share of documents that repeat which may end before their first period begins, as after a trial."""
 
@@ -142,12 +142,16 @@ class Holder:
         entity, source = part.shape.entity.name, part.source
         is_repeated = source.repeat is not None
         held = PartHeld(entity, source.collection, is_repeated=is_repeated, fields=_fields(part))
+        told = Told(part.shape.now)
         for shaped, decoded in self._batches(part):
             held.documents += decoded.documents
+            told.add(decoded.frame)
             self._count(held, shaped, decoded.frame)
             self._count_shared(held, shaped, part)
             report(held.entity, held.documents, self.sample or None)
         held.findings = _findings(held, limit)
+        if is_repeated and told.silent_since:
+            held.findings.append(_silent(held, told.silent_since.astimezone(self.zone).date()))
         return held
 
     def _batches(self, part: Part) -> Iterator[tuple[Shaped, Decoded]]:
@@ -312,7 +316,7 @@ def _times(part: PartHeld, one: FieldHeld) -> tuple[Level, str] | None:
     if not one.name.endswith("_at") or one.first is None or one.last is None:
         return None
     late = str(datetime.now(UTC) + timedelta(days=2 * 366))
-    if one.last[:10] > late[:10] or one.first[:10] < str(_EARLIEST)[:10]:
+    if one.last[:10] > late[:10] or one.first[:10] < str(EARLIEST)[:10]:
         return "warning", f"times range from {one.first} to {one.last}: is the format right?"
     return None
 
@@ -344,7 +348,7 @@ def _tell_of_late_beginnings(found: list[PartHeld], source_map: SourceMap, zone:
             continue
         own = [part for part in found if part.entity == name]
         spacing = (max(times) - min(times)) / sum(part.rows for part in own)
-        if min(times) - min(begun) > max(_LONG_WITHOUT, _MANY_SPACINGS * spacing):
+        if min(times) - min(begun) > max(_LONG_WITHOUT, MANY_SPACINGS * spacing):
             day, before = (min(each).astimezone(zone).date() for each in (times, begun))
             told = f"begins on {day}, passes on {before}: the weeks between count as 0"
             advice = f"if they were not recorded, add `since: {day}` to the entity"
@@ -355,7 +359,7 @@ def _times_of(found: list[PartHeld], entity: str, name: str) -> list[datetime]:
     """The first and last instants of an entity's field, of all its sources; times before computers are none."""
     fields = [one for part in found if part.entity == entity for one in part.fields]
     ends = [at for one in fields if one.name == name for at in (one.first, one.last) if at]
-    return [at for at in map(datetime.fromisoformat, ends) if at >= _EARLIEST]
+    return [at for at in map(datetime.fromisoformat, ends) if at >= EARLIEST]
 
 
 def _bare(held: PartHeld, limit: float) -> Finding:
@@ -367,6 +371,11 @@ def _bare(held: PartHeld, limit: float) -> Finding:
         return Finding("warning", place, told)
     advice = f"the map allows {limit:.1%}: are `starts_at` and `ends_at` swapped?"
     return Finding("error", place, f"{told}; {advice}")
+
+
+def _silent(held: PartHeld, last: date) -> Finding:
+    text = f"nothing later than {last} is told, but what repeats goes on until now: run no day after that"
+    return Finding("warning", f"{held.entity} ({held.collection})", text)
 
 
 def _findings(held: PartHeld, limit: float) -> list[Finding]:

@@ -1,8 +1,9 @@
 """Days of events that are read: their rows are replaced, and what they said before stays known as it was.
 
 A document that says something else than when its day was read, or is gone, was known as it was until then: that
-version goes to the `superseded` table. So does an element that a document lacks which has changed. The new one counts from the day after the last that had been read, whose run
-has yet to come; where the window holds the last one, from that.
+version goes to the `superseded` table. So does an element that a document lacks which has changed. The new one counts
+from the day after the last that had been read, whose run has yet to come; where the window holds the last one, from
+that.
 """
 
 from datetime import datetime, timedelta

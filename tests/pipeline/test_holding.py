@@ -113,7 +113,25 @@ def test_subscriptions_that_ended_before_their_first_period_are_no_error_unless_
     passes = [hero_pass(n, to=NOON if n < bare else None) for n in range(3)]
     write_dump(tmp_path, users=[user("a")], passes=passes)
     found = held(tmp_path, hero_passes={**PASSES, "repeat": {"months": 1}})["hero_passes"].findings
-    assert [(one.level, one.place) for one in found] == [(level, "hero_passes (passes).ends_at")]
+    ends = [one.level for one in found if one.place == "hero_passes (passes).ends_at"]
+    assert ends == [level]
+
+
+@pytest.mark.parametrize(
+    ("ago", "apart", "told"),
+    [(30, 1, True), (3, 1, False), (30, 2, False)],
+    ids=["long ago", "lately", "not long for so few"],
+)
+def test_a_dump_that_is_silent_about_what_repeats_until_now_is_told(tmp_path, ago, apart, told):
+    last = datetime.now(UTC) - timedelta(days=ago)
+    begun = [last - timedelta(days=apart * n) for n in range(10)]
+    passes = [hero_pass(n, at=at, to=None) for n, at in enumerate(begun)]
+    write_dump(tmp_path, users=[user("a")], passes=passes)
+    found = held(tmp_path, hero_passes={**PASSES, "repeat": {"months": 1}})["hero_passes"].findings
+    day = last.astimezone(ALMATY).date()
+    assert [
+        f"nothing later than {day} is told" in one.text for one in found if "told" in one.text
+    ] == [True] * told
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ import dagster as dg
 import psycopg
 import pytest
 
+from ris_assets.assets import raw
 from ris_assets.errors import RisError
 from ris_assets.extract.source_map import SourceMap
 from ris_assets.ingest.anew import forget_extractions, read_with_another_map
 from ris_assets.partitions import PARTITION, RANGE_END, RANGE_START
+from ris_assets.resources.mongo import MongoResource
 from ris_assets.windows import first_day_to_make
 from tests.pipeline.landing_case import ALMATY, DAY, NOON, Case, fresh_database
 
+HERO_PASSES = dg.AssetKey(["ris_raw", "hero_passes"])
 PASSES = {
     "collection": "passes",
     "fields": {
@@ -164,14 +167,14 @@ def test_a_day_is_to_be_made_that_no_run_has_built_or_that_the_run_builds_again(
     found = []
 
     @dg.asset
-    def raw(context: dg.AssetExecutionContext) -> None:
+    def made(context: dg.AssetExecutionContext) -> None:
         found.append(first_day_to_make(context, case.postgres))
 
-    assert dg.materialize([raw], tags=tags).success
+    assert dg.materialize([made], tags=tags).success
     with case.postgres.connect() as connection:
         connection.execute("create schema ris")
         connection.execute(f"create table ris.member_snapshot as select date '{DAY}' as as_of_date")
-    assert dg.materialize([raw], tags=tags).success
+    assert dg.materialize([made], tags=tags).success
     assert found == [None, first_day]
 
 
@@ -247,6 +250,21 @@ def test_a_pass_that_renews_itself_loses_the_periods_after_an_end_that_becomes_k
         ("s", datetime(2024, 2, 1, 12, tzinfo=UTC), last),
         ("s:2", datetime(2024, 3, 1, 13, tzinfo=UTC), last),
     ]
+
+
+@pytest.mark.parametrize(("last", "told"), [("2024-01-02", True), ("2024-01-10", False)])
+def test_a_run_past_the_last_day_that_is_told_warns_where_passes_renew_themselves(
+    case, monkeypatch, last, told
+):
+    case.source_map = source_map(hero_passes={**PASSES, "repeat": {"months": 1}})
+    monkeypatch.setattr(raw, "source_map_in_use", lambda: case.source_map)
+    case.dump(users=[], passes=[{"_id": "s", "user": "u", "at": NOON + timedelta(days=1)}])
+    asset = next(a for a in raw.raw_assets if getattr(a, "key", None) == HERO_PASSES)
+    resources = {"mongo": MongoResource(url=f"file:{case.folder}"), "postgres": case.postgres}
+    found = dg.materialize([asset], tags={PARTITION: last}, resources=resources)
+    (check,) = found.get_asset_check_evaluations()
+    assert check.passed is told
+    assert told or "nothing later than 2024-01-02" in check.description
 
 
 def test_an_event_whose_day_is_reckoned_lands_on_that_day(case):
