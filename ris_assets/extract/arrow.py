@@ -22,6 +22,7 @@ from ris_assets.extract.exact import EXACT_LIMIT
 from ris_assets.extract.plan import (
     CANONICAL,
     ELEMENT,
+    EPOCHS,
     INSTANT,
     ROW,
     Decoded,
@@ -192,7 +193,7 @@ def _instant(reading: Reading, sample: list[Any]) -> tuple[Any, frozenset[int]]:
     kinds = {type(value) for value in sample}
     if is_pattern(reading.time):
         raise NotArrowError("instants in a pattern of their own")
-    if reading.time in ("epoch_s", "epoch_ms"):
+    if reading.time in EPOCHS:
         return pa.float64(), _NUMBERS
     if reading.time == "local" and str in kinds:
         raise NotArrowError("texts whose zone does not count")
@@ -309,6 +310,8 @@ def _canonical(reading: Reading, column: pl.Expr, source: Any) -> pl.Expr:
     if reading.kind in ("id", "text", "text[]"):
         return _as_text(column, source)
     if reading.kind in ("timestamptz", "date") and source == pl.Float64:
+        if reading.kind == "timestamptz":
+            column = pl.when(column != 0).then(column)
         milliseconds = column * 1000 if reading.time == "epoch_s" else column
         return milliseconds.round().cast(pl.Int64).cast(INSTANT)
     if reading.kind in ("timestamptz", "date") and source == pl.String:

@@ -33,6 +33,7 @@ from bson.timestamp import Timestamp
 
 from ris_assets.extract.dump import document_offsets
 from ris_assets.extract.plan import (
+    EPOCHS,
     FIRST_INSTANT,
     ID,
     LAST_INSTANT,
@@ -84,6 +85,11 @@ _MAY_BE_EXPLODED = "an array lies on the way: explode it or give an index"
 _ONE_EXPLODED = "another array lies on the way, and only one can be exploded: give an index of it"
 _WORDS: frozenset[Kind] = frozenset({"id", "text", "text[]", "jsonb"})
 """Kinds to which a blank text is a text; to the others it is no value, as exports of tables write it."""
+_NO_VALUE = frozenset(
+    {"", "-", "--", "–", "—", "n/a", "na", "nan", "nat", "nil", "none", "null", "undefined",
+     "0000-00-00", "0000-00-00 00:00:00"}
+)  # fmt: skip
+"""What sources write for none where a number, a time or a flag is to stand."""
 _NAMES = {
     dict: "document", list: "array", str: "text", bool: "true or false", int: "number",
     float: "number", bson.Int64: "number", Decimal128: "number", datetime: "date", DatetimeMS: "date",
@@ -217,7 +223,7 @@ def _read(
     value: Any = None
     try:
         value = _value_at(start, way, plan.explode is not None)
-        if isinstance(value, str) and reading.kind not in _WORDS and not value.strip():
+        if reading.kind not in _WORDS and says_nothing(value, reading):
             value = None
         if value is None:
             return None, "", 0
@@ -226,6 +232,14 @@ def _read(
         return obstacle.value, str(obstacle), obstacle.keys_left
     except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
         return value, str(error) or type(error).__name__, 0
+
+
+def says_nothing(value: Any, reading: Reading) -> bool:
+    """Whether a value stands for none where no word can stand: a blank, N/A, or second 0 of 1970."""
+    if isinstance(value, str):
+        return value.strip().lower() in _NO_VALUE
+    is_epoch = reading.kind == "timestamptz" and reading.time in EPOCHS
+    return is_epoch and isinstance(value, (int, float)) and value is not False and value == 0
 
 
 def _shown(value: Any) -> str:
@@ -401,7 +415,7 @@ def _bool(value: Any, _reading: Reading, _order: UuidOrder) -> bool:
 
 
 def _instant(value: Any, reading: Reading, order: UuidOrder) -> datetime:
-    if reading.time in ("epoch_s", "epoch_ms") and not isinstance(value, (datetime, DatetimeMS)):
+    if reading.time in EPOCHS and not isinstance(value, (datetime, DatetimeMS)):
         seconds = _number(value, reading, order) / (1 if reading.time == "epoch_s" else 1000)
         return _in_range(round(seconds * 1000))
     if is_pattern(reading.time) and isinstance(value, (str, int, float, Decimal128)):

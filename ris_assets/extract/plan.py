@@ -24,6 +24,8 @@ TimeFormat = str
 TIME_FORMATS = ("date", "iso", "epoch_s", "epoch_ms", "local")
 """`date` takes BSON dates and timestamps, and ISO texts among them. `local` takes the same, but what they show is the
 clock of the reading's zone, whatever zone they claim: days stored as midnight in UTC, for one."""
+EPOCHS = ("epoch_s", "epoch_ms")
+"""Seconds and milliseconds since 1970, where 0 is what programs write for no time at all."""
 DecimalMark = Literal[".", ","]
 UuidOrder = Literal["standard", "java", "csharp"]
 """Byte order of legacy UUIDs (binary subtype 3), as the driver that wrote them had it."""

@@ -131,7 +131,7 @@ def _odd(path: str, time: TimeFormat) -> list[Query]:
         beyond += [
             {path: {"$gte": _LAST.timestamp() * unit}},
             {path: {"$lt": _FIRST.timestamp() * unit}},
-            {path: float("nan")},
+            {path: {"$in": [0, float("nan")]}},
         ]
         return [*beyond, {path: {"$type": [*_NO_TIME, "string"]}}]
     no_date = {path: {"$type": "string", "$not": {"$regex": _LIKE_A_DATE}}}

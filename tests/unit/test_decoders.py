@@ -52,6 +52,35 @@ def one(kind, value, path: str = "x", **options):
     return decoded.frame["x"].to_list()[0], [m.reason for m in decoded.misfits]
 
 
+@pytest.mark.parametrize(
+    ("kind", "time", "value"),
+    [
+        *((kind, "date", "N/A") for kind in ("float8", "int4", "bool", "timestamptz", "date")),
+        ("timestamptz", "%d.%m.%Y", " - "),
+        ("timestamptz", "iso", "0000-00-00"),
+        ("timestamptz", "epoch_s", 0),
+        ("timestamptz", "epoch_ms", Int64(0)),
+    ],
+)
+def test_what_stands_for_no_value_is_none(kind, time, value):
+    assert one(kind, value, time=time) == (None, [])
+
+
+def test_where_words_stand_and_in_days_of_birth_nothing_stands_for_no_value():
+    assert one("text", "N/A") == ("N/A", [])
+    assert one("date", 0, time="epoch_s") == (datetime(1970, 1, 1, tzinfo=UTC), [])
+    assert one("timestamptz", False, time="epoch_s")[1] == ["true or false is not a number"]
+
+
+@pytest.mark.parametrize("time", ["epoch_s", "epoch_ms"])
+@pytest.mark.parametrize("kind", ["timestamptz", "date"])
+def test_the_fast_way_takes_the_first_second_of_1970_as_the_exact_way_does(kind, time):
+    plan = ReadingPlan((ID, Reading("x", "x", kind, time=time)))
+    documents = [{"_id": "a", "x": 0}, {"_id": "b", "x": 86_400_000}]
+    exact = decode_exactly(encoded(documents), plan)
+    assert_frame_equal(fast(plan, documents).frame, exact.frame)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", ["x", "p.x", "list.x"])
 def test_the_fast_way_gives_what_the_exact_way_gives_or_gives_up(kind, path):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ris_assets.contracts.columns import Column
-from ris_assets.extract.exact import literal
+from ris_assets.extract.exact import literal, says_nothing
 from ris_assets.extract.plan import DecimalMark, Reading
 from ris_assets.extract.profiling.frames import Candidate, Frame
 from ris_assets.extract.profiling.profile import FieldProfile
@@ -168,7 +168,10 @@ def _numbers(profile: FieldProfile) -> _Reading:
 
 def _best(profile: FieldProfile, readings: Sequence[Reading]) -> tuple[float, list[Reading]]:
     """The largest share of the values kept that convert by any of the readings, and those that reach it."""
-    values = [value for value in profile.ids if isinstance(value, (str, int))]
+    ids = [value for value in profile.ids if isinstance(value, (str, int))]
+    values = [value for value in ids if not says_nothing(value, readings[0])]
+    if not values:
+        return 0.0, list(readings[:1])
     hopeful = [r for r in readings if any(_converts(v, r) for v in values[:_TRIED_FIRST])]
     if not hopeful:
         return 0.0, list(readings[:1])
