@@ -28,6 +28,8 @@ from ris_assets.extract.profiling.vocabulary import (
 
 LEAST_CONFIDENCE = 0.35
 LEAST_FIELD = 0.3
+LEAST_INSTANTS = 0.5
+"""Share of a path's values that convert, from which on it holds instants."""
 MOST_SURE = 0.99
 LEAST_LIKENESS = 0.15
 """Below this an entity counts as not found at all."""
@@ -302,12 +304,21 @@ def _options(entity: Entity, column: Column, frame: Frame, known: Known) -> Iter
     }
     if target:
         named |= {c.path: c for c in frame.candidates if _refers(c, target) is not None}
+    is_event = column.name == entity.event_field
     for candidate in named.values():
+        if is_event and not candidate.is_own and _has_own_instants(frame):
+            continue  # such as the day on which the document around was created
         guess = fit(entity.name, column, phrases, candidate, frame)
         if column.name in _REFERS:
             guess = _with_reference(column, candidate, target, guess)
         if guess:
             yield guess
+
+
+def _has_own_instants(frame: Frame) -> bool:
+    """Whether the elements of the exploded array say when they happened."""
+    own = (c for c in frame.candidates if frame.explode and c.is_own)
+    return any(instants(c.profile).share >= LEAST_INSTANTS for c in own)
 
 
 def _refers(candidate: Candidate, target: _Known) -> float | None:

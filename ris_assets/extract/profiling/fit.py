@@ -20,7 +20,15 @@ from ris_assets.extract.profiling.vocabulary import (
 )
 
 _UNITS = ("kg", "g", "gr", "gram", "grams", "lb", "lbs", "cm", "m", "min", "bpm", "kzt", "utc")
-_WEAK = {"at": 0.3, "id": 0.4, "is": 0.1, "has": 0.1, "of": 0.1, **dict.fromkeys(_UNITS, 0.1)}
+_WEAK = {
+    "at": 0.3,
+    "id": 0.4,
+    "reason": 0.4,
+    "is": 0.1,
+    "has": 0.1,
+    "of": 0.1,
+    **dict.fromkeys(_UNITS, 0.1),
+}
 """Words that say little by themselves."""
 _LATER_PHRASE = 0.03
 _EPOCHS = (("epoch_s", 3e8, 4e9), ("epoch_ms", 3e11, 4e12))
@@ -224,12 +232,12 @@ def _with_values(guess: Guess, entity: str, column: Column, profile: FieldProfil
             guess, confidence=guess.confidence * 0.4, notes=("too many values to translate",)
         )
     words = value_words(entity, column.name)
-    table: dict[Any, str] = {}
+    table: dict[Any, str | None] = {}
     unknown: list[Any] = []
     known = 0
     for value, count in profile.values:
         target = _translated(value, column, words)
-        if target is None:
+        if target is None and not says_nothing(value, Reading("", "", "bool")):
             unknown.append(value)
         else:
             known += count

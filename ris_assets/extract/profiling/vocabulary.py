@@ -35,7 +35,7 @@ ENTITY_NAMES = {
         "daily_steps": "daily steps|steps|step count|user steps",
         "social_actions": "social action|social|action|like|comment|post",
         "support_tickets": "support ticket|support|user support",
-        "payments": "payment|user payment|pass payment|amount",
+        "payments": "payment|user payment|pass payment",
         "app_events": "app event|event|user event|log",
     }.items()
 }
@@ -77,7 +77,7 @@ FIELD_NAMES = {
         "is_cancellation": "is cancel",
         "cancel_reason": "cancel reason|cancellation reason|reason cancel",
         "hero_passes.payment_status": "payment status|payment state|is paid|paid",
-        "freezes.requested_at": "requested at|asked at|created at|request|create",
+        "freezes.requested_at": "requested at|asked at|created at|request|create|freeze at",
         "freezes.starts_at": "starts at|start|freeze at|freeze start|freeze from|at",
         "bookings.class_type": "class type|class kind|class name|class|kind",
         "bookings.booked_at": "booked at|reserved at|created at|create|book",
@@ -132,8 +132,10 @@ SAME_INSTANT = {
 
 VALUES: dict[str, dict[str, str]] = {
     "sex": {
-        "male": "male m man men boy muzh muzhskoy muzhskoi muzhchina mujskoy м муж мужской мужчина 1",
-        "female": "female f w woman women girl zh zhen zhenskiy zhenskii zhenshchina jenskiy ж жен женский женщина"
+        "male": "male m man men boy masculino homem hombre maennlich muzh"
+                " muzhskoy muzhskoi muzhchina mujskoy м муж мужской мужчина 1",
+        "female": "female f w woman women girl feminino femenino mulher mujer weiblich"
+                  " zh zhen zhenskiy zhenskii zhenshchina jenskiy ж жен женский женщина"
                   " 0 2",
         "other": "other x diverse nonbinary unknown drugoe",
     },
@@ -143,10 +145,11 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "payment_status": {
         "paid": "paid success succeeded successful ok complete completed captured done oplachen oplacheno true"
-                " оплачен оплачено settled active",
-        "failed": "failed declined error rejected unpaid fail false otkaz отказ",
-        "refunded": "refunded refund chargeback reversed vozvrat возврат",
-        "pending": "pending processing waiting new created ozhidaet ожидает authorized",
+                " оплачен оплачено settled active pago pagado bezahlt",
+        "failed": "failed declined error rejected unpaid uncollectible overdue past_due fail false otkaz отказ"
+                  " inadimplente vencido",
+        "refunded": "refunded refund chargeback reversed vozvrat возврат estornado reembolsado",
+        "pending": "pending processing waiting new created ozhidaet ожидает authorized pendente pendiente",
     },
     "bookings.status": {
         "attended": "attended done visited completed complete present checked_in checkedin came finished"
@@ -166,9 +169,10 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "payments.status": {
         "succeeded": "succeeded success successful paid ok complete completed captured settled oplachen true"
-                     " оплачен оплачено done",
-        "failed": "failed declined error rejected fail canceled cancelled otkaz отказ false",
-        "refunded": "refunded refund chargeback reversed vozvrat возврат",
+                     " оплачен оплачено done pago pagado bezahlt",
+        "failed": "failed declined error rejected fail canceled cancelled uncollectible otkaz отказ false"
+                  " inadimplente",
+        "refunded": "refunded refund chargeback reversed vozvrat возврат estornado reembolsado",
     },
 }  # fmt: skip
 """Per field with a fixed list of values: the words that sources write for each."""
