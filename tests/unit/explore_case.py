@@ -186,3 +186,82 @@ def club(people: int = 60) -> dict[str, Documents]:
         "activity_logs": [{"_id": oid(6, n), "event": "login", **who} for n, who in enumerate(whose)],
         "nothing": [],
     }  # fmt: skip
+
+
+def newspaper(readers: int = 60) -> dict[str, Documents]:
+    """Persons who stand only in what they bought, which is an array."""
+    return {
+        "subscriptions": [
+            {"_id": n, "reader": {"no": f"R{n // 2:04}", "mail": f"r{n}@x.jp"}, "createdAt": START + timedelta(days=n),
+             "periods": [{"from": START + timedelta(days=n + 30 * k), "to": START + timedelta(days=n + 30 * k + 30),
+                          "paidAt": _epoch(n + 30 * k) * 1000} for k in range(1 + n % 3)]}
+            for n in range(readers)
+        ]
+    }  # fmt: skip
+
+
+def invoices(accounts: int = 60) -> dict[str, Documents]:
+    """Periods that are invoices; of who pays for them, and of contracts, there is no more than an id."""
+    return {
+        "invoices": [
+            {"_id": f"in_{n}", "account": n % accounts, "billing_reason": ("cycle", "create")[n % 2],
+             "created": _epoch(n), "period": {"start": _iso(n), "end": _iso(n + 30)}, "total": 4900,
+             "status": ("paid", "paid", "uncollectible")[n % 3]}
+            for n in range(3 * accounts)
+        ],
+        "subscriptions": [
+            {"_id": f"sub_{n}", "account": n, "status": ("active", "canceled")[n % 2], "start_date": _epoch(n)}
+            for n in range(accounts)
+        ],
+    }  # fmt: skip
+
+
+def telco(customers: int = 90) -> dict[str, Documents]:
+    """One row a customer: for how many months, and whether they have left."""
+    return {
+        "customers": [
+            {"_id": n, "gender": ("Male", "Female")[n % 2], "tenure": n % 73, "Contract": "One year",
+             "MonthlyCharges": 20.5 + n, "TotalCharges": str(99.5 * n) if n else " ",
+             "Churn": ("No", "Yes")[n % 3 == 0]}
+            for n in range(customers)
+        ]
+    }  # fmt: skip
+
+
+def academia(people: int = 60) -> dict[str, Documents]:
+    """A gym with names in Portuguese, days as texts, and texts for what there is not."""
+
+    def day(number: int) -> str:
+        return (START + timedelta(days=number)).strftime("%d/%m/%Y")
+
+    return {
+        "alunos": [
+            {"_id": n, "nomeCompleto": f"Nome {n}", "cpf": f"{n:011}", "sexo": ("F", "M", "N/A")[n % 3],
+             "dataNascimento": day(-9000 - n), "dataCadastro": f"{day(n)} 10:00:00", "unidade": f"U{n % 4}"}
+            for n in range(people)
+        ],
+        "matriculas": [
+            {"_id": n, "alunoId": str(n % people), "plano": "Mensal", "valor": "1.119,90", "moeda": "BRL",
+             "dataVenda": day(n), "dataInicio": day(n), "dataFim": day(n + 30),
+             "dataCancelamento": ("", "N/A", day(n + 9))[n % 3],
+             "statusPagamento": ("PAGO", "INADIMPLENTE")[n % 9 == 0]}
+            for n in range(3 * people)
+        ],
+        "acessos": [
+            {"_id": n, "aluno": n % people, "dataHora": f"{day(n // 9)} 18:{n % 60:02}:00"} for n in range(9 * people)
+        ],
+    }  # fmt: skip
+
+
+def boxes(customers: int = 60) -> dict[str, Documents]:
+    """Boxes with weeks that are skipped, each in an array of its subscription."""
+    return {
+        "customers": [{"_id": n, "email": f"e{n}@x.uk", "signupDate": START} for n in range(customers)],
+        "subscriptions": [
+            {"_id": oid(3, n), "customer": {"id": str(n)}, "createdAt": START + timedelta(days=n), "endedAt": None,
+             "startedAt": START + timedelta(days=n), "price": 39.9,
+             "skips": [{"skippedOn": START + timedelta(days=n + 40), "from": START + timedelta(days=n + 43),
+                        "until": START + timedelta(days=n + 50)}]}
+            for n in range(customers)
+        ],
+    }  # fmt: skip

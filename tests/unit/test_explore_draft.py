@@ -1,6 +1,6 @@
 """Drafted source maps: of databases in foreign shapes, and of single fields."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,22 @@ import yaml
 from ris_assets.contracts.entities import ENTITIES
 from ris_assets.extract.profiling.draft import EntityGuess, draft_map
 from ris_assets.extract.profiling.draft_yaml import draft_yaml
-from ris_assets.extract.source_map import load_source_map
-from tests.unit.explore_case import START, billing, club, crm, embedded, explored, oid
+from ris_assets.extract.profiling.standins import with_standins
+from ris_assets.extract.source_map import SourceMap, load_source_map
+from tests.unit.explore_case import (
+    START,
+    academia,
+    billing,
+    boxes,
+    club,
+    crm,
+    embedded,
+    explored,
+    invoices,
+    newspaper,
+    oid,
+    telco,
+)
 
 CRM = {
     "users": ("clients", None, {
@@ -70,6 +84,22 @@ def drafted(collections: dict[str, Any]) -> dict[str, EntityGuess]:
 
 def written(collections: dict[str, Any]) -> str:
     return draft_yaml(draft_map(explored(collections).collections), "Asia/Almaty")
+
+
+TODAY = date(2026, 10, 1)
+
+
+def stood_in(folder: Path, collections: dict[str, Any]) -> tuple[dict[str, EntityGuess], SourceMap]:
+    """Guesses with stand-ins, and the map as it loads."""
+    found = explored(collections).collections
+    guesses = with_standins(draft_map(found), found, TODAY)
+    path = folder / "map.yaml"
+    path.write_text(draft_yaml(guesses, "Asia/Tokyo"))
+    return {guess.entity: guess for guess in guesses}, load_source_map(path)
+
+
+def specs(guess: EntityGuess) -> dict[str, Any]:
+    return {field.name: plain(field.spec) for field in guess.fields}
 
 
 def plain(spec: dict[str, Any]) -> Any:
@@ -467,3 +497,66 @@ def test_a_name_alone_is_not_enough():
         {"users": _people(), "events": [{"_id": n, "level": n % 3} for n in range(40)]}
     )["app_events"]
     assert not guess.is_active and guess.confidence < 0.35
+
+
+def test_persons_who_stand_only_in_what_they_bought_are_drafted_from_it(tmp_path):
+    guesses, loaded = stood_in(tmp_path, newspaper())
+    assert specs(guesses["users"]) == {"user_id": "reader.no", "registered_at": "createdAt"}
+    assert guesses["users"].personal == (("mail", "reader.mail"),)
+    (part,) = loaded.entities["users"].sources
+    assert (part.distinct, part.explode) == (True, None)
+    (part,) = loaded.entities["hero_passes"].sources
+    assert (part.explode, part.fields["user_id"].path) == ("periods", "reader.no")
+
+
+def test_accounts_known_by_their_invoices_alone_are_drafted_from_these(tmp_path):
+    guesses, loaded = stood_in(tmp_path, invoices())
+    created = {"path": "created", "format": "epoch_s"}
+    assert specs(guesses["users"]) == {"user_id": "account", "registered_at": created}
+    passes = specs(guesses["hero_passes"])
+    assert passes["payment_status"]["values"] == {"paid": "paid", "uncollectible": "failed"}
+    assert "cancel_reason" not in passes
+    assert set(loaded.entities) == {"users", "hero_passes"}
+
+
+def test_members_of_a_table_of_tenures_are_drafted_with_a_pass_a_month(tmp_path):
+    guesses, loaded = stood_in(tmp_path, telco())
+    since = {"value": TODAY, "minus": {"months": "tenure"}}
+    assert specs(guesses["users"])["registered_at"] == since
+    passes = specs(guesses["hero_passes"])
+    assert passes["ends_at"] == {"path": "Churn", "values": {"No": None, "Yes": TODAY}}
+    assert passes["starts_at"] == passes["purchased_at"] == since
+    assert (passes["user_id"], passes["price"]) == ("_id", "MonthlyCharges")
+    assert loaded.entities["hero_passes"].sources[0].repeat is not None
+
+
+@pytest.mark.parametrize("shape", [crm(), embedded(), club()], ids=["crm", "embedded", "club"])
+def test_where_there_are_persons_and_passes_nothing_stands_in(shape):
+    found = explored(shape).collections
+    assert with_standins(draft_map(found), found, TODAY) == draft_map(found)
+
+
+def test_a_gym_with_names_in_portuguese_is_drafted_whole():
+    guesses = drafted(academia())
+    day = {"format": "%d/%m/%Y"}
+    assert specs(guesses["users"]) == {
+        "user_id": "_id", "club_id": "unidade", "birth_date": {"path": "dataNascimento", **day},
+        "registered_at": {"path": "dataCadastro", "format": "%d/%m/%Y %H:%M:%S"},
+        "sex": {"path": "sexo", "values": {"F": "female", "M": "male", "N/A": None}},
+    }  # fmt: skip
+    assert dict(guesses["users"].personal) == {"nome_completo": "nomeCompleto", "cpf": "cpf"}
+    assert specs(guesses["hero_passes"]) == {
+        "hp_id": "_id", "user_id": "alunoId", "product": "plano", "currency": "moeda",
+        "price": {"path": "valor", "decimal": ","}, "purchased_at": {"path": "dataVenda", **day},
+        "starts_at": {"path": "dataInicio", **day}, "ends_at": {"path": "dataFim", **day},
+        "cancelled_at": {"path": "dataCancelamento", **day},
+        "payment_status": {"path": "statusPagamento", "values": {"PAGO": "paid", "INADIMPLENTE": "failed"}},
+    }  # fmt: skip
+    assert guesses["bookings"].frame.place == "acessos"
+    assert all(guesses[name].is_active for name in ("users", "hero_passes", "bookings"))
+
+
+def test_an_element_that_says_when_it_happened_is_not_of_the_day_of_its_document():
+    assert specs(drafted(boxes())["freezes"]) == {
+        "hp_id": "_id", "requested_at": "skips.skippedOn", "starts_at": "skips.from", "ends_at": "skips.until",
+    }  # fmt: skip

@@ -3,6 +3,7 @@
 Only guesses; `draft_yaml.py` writes them down.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +63,10 @@ class EntityGuess:
     missing: tuple[str, ...] = ()
     changed_at: Guess | None = None
     personal: tuple[tuple[str, str], ...] = ()
+    is_distinct: bool = False
+    """Whether several documents tell of one id."""
+    repeat: dict[str, int] | None = None
+    """How long the periods are that each document stands for."""
 
     @property
     def is_active(self) -> bool:
@@ -90,20 +95,24 @@ Known = dict[str, _Known]
 
 
 def draft_map(collections: Sequence[CollectionProfile]) -> list[EntityGuess]:
-    """A guess for every entity of the contract, the surest first."""
+    """A guess for every entity of the contract, the surest first, each of documents of its own."""
     frames = [frame for one in collections for frame in frames_of(one)]
     referred = _referred(collections)
     known: Known = {}
     users = _best(ENTITIES["users"], frames, known, referred)
     _learn(known, users)
-    taken = users.frame if users.confidence >= LEAST_LIKENESS else None
+    taken = users.frame if users.confidence >= LEAST_CONFIDENCE else None
     chosen = _chosen([frame for frame in frames if frame is not taken], known, referred)
     for name in ("hero_passes", "bookings"):
-        _learn(known, _guess(ENTITIES[name], chosen.get(name), known, referred))
-    rest = [_guess(e, chosen.get(n), known, referred) for n, e in ENTITIES.items() if n != "users"]
+        _learn(known, guessed(ENTITIES[name], chosen.get(name), known, referred))
+    rest = [guessed(e, chosen.get(n), known, referred) for n, e in ENTITIES.items() if n != "users"]
     active = {guess.entity for guess in rest if guess.is_active}
-    found = [users, *(_without_lost_parents(guess, active) for guess in rest)]
-    return sorted(found, key=lambda guess: (not guess.is_active, -guess.confidence))
+    return surest_first([users, *(_without_lost_parents(guess, active) for guess in rest)])
+
+
+def surest_first(guesses: Iterable[EntityGuess]) -> list[EntityGuess]:
+    """Guesses in the order in which they are shown."""
+    return sorted(guesses, key=lambda guess: (not guess.is_active, -guess.confidence))
 
 
 def _learn(known: Known, guess: EntityGuess) -> None:
@@ -127,7 +136,7 @@ def _referred(collections: Iterable[CollectionProfile]) -> Counter[tuple[str, st
 def _best(
     entity: Entity, frames: Iterable[Frame], known: Known, referred: Counter[tuple[str, str]]
 ) -> EntityGuess:
-    guesses = [_guess(entity, f, known, referred) for f in frames if f.within is None]
+    guesses = [guessed(entity, f, known, referred) for f in frames if f.within is None]
     return max(guesses, key=lambda g: g.confidence, default=EntityGuess(entity.name, None, 0.0))
 
 
@@ -136,7 +145,7 @@ def _chosen(
 ) -> dict[str, Frame]:
     """Each entity's frame: the surest pairs first, no frame twice."""
     pairs = [
-        _guess(entity, frame, known, referred)
+        guessed(entity, frame, known, referred)
         for entity in ENTITIES.values()
         if entity.name != "users"
         for frame in frames
@@ -145,8 +154,8 @@ def _chosen(
     pairs = sorted(
         (p for p in pairs if p.confidence >= LEAST_LIKENESS), key=lambda g: -g.confidence
     )
-    passes = [p for p in pairs if p.entity == "hero_passes"][:1]
-    first = [p for p in passes if p.is_active]  # a map needs passes; it can do without payments
+    passes = (p for p in pairs if p.entity == "hero_passes" and p.is_active)
+    first = [*itertools.islice(passes, 1)]  # a map needs passes; it can do without payments
     chosen: dict[str, Frame] = {}
     taken: set[str] = set()
     for guess in first + pairs:
@@ -164,7 +173,7 @@ def _is_worth_a_look(entity: Entity, frame: Frame, frames: int) -> bool:
     return is_named or (frames <= _MANY_FRAMES and not frame.within)
 
 
-def _guess(
+def guessed(
     entity: Entity, frame: Frame | None, known: Known, referred: Counter[tuple[str, str]]
 ) -> EntityGuess:
     """The entity read from the frame."""

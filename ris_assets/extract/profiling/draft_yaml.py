@@ -54,6 +54,10 @@ def _entity(guess: EntityGuess) -> list[str]:
         lines.append(f"    filter: {_flow({frame.within: {'$exists': True}})}")
     if frame.explode:
         lines.append(f"    explode: {_flow(frame.explode)}")
+    if guess.repeat:
+        lines.append(f"    repeat: {_flow(guess.repeat)}")
+    if guess.is_distinct:
+        lines.append("    distinct: true")
     if guess.changed_at:
         lines.append(f"    changed_at: {_spec(guess.changed_at)}{_why(guess.changed_at)}")
     if guess.personal:

@@ -59,7 +59,7 @@ FIELD_NAMES = {
         "has_trial": "has trial|trial taken|trial used|trial|trial done",
         "clan_id": "clan id|clan",
         "friend_ids": "friend ids|friends",
-        "user_id": "user id|user|id user",
+        "user_id": "user id|user|id user|profile id|profile",
         "hp_id": "pass id|pass",
         "booking_id": "booking id|booking|visit id|visit",
         "coach_id": "coach id|coach",
@@ -146,7 +146,7 @@ VALUES: dict[str, dict[str, str]] = {
     "payment_status": {
         "paid": "paid success succeeded successful ok complete completed captured done oplachen oplacheno true"
                 " оплачен оплачено settled active pago pagado bezahlt",
-        "failed": "failed declined error rejected unpaid uncollectible overdue past_due fail false otkaz отказ"
+        "failed": "failed declined error rejected unpaid uncollectible fail false otkaz отказ"
                   " inadimplente vencido",
         "refunded": "refunded refund chargeback reversed vozvrat возврат estornado reembolsado",
         "pending": "pending processing waiting new created ozhidaet ожидает authorized pendente pendiente",

@@ -128,6 +128,8 @@ _CONCEPTS = {
     "minor": "minor cents kopeck kop tiyn tiin",
     "profile": "profile profil profiles account accounts",
     "log": "log logs audit",
+    "tenure": "tenure",
+    "churn": "churn attrition",
 }
 _WORD = re.compile(r"[A-ZА-ЯЁ]+(?![a-zа-яё])|[A-ZА-ЯЁ]?[a-zа-яё]+|\d+")
 _LATIN = {

@@ -1,6 +1,7 @@
 """Explore a source and write down what was found: the one call behind the command and the asset."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ris_assets.extract.profiling.draft import EntityGuess, draft_map
@@ -14,6 +15,7 @@ from ris_assets.extract.profiling.explore import (
 )
 from ris_assets.extract.profiling.report import profile_json, profile_markdown, write_reports
 from ris_assets.extract.profiling.report_html import profile_html
+from ris_assets.extract.profiling.standins import with_standins
 
 DRAFT = "source_map.draft.yaml"
 
@@ -54,7 +56,8 @@ def explore_and_write(
         RisError: the source cannot be read, or the reports cannot be written.
     """
     profile = explore_source(source, bounds or Bounds(), progress)
-    guesses = draft_map(profile.collections)
+    today = datetime.now(UTC).date()
+    guesses = with_standins(draft_map(profile.collections), profile.collections, today)
     texts = {
         Path("profile.json"): profile_json(profile),
         Path("profile.md"): profile_markdown(profile),

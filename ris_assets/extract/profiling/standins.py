@@ -1,0 +1,135 @@
+"""What stands in for collections that a business lacks: persons told of by their passes, passes told of by a tenure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from ris_assets.contracts.columns import Column
+from ris_assets.contracts.entities import ENTITIES
+from ris_assets.extract.profiling.draft import EntityGuess, guessed, surest_first
+from ris_assets.extract.profiling.fit import Guess, read_as
+from ris_assets.extract.profiling.frames import Candidate, Frame, frames_of
+from ris_assets.extract.profiling.profile import CollectionProfile
+
+_STANDING_IN = 0.5
+_MOST_MONTHS = 600
+
+
+def with_standins(
+    guesses: Sequence[EntityGuess], collections: Sequence[CollectionProfile], today: date
+) -> list[EntityGuess]:
+    """The guesses, with persons and passes found elsewhere where they have no collection of their own."""
+    found = {guess.entity: guess for guess in guesses}
+    users, passes = found["users"], found["hero_passes"]
+    if users.is_active and passes.is_active:
+        return list(guesses)
+    frames = [frame for one in collections for frame in frames_of(one)]
+    if passes.is_active and (persons := _persons_of(passes, users, frames)):
+        found["users"] = persons
+    elif not passes.is_active and (tables := [f for f in frames if _tenure_of(f)]):
+        found["users"], found["hero_passes"] = _members_of(tables[0], today)
+    return surest_first(found.values())
+
+
+def _persons_of(
+    passes: EntityGuess, users: EntityGuess, frames: Sequence[Frame]
+) -> EntityGuess | None:
+    """Persons who stand only in what they bought; None where a pass does not say whose it is, or names one of the
+    guessed collection of persons, be that incomplete."""
+    whose = passes.field("user_id")
+    bought = passes.frame
+    if bought is None or "path" not in whose.spec:
+        return None
+    others = users.frame.collection.name if users.frame else None
+    references = whose.candidate.profile.references if whose.candidate else ()
+    if others != bought.collection.name and any(r.collection == others for r in references):
+        return None
+    around = next(
+        f for f in frames if f.collection is bought.collection and f.place == f.collection.name
+    )
+    guess = guessed(ENTITIES["users"], around, {}, Counter())
+    fields = {field.name: field for field in guess.fields}
+    is_inside = bought.explode is not None and f"{whose.spec['path']}.".startswith(
+        f"{bought.explode}."
+    )
+    if is_inside or "registered_at" not in fields:
+        first = passes.field("purchased_at")
+        fields = {"registered_at": replace(first, name="registered_at", notes=())}
+        guess = replace(guess, frame=bought, changed_at=None)
+    note = "no collection of persons was found: of the documents of one the earliest stands"
+    fields["user_id"] = replace(whose, notes=(note,))
+    named = (fields[column.name] for column in ENTITIES["users"].fields if column.name in fields)
+    return replace(
+        guess, fields=tuple(named), missing=(), changed_at=None, is_distinct=True,
+        confidence=max(guess.confidence, _STANDING_IN),
+    )  # fmt: skip
+
+
+def _members_of(table: Frame, today: date) -> tuple[EntityGuess, EntityGuess]:
+    """Persons and passes of a table with a row a member: for so many months, and whether they have left."""
+    months, left = _tenure_of(table) or ("", None)
+    told = "the day on which the table was made: mend it here and wherever it stands"
+    since = {"value": today, "minus": {"months": months}}
+    begun = Guess("", since, _STANDING_IN, ("months of tenure",), (told,))
+    fields: dict[str, dict[str, Guess]] = {}
+    guesses = {n: guessed(ENTITIES[n], table, {}, Counter()) for n in ("users", "hero_passes")}
+    for name, guess in guesses.items():
+        fields[name] = {field.name: field for field in guess.fields}
+        key = replace(fields[name][ENTITIES[name].id_field], name="user_id")
+        fields[name]["user_id"] = key
+    fields["users"]["registered_at"] = replace(begun, name="registered_at")
+    own = fields["hero_passes"]
+    own |= {name: replace(begun, name=name) for name in ("purchased_at", "starts_at")}
+    own.pop("cancelled_at", None)
+    own.pop("price", None)  # such as the total of all months
+    own |= {price.name: price for price in _prices_of_a_month(table)}
+    if left:
+        ends = {flag: today if is_gone else None for flag, is_gone in left[1].items()}
+        spec = {"path": left[0], "values": ends}
+        own["ends_at"] = Guess("ends_at", spec, _STANDING_IN, ("has left",), (told,))
+    complete = {
+        name: replace(
+            guess, missing=(), changed_at=None, confidence=max(guess.confidence, _STANDING_IN),
+            fields=tuple(fields[name][c.name] for c in ENTITIES[name].fields if c.name in fields[name]),
+        )
+        for name, guess in guesses.items()
+    }  # fmt: skip
+    return complete["users"], replace(complete["hero_passes"], repeat={"months": 1})
+
+
+def _tenure_of(frame: Frame) -> tuple[str, tuple[str, dict[Any, bool]] | None] | None:
+    """Where documents say for how many months somebody has been there, and where, and how, that they have left."""
+    if frame.explode or frame.within:
+        return None
+    months = [c for c in frame.by_word.get("tenure", ()) if _counts_months(c)]
+    left = [(c.path, flags) for c in frame.by_word.get("churn", ()) if (flags := _flags_of(c))]
+    return (months[0].path, left[0] if left else None) if months else None
+
+
+def _prices_of_a_month(table: Frame) -> list[Guess]:
+    candidates = [
+        c for c in table.by_word.get("monthly", ()) if c.words & {"payment", "price", "amount"}
+    ]
+    shares = [(read_as(Column("", "float8", ""), c), c) for c in candidates]
+    return [
+        Guess("price", {"path": c.path, **reading.spec}, _STANDING_IN, (reading.evidence,))
+        for reading, c in shares
+        if reading.share > _STANDING_IN
+    ]
+
+
+def _counts_months(candidate: Candidate) -> bool:
+    middle = candidate.profile.median
+    is_number = read_as(Column("", "int4", ""), candidate).share > _STANDING_IN
+    return is_number and middle is not None and 0 <= middle <= _MOST_MONTHS
+
+
+def _flags_of(candidate: Candidate) -> dict[Any, bool]:
+    """The values of a flag, and what each says."""
+    reading = read_as(Column("", "bool", ""), candidate)
+    if reading.share < _STANDING_IN:
+        return {}
+    table: dict[Any, bool] = reading.spec.get("values", {})
+    return table or {value: bool(value) for value, _ in candidate.profile.values}
