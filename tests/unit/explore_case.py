@@ -265,3 +265,53 @@ def boxes(customers: int = 60) -> dict[str, Documents]:
             for n in range(customers)
         ],
     }  # fmt: skip
+
+
+def sql_copy(people: int = 60) -> dict[str, Documents]:
+    """Tables of a relational database: rows with numbers of their own, beside the `_id` that the copying gave them."""
+    return {
+        "users": [
+            {"_id": oid(9, n), "id": str(n), "name": f"N{n}", "created_at": f"2024-01-{1 + n % 28:02} 10:00:00"}
+            for n in range(people)
+        ],
+        "subscriptions": [
+            {"_id": oid(8, n), "id": str(n), "user_id": str(n % people), "starts_on": f"2024-02-{1 + n % 28:02}",
+             "ends_on": f"2024-03-{1 + n % 28:02}"}
+            for n in range(2 * people)
+        ],
+        "pauses": [
+            {"_id": oid(7, n), "subscription_id": str(n), "pause_start": "2024-02-05", "pause_end": "2024-02-09"}
+            for n in range(people)
+        ],
+    }  # fmt: skip
+
+
+def wrapped(people: int = 60) -> dict[str, Documents]:
+    """Extended JSON that was stored as it stood."""
+
+    def date(day: int) -> dict[str, str]:
+        return {"$date": _iso(day)}
+
+    return {
+        "users": [{"_id": oid(1, n), "email": f"a{n}@x.com", "createdAt": date(n)} for n in range(people)],
+        "memberships": [
+            {"_id": n, "user": {"$oid": str(oid(1, n % people))}, "boughtAt": date(n), "startsAt": date(n),
+             "endsAt": date(n + 30), "price": {"$numberDecimal": "39.90"}}
+            for n in range(2 * people)
+        ],
+    }  # fmt: skip
+
+
+def vertraege(people: int = 60) -> dict[str, Documents]:
+    """A gym with names in German."""
+    return {
+        "kunden": [
+            {"_id": n, "vorname": "A", "nachname": "B", "anmeldedatum": _iso(n), "geschlecht": "w"}
+            for n in range(people)
+        ],
+        "vertraege": [
+            {"_id": n, "kundennummer": n % people, "tarif": "Monat", "preis": "39,90 €", "abgeschlossenAm": _iso(n),
+             "beginn": _iso(n), "ende": _iso(n + 30), "gekuendigtAm": _iso(n + 9), "kuendigungsgrund": "Umzug"}
+            for n in range(2 * people)
+        ],
+    }  # fmt: skip

@@ -24,7 +24,10 @@ from tests.unit.explore_case import (
     invoices,
     newspaper,
     oid,
+    sql_copy,
     telco,
+    vertraege,
+    wrapped,
 )
 
 CRM = {
@@ -560,3 +563,32 @@ def test_an_element_that_says_when_it_happened_is_not_of_the_day_of_its_document
     assert specs(drafted(boxes())["freezes"]) == {
         "hp_id": "_id", "requested_at": "skips.skippedOn", "starts_at": "skips.from", "ends_at": "skips.until",
     }  # fmt: skip
+
+
+ISO = {"format": "iso"}
+
+
+def test_rows_that_were_copied_from_tables_go_by_the_numbers_of_these():
+    guesses = drafted(sql_copy())
+    assert specs(guesses["users"])["user_id"] == specs(guesses["hero_passes"])["hp_id"] == "id"
+    assert specs(guesses["hero_passes"])["user_id"] == "user_id"
+    assert specs(guesses["freezes"])["hp_id"] == "subscription_id"
+
+
+def test_what_extended_json_wraps_is_drafted_by_the_name_before_it():
+    assert specs(drafted(wrapped())["hero_passes"]) == {
+        "hp_id": "_id", "user_id": "user.$oid", "price": "price.$numberDecimal",
+        "purchased_at": {"path": "boughtAt.$date", **ISO}, "starts_at": {"path": "startsAt.$date", **ISO},
+        "ends_at": {"path": "endsAt.$date", **ISO},
+    }  # fmt: skip
+
+
+def test_contracts_with_names_in_german_are_drafted_whole():
+    guesses = drafted(vertraege())
+    assert specs(guesses["hero_passes"]) == {
+        "hp_id": "_id", "user_id": "kundennummer", "product": "tarif", "price": {"path": "preis", "decimal": ","},
+        "purchased_at": {"path": "abgeschlossenAm", **ISO}, "starts_at": {"path": "beginn", **ISO},
+        "ends_at": {"path": "ende", **ISO}, "cancelled_at": {"path": "gekuendigtAm", **ISO},
+        "cancel_reason": "kuendigungsgrund",
+    }  # fmt: skip
+    assert set(dict(guesses["users"].personal)) == {"vorname", "nachname"}

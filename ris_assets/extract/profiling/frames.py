@@ -116,12 +116,14 @@ def _candidate(field: FieldProfile, inner: str | None, alone: frozenset[str]) ->
     keys = [key for key in _parts(rest.replace("[]", "")) if key]
     if not keys:
         return None
+    # What extended JSON wraps a value in, such as $date, says no more than its name.
+    named = [key for key in keys if not key.startswith("$")] or keys
     return Candidate(
         profile=field,
         path=field.path.replace("[]", ""),
         is_own=is_inside or inner is None,
-        words=frozenset(words_of(keys[-1])),
-        around=frozenset(word for key in keys[:-1] for word in words_of(key)),
+        words=frozenset(words_of(named[-1])),
+        around=frozenset(word for key in named[:-1] for word in words_of(key)),
         is_list=is_list,
     )
 

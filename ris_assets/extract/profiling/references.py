@@ -89,7 +89,7 @@ def _asks(collection: CollectionProfile, field: FieldProfile, key: _Key) -> bool
     """Whether it makes sense to look the field's values up among the keys."""
     is_named = _is_named_after(field, key)
     is_alike = field.path == key.path != "_id" and key.types == {"string"}
-    if not field.ids or _is_itself(collection, field, key):
+    if not field.ids or _is_itself(collection, field, key) or _is_own_number(field):
         return False
     if is_alike or not (field.is_id_like or is_named):
         return is_alike
@@ -100,6 +100,11 @@ def _asks(collection: CollectionProfile, field: FieldProfile, key: _Key) -> bool
 
 def _is_itself(collection: CollectionProfile, field: FieldProfile, key: _Key) -> bool:
     return collection.name == key.collection and field.path == key.path
+
+
+def _is_own_number(field: FieldProfile) -> bool:
+    """Whether it is the number that a table had for its rows: nothing else, though every table counts alike."""
+    return field.path != "_id" and field.is_unique and words_of(field.path) == ("id",)
 
 
 def _is_named_after(field: FieldProfile, key: _Key) -> bool:

@@ -146,7 +146,7 @@ VALUES: dict[str, dict[str, str]] = {
     "payment_status": {
         "paid": "paid success succeeded successful ok complete completed captured done oplachen oplacheno true"
                 " оплачен оплачено settled active pago pagado bezahlt",
-        "failed": "failed declined error rejected unpaid uncollectible fail false otkaz отказ"
+        "failed": "failed declined error rejected unpaid uncollectible fail false otkaz отказ rechazado"
                   " inadimplente vencido",
         "refunded": "refunded refund chargeback reversed vozvrat возврат estornado reembolsado",
         "pending": "pending processing waiting new created ozhidaet ожидает authorized pendente pendiente",
@@ -170,7 +170,7 @@ VALUES: dict[str, dict[str, str]] = {
     "payments.status": {
         "succeeded": "succeeded success successful paid ok complete completed captured settled oplachen true"
                      " оплачен оплачено done pago pagado bezahlt",
-        "failed": "failed declined error rejected fail canceled cancelled uncollectible otkaz отказ false"
+        "failed": "failed declined error rejected fail canceled cancelled uncollectible otkaz отказ false rechazado"
                   " inadimplente",
         "refunded": "refunded refund chargeback reversed vozvrat возврат estornado reembolsado",
     },

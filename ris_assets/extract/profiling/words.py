@@ -37,13 +37,13 @@ _CONCEPTS = {
     "station": "station stations stanci exercise uprazhnen",
     "set": "set sets podhod",
     "result": "result results rezultat",
-    "id": "id ids uid guid uuid oid key code? ref no nr numero",
+    "id": "id ids uid guid uuid oid key code? ref no nr numero nummer",
     "at": "at on date time datetime data vremya datum zeit fecha timestamp day dt ts when kogda moment instant"
-    " hora dia",
+    " hora dia zeitpunkt",
     "create": "create created sozdan creation inserted added dobavlen",
     "update": "update updated modif modified changed change obnovlen izmenen lastmodified",
     "register": "beitritt inscripcion signup register registr registration registered join joined signup"
-    " cadastr inscri anmeld",
+    " cadastr inscri anmeld alta",
     "birth": "birth geburt geburtsdatum nacimiento nascimento birthday birthdate born dob bday rozhden dr",
     "sex": "sex gender pol geschlecht genero sexo",
     "height": "height rost altura groesse",
@@ -73,7 +73,8 @@ _CONCEPTS = {
     "end": "end ende bis until till to finish expir expires expiry konec konca okonchan due fim fin termino"
     " venciment ablauf",
     "valid": "valid deistvu deystvu",
-    "cancel": "kuendig kundig storn cancel cancell otmen otmena terminat calledoff revok annul cancelament",
+    "cancel": "kuendig kundig storn cancel cancell otmen otmena terminat calledoff revok annul"
+    " cancelament gekuendig gekundig",
     "reason": "reason prichin cause motivo grund",
     "status": "status state sostoyan outcome situac estado",
     "ask": "request requested asked zapros zayavk submitted",
