@@ -85,6 +85,8 @@ class PartHeld:
     bare_example: str = ""
     is_repeated: bool = False
     """Each document is as many rows as it has periods."""
+    is_exploded: bool = False
+    """Each document is as many rows as an array has elements."""
     orphans: dict[str, int] = field(default_factory=dict)
     fields: list[FieldHeld] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -141,7 +143,13 @@ class Holder:
     def _part(self, part: Part, limit: float) -> PartHeld:
         entity, source = part.shape.entity.name, part.source
         is_repeated = source.repeat is not None
-        held = PartHeld(entity, source.collection, is_repeated=is_repeated, fields=_fields(part))
+        held = PartHeld(
+            entity,
+            source.collection,
+            is_repeated=is_repeated,
+            is_exploded=source.explode is not None,
+            fields=_fields(part),
+        )
         told = Told(part.shape.now)
         for shaped, decoded in self._batches(part):
             held.documents += decoded.documents
@@ -400,6 +408,10 @@ def _findings(held: PartHeld, limit: float) -> list[Finding]:
         advice = (
             "add `distinct: true` if documents of one id tell the same, `prefix` to the id if not"
         )
+        if held.is_exploded:
+            advice = (
+                f"leave `{ENTITIES[held.entity].id_field}` out if it counts within its document"
+            )
         found.append(Finding("warning", place, f"{told}: {advice}"))
     found += [
         Finding("warning", f"{place}.{name}", f"{count:,} of {held.rows:,} rows refer to nobody")

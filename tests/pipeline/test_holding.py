@@ -70,6 +70,16 @@ def test_ids_that_several_documents_have_are_told_unless_one_is_to_stand(
     )
 
 
+def test_an_id_that_counts_within_its_document_is_told_to_be_left_out(tmp_path):
+    periods = [{"no": n, "at": NOON, "to": NOON + timedelta(days=30)} for n in (1, 2)]
+    write_dump(tmp_path, users=[user("a")], passes=[{"_id": n, "periods": periods} for n in (1, 2)])
+    at = {"purchased_at": "periods.at", "starts_at": "periods.at", "ends_at": "periods.to"}
+    fields = {"hp_id": "periods.no", "user_id": {"value": "a"}, **at}
+    part = {"collection": "passes", "explode": "periods", "fields": fields}
+    told = [one.text for one in held(tmp_path, hero_passes=part)["hero_passes"].findings]
+    assert any("leave `hp_id` out" in text for text in told)
+
+
 def test_missing_paths_misfits_orphans_and_wrong_epochs_are_found(tmp_path):
     future = datetime(2190, 1, 1, tzinfo=UTC)
     write_dump(

@@ -592,3 +592,20 @@ def test_contracts_with_names_in_german_are_drafted_whole():
         "cancel_reason": "kuendigungsgrund",
     }  # fmt: skip
     assert set(dict(guesses["users"].personal)) == {"vorname", "nachname"}
+
+
+@pytest.mark.parametrize(
+    ("plans", "months"),
+    [
+        (("month", "year"), "{path: plan.interval, values: {month: 1, year: 12}}"),
+        (("a", "year"), "1"),
+    ],
+)
+def test_passes_without_an_end_are_told_to_repeat_in_the_rhythm_that_they_say(plans, months):
+    contracts = [
+        {"_id": n, "client_id": n, "startAt": START, "endAt": START if n % 2 else None,
+         "plan": {"interval": plans[n % 2]}}
+        for n in range(60)
+    ]  # fmt: skip
+    end = drafted({**crm(), "abonements": contracts})["hero_passes"].field("ends_at")
+    assert f"add `repeat: {{months: {months}}}`" in end.notes[0]

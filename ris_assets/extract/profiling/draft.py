@@ -25,6 +25,7 @@ from ris_assets.extract.profiling.vocabulary import (
     ENTITY_NAMES,
     SAME_INSTANT,
     field_phrases,
+    months_of,
 )
 
 LEAST_CONFIDENCE = 0.35
@@ -181,7 +182,7 @@ def guessed(
         return EntityGuess(entity.name, None, 0.0, missing=tuple(_needed(entity, None)))
     fields = _fields(entity, frame, known, referred)
     if entity.name == "hero_passes":
-        fields |= _told_to_repeat(fields)
+        fields |= _told_to_repeat(frame, fields)
         fields = _told_of_cancellations(frame, fields) | _told_of_what_ends(fields)
     if "ends_at" in fields:
         fields["ends_at"] = _told_of_the_last_day(fields["ends_at"])
@@ -198,14 +199,25 @@ def guessed(
     )
 
 
-def _told_to_repeat(fields: dict[str, Guess]) -> dict[str, Guess]:
+def _told_to_repeat(frame: Frame, fields: dict[str, Guess]) -> dict[str, Guess]:
     """The end of passes with a word on what to do where many have none."""
     end = fields.get("ends_at")
     fill = end.candidate.profile.fill if end and end.candidate else 1.0
     if end is None or fill >= _ALWAYS_ENDED:
         return {}
-    note = f"empty in {1 - fill:.0%}: if these renew themselves, add `repeat: {{months: 1}}` beside `collection`"
+    advice = f"add `repeat: {{months: {_rhythm(frame)}}}` beside `collection`"
+    note = f"empty in {1 - fill:.0%}: if these renew themselves, {advice}"
     return {"ends_at": replace(end, notes=(*end.notes, note))}
+
+
+def _rhythm(frame: Frame) -> str:
+    """How many months a period lasts, as a map writes it: what a field says in words, or one."""
+    for candidate in frame.candidates:
+        months = {value: months_of(value) for value, _ in candidate.profile.values}
+        if months and all(months.values()):
+            table = ", ".join(f"{value}: {n}" for value, n in months.items())
+            return f"{{path: {candidate.path}, values: {{{table}}}}}"
+    return "1"
 
 
 def _sells_periods(frame: Frame, fields: dict[str, Guess]) -> bool:

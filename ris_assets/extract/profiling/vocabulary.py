@@ -177,11 +177,25 @@ VALUES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Per field with a fixed list of values: the words that sources write for each."""
 
+PERIODS: dict[int, str] = {
+    1: "month monthly monat monatlich mensal mensual mes месяц ежемесячно",
+    3: "quarter quarterly vierteljaehrlich trimestral квартал",
+    6: "halfyear half_year semiannual semestral halbjaehrlich полугодие",
+    12: "year yearly annual annually jahr jaehrlich jährlich anual год ежегодно",
+}
+"""Words that sources write for so many months."""
+
 FLAGS: dict[str, str] = {
     "true": "yes y true t 1 ja j si sí sim s oui o on да tak",
     "false": "no n false f 0 nein não nao non off нет nie",
 }
 """Words that sources write for yes and no."""
+
+
+def months_of(value: Any) -> int | None:
+    """How many months a word stands for; None where it says nothing of that."""
+    word = str(value).strip().lower()
+    return next((months for months, words in PERIODS.items() if word in words.split()), None)
 
 
 def flags_of(value: Any) -> list[bool]:
