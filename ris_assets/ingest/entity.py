@@ -176,7 +176,7 @@ class _Extraction:
         is_whole = self.job.window is None and all(r.since is None for r in readings)
         if any(part.may_share_ids for part in parts):
             self.landing.index_ids()
-        if any(part.notices_gone_elements for part in parts):
+        if any(self._looks_for_gone_elements(part) for part in parts):
             self.landing.index_elements()
         if not is_whole:
             self._retry(parts)
@@ -304,10 +304,15 @@ class _Extraction:
 
     def _note_elements(self, part: Part, raw: bytes, decoded: Decoded) -> None:
         """What documents that have changed still hold, whenever it happened."""
-        if self.job.window is not None and part.notices_gone_elements:
+        if self.job.window is not None and self._looks_for_gone_elements(part):
             documents = BatchDecoder(part.shape.documents_plan).decode(raw)
             changed = part.changed(self.job.window)
             self.landing.note_elements(part.shape.changed_documents(decoded, documents, changed))
+
+    def _looks_for_gone_elements(self, part: Part) -> bool:
+        """Whether there may be some: entities that keep versions are read whole, and the first load finds none."""
+        is_of_days = self.job.window is not None and not self.landing.is_direct
+        return is_of_days and part.notices_gone_elements
 
     def _lookup(self, parent: ParentSpec, keys: pl.Series) -> pl.DataFrame:
         return parent_values(self.looking, ENTITIES[parent.entity], parent.field, keys)

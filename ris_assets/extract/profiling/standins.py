@@ -18,9 +18,15 @@ _MOST_MONTHS = 600
 
 
 def with_standins(
-    guesses: Sequence[EntityGuess], collections: Sequence[CollectionProfile], today: date
+    guesses: Sequence[EntityGuess], collections: Sequence[CollectionProfile], made_on: date
 ) -> list[EntityGuess]:
-    """The guesses, with persons and passes found elsewhere where they have no collection of their own."""
+    """The guesses, with persons and passes found elsewhere where they have no collection of their own.
+
+    Args:
+        guesses: of what has a collection of its own.
+        collections: all that there is.
+        made_on: a day to stand for that of tables that do not say when they were made.
+    """
     found = {guess.entity: guess for guess in guesses}
     users, passes = found["users"], found["hero_passes"]
     if users.is_active and passes.is_active:
@@ -29,7 +35,7 @@ def with_standins(
     if passes.is_active and (persons := _persons_of(passes, users, frames)):
         found["users"] = persons
     elif not passes.is_active and (tables := [f for f in frames if _tenure_of(f)]):
-        found["users"], found["hero_passes"] = _members_of(tables[0], today)
+        found["users"], found["hero_passes"] = _members_of(tables[0], made_on)
     return surest_first(found.values())
 
 
@@ -67,11 +73,11 @@ def _persons_of(
     )  # fmt: skip
 
 
-def _members_of(table: Frame, today: date) -> tuple[EntityGuess, EntityGuess]:
+def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
     """Persons and passes of a table with a row a member: for so many months, and whether they have left."""
     months, left = _tenure_of(table) or ("", None)
-    told = "the day on which the table was made: mend it here and wherever it stands"
-    since = {"value": today, "minus": {"months": months}}
+    told = "the day on which the table was made, here and wherever it stands; who has left is known 31 days later"
+    since = {"value": made_on, "minus": {"months": months}}
     begun = Guess("", since, _STANDING_IN, ("months of tenure",), (told,))
     fields: dict[str, dict[str, Guess]] = {}
     guesses = {n: guessed(ENTITIES[n], table, {}, Counter()) for n in ("users", "hero_passes")}
@@ -86,7 +92,7 @@ def _members_of(table: Frame, today: date) -> tuple[EntityGuess, EntityGuess]:
     own.pop("price", None)  # such as the total of all months
     own |= {price.name: price for price in _prices_of_a_month(table)}
     if left:
-        ends = {flag: today if is_gone else None for flag, is_gone in left[1].items()}
+        ends = {flag: made_on if is_gone else None for flag, is_gone in left[1].items()}
         spec = {"path": left[0], "values": ends}
         own["ends_at"] = Guess("ends_at", spec, _STANDING_IN, ("has left",), (told,))
     complete = {

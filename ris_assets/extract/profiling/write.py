@@ -1,7 +1,7 @@
 """Explore a source and write down what was found: the one call behind the command and the asset."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ris_assets.extract.profiling.draft import EntityGuess, draft_map
@@ -18,6 +18,8 @@ from ris_assets.extract.profiling.report_html import profile_html
 from ris_assets.extract.profiling.standins import with_standins
 
 DRAFT = "source_map.draft.yaml"
+_GRACE = timedelta(days=31)
+"""So long after a table was made it is known of all in it whether they came back in time."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ def explore_and_write(
         RisError: the source cannot be read, or the reports cannot be written.
     """
     profile = explore_source(source, bounds or Bounds(), progress)
-    today = datetime.now(UTC).date()
-    guesses = with_standins(draft_map(profile.collections), profile.collections, today)
+    made_on = (datetime.now(UTC) - _GRACE).date()
+    guesses = with_standins(draft_map(profile.collections), profile.collections, made_on)
     texts = {
         Path("profile.json"): profile_json(profile),
         Path("profile.md"): profile_markdown(profile),
