@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from ris_assets.extract.plan import INSTANT
+from ris_assets.extract.shape import CHANGED
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Times before computers are none."""
 MANY_SPACINGS = 20
 """So many times what lies between two documents without any: by chance in 2 of a billion."""
 _LONG = timedelta(days=7)
+_PAST = ("purchased_at", CHANGED)
+"""What is told once it has happened; ends are told beforehand."""
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Told:
     def add(self, frame: pl.DataFrame) -> None:
         """Take in what was read of some documents."""
         self.documents += frame.height
-        times = [name for name, kind in frame.schema.items() if kind == INSTANT]
+        times = [name for name in _PAST if frame.schema.get(name) == INSTANT]
         if not times or frame.is_empty():
             return
         flat = frame.select(pl.concat_list(times).explode().alias("at")).drop_nulls()

@@ -136,6 +136,7 @@ def test_a_dump_that_is_silent_about_what_repeats_until_now_is_told(tmp_path, ag
     last = datetime.now(UTC) - timedelta(days=ago)
     begun = [last - timedelta(days=apart * n) for n in range(10)]
     passes = [hero_pass(n, at=at, to=None) for n, at in enumerate(begun)]
+    passes[0]["to"] = datetime.now(UTC) - timedelta(hours=1)
     write_dump(tmp_path, users=[user("a")], passes=passes)
     found = held(tmp_path, hero_passes={**PASSES, "repeat": {"months": 1}})["hero_passes"].findings
     day = last.astimezone(ALMATY).date()
