@@ -22,7 +22,7 @@
         {{ known_until }} as known_until,
         {{ known_until_on }} as known_until_on
     from {{ relation }}
-    where event_at < {{ horizon_end() }}
+    where {{ is_before('event_at', horizon_end()) }}
     {{- '\n    union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

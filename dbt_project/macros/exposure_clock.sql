@@ -354,13 +354,49 @@ pass_histories as (
     {{ 'or ' if not loop.first }}not matured_{{ days }}d and matures_{{ days }}d_on <= {{ horizon() }} {% endfor -%}
 {%- endmacro %}
 
+{#
+    Emits the CTE periods (document_hp_id, hp_id): a subscription that renews itself is one document and many passes, hp_id,
+    hp_id:2, hp_id:3, and which of them its freezes may touch.
+#}
+{% macro freeze_periods() -%}
+renewed as (
+    select distinct user_id, left(hp_id, -2) as hp_id
+    from {{ ref('stg_hero_passes__versions') }}
+    where hp_id like '%:2'
+),
+
+renewed_freezes as (
+    select
+        hp_id,
+        case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
+    from {{ ref('stg_freezes__versions') }}
+    where hp_id in (select renewed.hp_id from renewed)
+    group by hp_id
+),
+
+periods as (
+    select
+        renewed.hp_id as document_hp_id,
+        passes.hp_id,
+        min(passes.starts_on) as starts_on,
+        max(passes.ends_on) + min(renewed_freezes.freeze_days) as covers_at_most_until_on
+    from renewed
+    inner join renewed_freezes on renewed.hp_id = renewed_freezes.hp_id
+    inner join {{ ref('stg_hero_passes__versions') }} as passes
+        on renewed.user_id = passes.user_id
+        and (passes.hp_id = renewed.hp_id or starts_with(passes.hp_id, renewed.hp_id || ':'))
+    group by renewed.hp_id, passes.hp_id
+)
+{%- endmacro %}
+
 {# Emits the CTE longest_freezes (hp_id): the days of freezes of any version, known whenever; null where one is open. #}
-{% macro longest_freezes() -%}
+{% macro longest_freezes(passes) -%}
 longest_freezes as (
     select
         hp_id,
         case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
     from {{ ref('int_freezes_versioned') }}
+    where hp_id in (select {{ passes }}.hp_id from {{ passes }})
     group by hp_id
 )
 {%- endmacro %}

@@ -67,6 +67,15 @@
     ) }}
 {%- endmacro %}
 
+{# Make room in int_freezes_versioned for the documents that are not as they were when their rows were made, or are gone. #}
+{% macro make_room_for_freezes() -%}
+    {{- delete_where(
+        'true' if not keeps_rows('document_hash') else
+        'not exists (select from ' ~ ref('int_freeze_documents') ~ ' as documents where documents.source_id = '
+        ~ this.identifier ~ '.source_id and documents.document_hash = ' ~ this.identifier ~ '.document_hash)'
+    ) }}
+{%- endmacro %}
+
 {#
     Make room in int_hero_passes_versioned for the members of whom there are other documents than when their rows were
     made, or none, named in a temporary table, and for whoever has a part in a document with one of them, or had: it was

@@ -39,20 +39,34 @@
     date '{{ '1900-01-01' if opens_at_the_beginning() else var('from_date') }}'
 {%- endmacro %}
 
+{% macro last_day_asked_for() -%}
+    date '{{ var("to_date") }}'
+{%- endmacro %}
+
 {# The last day of the window, never beyond the horizon. #}
 {% macro window_end() -%}
-    least(date '{{ var("to_date") }}', {{ horizon() }})
+    least({{ last_day_asked_for() }}, {{ horizon() }})
 {%- endmacro %}
 
 {#
     Whether an event became known in the window: on its own day, or later where it arrived late; or, with known_until,
-    whether that ended which was known. Plain comparisons, so that the block ranges of the landing tables are used.
+    whether that ended which was known. Plain comparisons with days that the planner knows, so that the block ranges of
+    the landing tables are used.
 #}
 {% macro known_within_window(instant, known='known_at') -%}
     ({{ instant }} >= {{ start_of_day(window_start()) }}
         or {{ known }} >= {{ start_of_day(window_start()) }})
-        and {{ instant }} < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
-        and {{ known }} < {{ start_of_day('(' ~ window_end() ~ ' + 1)') }}
+        and {{ instant }} < {{ start_of_day(last_day_asked_for() ~ ' + 1') }}
+        and {{ known }} < {{ start_of_day(last_day_asked_for() ~ ' + 1') }}
+        and {{ is_before('greatest(' ~ instant ~ ', ' ~ known ~ ')', horizon_end()) }}
+{%- endmacro %}
+
+{#
+    Whether an instant lies before one that the planner does not know, as nearly all do: it would take two in three to lie
+    after it, and look in an index for that alone.
+#}
+{% macro is_before(instant, other) -%}
+    ({{ instant }} >= {{ other }}) is false
 {%- endmacro %}
 
 {# The Monday of a day's week, counted from one long ago: truncating instants takes ten times as long. #}

@@ -46,3 +46,19 @@
 {% macro is_known(version, day) -%}
     {{ version }}.known_from_on <= {{ day }} and {{ day }} < {{ version }}.known_until_on
 {%- endmacro %}
+
+{#
+    Hash of all that was landed of a group of an entity's versions, as whole rows, so that a column added later counts; with
+    what else makes them what they are: what staging understands them as, and when RIS went live.
+#}
+{% macro landed_hash(entity, versions) -%}
+    sum(hash_record_extended({{ versions }}, (
+            select hash_record_extended(
+                row(
+                    pg_get_viewdef('{{ ref('stg_' ~ entity ~ '__versions') }}'::regclass),
+                    {{ went_live(entity) }}
+                ),
+                0
+            )
+        )))
+{%- endmacro %}

@@ -1,43 +1,36 @@
-{{ config(indexes=[{'columns': ['hp_id']}], post_hook="{{ analyzed() }}") }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        indexes=[{'columns': ['hp_id']}],
+        pre_hook="{{ make_room_for_freezes() }}",
+        post_hook="{{ analyzed() }}",
+    )
+}}
 
-with versions as (
-    select * from {{ ref('stg_freezes__versions') }}
+{#- The versions of a freeze stay while its document is the same: see make_room_for_freezes. -#}
+
+with documents as (
+    select * from {{ ref('int_freeze_documents') }}
+    {%- if keeps_rows('document_hash') %}
+    where source_id not in (select kept.source_id from {{ this }} as kept)
+    {%- endif %}
 ),
 
--- Read in place where it is used: hardly any pass is asked for its days.
-passes as not materialized (
-    select * from {{ ref('stg_hero_passes__versions') }}
+versions as (
+    select
+        versions.*,
+        documents.document_hash
+    from {{ ref('stg_freezes__versions') }} as versions
+    inner join documents on versions.source_id = documents.source_id
 ),
 
 ranged as (
     {{ known_ranges('versions', 'freezes') }}
 ),
 
-documents as (
-    select
-        hp_id,
-        case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
-    from versions
-    group by hp_id
-),
-
--- A subscription that renews itself is one document and many passes: hp_id, hp_id:2, hp_id:3.
-periods as (
-    select
-        documents.hp_id as document_hp_id,
-        passes.hp_id,
-        min(passes.starts_on) as starts_on,
-        max(passes.ends_on) + min(documents.freeze_days) as covers_at_most_until_on
-    from documents
-    inner join passes as second_periods
-        on documents.hp_id || ':2' = second_periods.hp_id
-        -- Says no more than the line above, of hardly any pass and at once.
-        and second_periods.hp_id like '%:2'
-    inner join passes
-        on second_periods.user_id = passes.user_id
-        and (passes.hp_id = documents.hp_id or starts_with(passes.hp_id, documents.hp_id || ':'))
-    group by documents.hp_id, passes.hp_id
-),
+{{ freeze_periods() }},
 
 -- Of several versions of one day only the last is ever the one that is known. A tombstone ends the one before. A freeze
 -- stands at every period that it may touch: which of them it stops is for the exposure clock to say.
@@ -59,7 +52,8 @@ final as (
         ranged.called_off_on,
         ranged.called_off_end_on,
         ranged.known_from_on,
-        ranged.known_until_on
+        ranged.known_until_on,
+        ranged.document_hash
     from ranged
     left join periods
         on ranged.hp_id = periods.document_hp_id
