@@ -37,6 +37,7 @@ def at(marts: Marts, horizon: date, first: date, *options: str) -> None:
 
 
 GROWING = {
+    "ris_int.int_freezes_versioned": ("source_id", "hp_id", "known_from_on"),
     "ris_int.int_hero_passes_versioned": ("source_id", "known_from_on"),
     "ris_int.int_pass_freezes_counted": ("hp_id", "frozen_from_on"),
     "ris.core_hp_period": ("hp_id",),
@@ -46,6 +47,7 @@ GROWING = {
 
 
 UPGRADED = {
+    "ris_int.int_freezes_versioned": "document_hash",
     "ris_int.int_hero_passes_versioned": "documents_hash",
     "ris_int.int_pass_freezes_counted": "passes_hash",
     "ris.core_hp_period": "weeks_hash",
@@ -73,9 +75,14 @@ def a_freeze(number: int) -> str:
     return f"(select distinct freeze_id from ris_raw.freezes order by freeze_id offset {number} limit 1)"
 
 
-def next_version(of: str, **values: str) -> str:
+def a_frozen_pass(number: int) -> str:
+    """SQL of the pass of some freeze."""
+    return f"(select min(hp_id) from ris_raw.freezes where freeze_id = {a_freeze(number)})"
+
+
+def next_version(entity: str, of: str, **values: str) -> str:
     """SQL that adds a version of a pass or freeze as known in June, some of its fields another value."""
-    entity, id_field = ("freezes", "freeze_id") if "freezes" in of else ("hero_passes", "hp_id")
+    id_field = {"hero_passes": "hp_id", "freezes": "freeze_id"}[entity]
     changed = ", ".join(f"{n} = {v}" for n, v in {"known_at": IN_JUNE, **values}.items())
     return f"""
         create temporary table version on commit drop as
@@ -91,24 +98,33 @@ NEW = {
     "event_at": IN_JUNE,
     "purchased_at": IN_JUNE,
 }
+NEXT_PERIOD = {
+    **NEW,
+    "source_id": "hp_id || ':2'",
+    "hp_id": "hp_id || ':2'",
+    "starts_at": "ends_at",
+    "ends_at": "ends_at + interval '30 days'",
+}
 CHANGES = {
-    "another price": next_version(a_pass_of(1), price="777"),
-    "another member": next_version(a_pass_of(2), user_id="'m3'"),
-    "a new member": next_version(a_pass_of(14), user_id="'newcomer'"),
-    "to a third": next_version(a_pass_of(2), user_id="'m5'", known_at=f"{IN_JUNE} + interval '1 hour'"),
-    "gone": next_version(a_pass_of(6), is_deleted="true"),
-    "a new pass": next_version(a_pass_of(7), **NEW),
-    "a cancellation": next_version(a_pass_of(8), **NEW, is_cancellation="true", ends_at=IN_JUNE),
+    "another price": next_version("hero_passes", a_pass_of(1), price="777"),
+    "another member": next_version("hero_passes", a_pass_of(2), user_id="'m3'"),
+    "a new member": next_version("hero_passes", a_pass_of(14), user_id="'newcomer'"),
+    "to a third": next_version("hero_passes", a_pass_of(2), user_id="'m5'", known_at=f"{IN_JUNE} + interval '1 hour'"),
+    "gone": next_version("hero_passes", a_pass_of(6), is_deleted="true"),
+    "a new pass": next_version("hero_passes", a_pass_of(7), **NEW),
+    "a cancellation": next_version("hero_passes", a_pass_of(8), **NEW, is_cancellation="true", ends_at=IN_JUNE),
     "written over": "update ris_raw.hero_passes set price = 777, ends_at = ends_at + interval '3 days'"
     f" where hp_id = {a_pass_of(9)}",
     "forgotten": "delete from ris_raw.hero_passes where user_id = 'm10'",
-    "a freeze that ends later": next_version(a_freeze(20), ends_at="ends_at + interval '40 days'"),
-    "a freeze of another pass": next_version(a_freeze(45), hp_id=a_pass_of(11)),
-    "a freeze that is gone": next_version(a_freeze(60), is_deleted="true"),
+    "a freeze that ends later": next_version("freezes", a_freeze(20), ends_at="ends_at + interval '40 days'"),
+    "a freeze of another pass": next_version("freezes", a_freeze(45), hp_id=a_pass_of(11)),
+    "a freeze that is gone": next_version("freezes", a_freeze(60), is_deleted="true"),
+    "its next period": next_version("hero_passes", a_frozen_pass(100), **NEXT_PERIOD),
     "a freeze written over": f"update ris_raw.freezes set hp_id = {a_pass_of(12)} where freeze_id = {a_freeze(80)}",
 }  # fmt: skip
 ANOTHER_HISTORY = """
-    update ris_raw.extraction_log set finished_at = finished_at - interval '90 days' where entity = 'hero_passes'
+    update ris_raw.extraction_log set finished_at = finished_at - interval '90 days'
+    where entity in ('hero_passes', 'freezes')
 """
 
 
