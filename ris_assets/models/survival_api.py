@@ -235,16 +235,22 @@ class SurvivalEstimator(BaseEstimator):
         return self._matrix(X, reset=False)
 
     def _matrix(self, X: ArrayLike, reset: bool) -> Array:
-        """(samples, features), dense; sparse indicators of an encoder are welcome."""
-        found = validate_data(
-            self,
-            X,
-            dtype=np.float64,
-            ensure_all_finite="allow-nan",
-            accept_sparse=True,
-            reset=reset,
-        )
-        return found.toarray() if issparse(found) else found
+        """(samples, features), dense; sparse indicators of an encoder are welcome.
+
+        Missing values are numpy's own: R's is a signalling NaN, beside which a least value is not found.
+        """
+        with np.errstate(invalid="ignore"):
+            found = validate_data(
+                self,
+                X,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan",
+                accept_sparse=True,
+                reset=reset,
+            )
+        dense = found.toarray() if issparse(found) else found
+        missing = np.isnan(dense)
+        return np.where(missing, np.nan, dense) if missing.any() else dense
 
     def _cumulative(self, X: ArrayLike, times: ArrayLike) -> Array:
         matrix = self._checked(X)

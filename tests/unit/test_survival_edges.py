@@ -106,6 +106,21 @@ def test_sparse_indicators(family):
     assert make_pipeline(encoder, clone(family)).fit(frame, y).score(frame, y) > 0.6
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_r_calls_missing_is_missing(family):
+    """A signalling NaN, as `NA` comes out of R: `np.nanmin` finds no value before one."""
+    matrix, event, time = simulated()
+    rare = np.where(np.arange(300) % 100 == 7, 0.0, 1.0)
+    known = np.column_stack([rare, matrix])
+    known[::10, :2] = np.nan
+    from_r = known.copy()
+    from_r.view(np.uint64)[np.isnan(known)] = 0x7FF00000000007A2
+    y = Surv.from_arrays(event, time)
+    theirs = clone(family).fit(from_r, y).predict(from_r)
+    assert (theirs == clone(family).fit(known, y).predict(known)).all()
+
+
 @pytest.mark.parametrize(
     "scorer", [as_concordance_index_ipcw_scorer, as_cumulative_dynamic_auc_scorer, as_integrated_brier_score_scorer]
 )  # fmt: skip
