@@ -10,7 +10,7 @@ import numpy as np
 
 from ris_assets.evaluation.evidence import Evidence
 from ris_assets.evaluation.leaks import too_good
-from ris_assets.evaluation.metrics import log_losses, reliability
+from ris_assets.evaluation.metrics import ROUNDING, log_losses, reliability
 from ris_assets.evaluation.probability_scores import Interval, calibration_line, recalibrated
 
 Array = np.ndarray
@@ -79,7 +79,7 @@ def judge(
     against = [
         f"does not beat {name} beyond chance: {told}"
         for name, (gain, told) in compared.items()
-        if not gain.low > 0
+        if not gain.low > ROUNDING
     ]
     if not evidence.rules:
         against.insert(0, NO_RULE)

@@ -64,6 +64,14 @@ def test_pure_chance_leaves_the_base_rate(window):
     assert "does not beat the base rate" in verdict.reason
 
 
+@pytest.mark.parametrize("said", [0.445, 0.475, 0.525])
+def test_one_number_said_of_everyone_is_never_better_than_itself(window, said):
+    """Its mean is another float: the same loss but for rounding, on the same side in every draw of members."""
+    rules = {"base rate": np.full(ROWS, 0.3)}
+    one = replace(evidence(window, np.full(ROWS, said)), rules=rules)
+    assert "does not beat its own mean" in judge(one, has_champion=False).reason
+
+
 def test_an_overfitted_model_is_kept_out(window):
     said = 1 / (1 + np.exp(-5 * np.log(noisy(window[0], 1.0) / (1 - noisy(window[0], 1.0)))))
     verdict = judge(evidence(window, said), has_champion=False)
