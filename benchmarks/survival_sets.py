@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lifelines import datasets as lifelines_sets
+from lifelines.exceptions import ConvergenceError
 from sklearn.model_selection import StratifiedKFold
 from sksurv import datasets
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
@@ -52,6 +53,11 @@ SETS: dict[str, Load] = {
     "lung": _of_lifelines("lung", "time", "status"),
     "kidney_transplant": _of_lifelines("kidney_transplant", "time", "death"),
     "larynx": _of_lifelines("larynx", "time", "death"),
+    "leukemia": _of_lifelines("leukemia", "t", "status"),
+    "lymphoma": _of_lifelines("lymphoma", "Time", "Censor"),
+    "psychiatric_patients": _of_lifelines("psychiatric_patients", "T", "C"),
+    "regression_dataset": _of_lifelines("regression_dataset", "T", "E"),
+    "waltons": _of_lifelines("waltons", "T", "E"),
 }
 
 
@@ -100,7 +106,11 @@ def run(names: list[str]) -> dict[str, dict[str, dict[str, float]]]:
         print(f"{name}: {len(matrix):,} subjects, {matrix.shape[1]} columns, {share:.0%} events")
         results[name] = {}
         for label, model in models().items():
-            found = np.array(list(scores(model, matrix, outcome)))
+            try:
+                found = np.array(list(scores(model, matrix, outcome)))
+            except ConvergenceError:
+                print(f"  {label:24} does not converge", flush=True)
+                continue
             mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / FOLDS**0.5
             results[name][label] = {
                 "c": mean[0], "c_se": error[0], "ibs": mean[1], "ibs_se": error[1],
@@ -172,4 +182,6 @@ def curves(model: Any, matrix: Array, times: Array) -> Array:
         return model.curves(matrix, times)
     found = model.predict_survival_function(matrix)
     low, high = found[0].domain
-    return np.array([curve(np.clip(times, max(low, curve.x[0]), high)) for curve in found])
+    asked = np.clip(times, low, high)
+    told = [curve(np.maximum(asked, curve.x[0])) for curve in found]
+    return np.reshape(told, (len(matrix), len(times)))  # theirs is a number at one time
