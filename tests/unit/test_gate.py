@@ -252,6 +252,26 @@ def test_a_leak_of_few_cases_is_one_too(cases):
     assert "AUC 1.0000 (limit 0.9950)" in verdict.reason
 
 
+@pytest.mark.parametrize("cases", [3, 9])
+def test_who_is_sure_of_too_few_cases_for_an_auc_knows_them_too(cases):
+    outcome = np.arange(60) < cases
+    said, rules = np.where(outcome, 0.998, 0.002), {"base rate": np.full(60, cases / 60)}
+    verdict = judge(Evidence(outcome, np.arange(60), said, rules), has_champion=False)
+    assert "sure beyond 99.5% of 100% of either outcome (limit 50%)" in verdict.reason
+
+
+def test_of_few_cases_true_probabilities_are_no_suspicion():
+    """Up to an AUC of 0.94."""
+    rng = np.random.default_rng(1)
+    for rows in (20, 40):
+        for odds in 1.4 + 2.8 * rng.normal(size=(300, rows)):
+            outcome = (rng.random(rows) < sigmoid(odds)).astype(float)
+            one = Evidence(
+                outcome, np.arange(rows), sigmoid(odds), {"base rate": np.full(rows, 0.7)}
+            )
+            assert not any("sure" in told for told in too_good(one))
+
+
 def test_half_of_the_champions_log_loss_is_too_good(window):
     """A column that knows the outcome of most stays below the limit of the AUC."""
     truth, outcome, _ = window
