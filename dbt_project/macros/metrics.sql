@@ -463,9 +463,9 @@ last_visits as (
             and changes.activity_date = earlier_visits.last_visit_on
             and changes.known_on <= earlier_visits.window_end
             and changes.what = 'attended'
-        group by changes.coach_id
+        group by changes.coach_id, changes.starts_at
         having sum(changes.change) > 0
-        order by max(changes.starts_at) desc, changes.coach_id
+        order by changes.starts_at desc, changes.coach_id
         limit 1
     ) as coaches on true
 )

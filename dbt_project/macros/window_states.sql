@@ -90,11 +90,11 @@ window_visits as (
         class_hour,
         coach_id,
         class_type,
-        max(starts_at) as starts_at,
+        starts_at,
         sum(change)::int as visits
     from windowed_changes
     where known_on <= window_end
-    group by user_id, window_end, activity_date, class_hour, coach_id, class_type
+    group by user_id, window_end, activity_date, class_hour, coach_id, class_type, starts_at
     having sum(change) > 0
 ),
 

@@ -17,31 +17,37 @@ PREFERS = {
 }
 EXPECTED = {
     # The 26 weeks begin on 1 January, on the 8th, on the 15th and on 18 March.
-    "2024-06-30": {"reg": "ann", "tie": "bo", "undone": "ann", "new": None},
-    "2024-07-01": {"reg": "ann", "tie": "bo", "undone": None, "new": None},
-    "2024-07-08": {"reg": "bo", "tie": "bo", "undone": None, "new": "ann"},
-    "2024-09-09": {"reg": None, "tie": "bo", "undone": None, "new": "ann"},
+    "2024-06-30": {"reg": "ann", "tie": "bo", "still": "bo", "undone": "ann", "new": None},
+    "2024-07-01": {"reg": "ann", "tie": "bo", "still": "bo", "undone": None, "new": None},
+    "2024-07-08": {"reg": "bo", "tie": "bo", "still": "bo", "undone": None, "new": "ann"},
+    "2024-09-09": {"reg": None, "tie": "bo", "still": "bo", "undone": None, "new": "ann"},
 }
 
 
 @pytest.fixture
 def studio(marts: Marts) -> Marts:
-    """Reg came in the mornings and later, less often, in the evenings; Tie once each; Undone's visit was none."""
+    """Reg came in the mornings and later, less often, in the evenings; Tie once each; Undone's visit was none.
+
+    Still came once each too: a later morning was none.
+    """
     raw = RawRows(ALMATY)
-    for name in ("reg", "tie", "undone", "new"):
+    for name in ("reg", "tie", "still", "undone", "new"):
         raw.member(name)
         raw.hero_pass(f"{name}-1", "2024-01-01 10:00", "2024-01-01", "2024-12-30")
     for day in ("2024-01-08", "2024-01-10", "2024-01-12"):
         raw.booking("reg", f"{day} 07:00", **MORNING)
     for day in ("2024-03-05", "2024-03-06"):
         raw.booking("reg", f"{day} 19:00", **EVENING)
-    raw.booking("tie", "2024-05-01 07:00", **MORNING)
-    raw.booking("tie", "2024-05-02 19:00", **EVENING)
-    raw.booking("undone", "2024-06-25 07:00", booking_id="undone", **MORNING)
-    raw.booking(
-        "undone", "2024-06-25 07:00", "no_show", booking_id="undone", known_at="2024-07-01 12:00",
-        **MORNING,
-    )  # fmt: skip
+    for name in ("tie", "still"):
+        raw.booking(name, "2024-05-01 07:00", **MORNING)
+        raw.booking(name, "2024-05-02 19:00", **EVENING)
+    for name, day, undone_on in (
+        ("still", "2024-05-03", "2024-05-05"),
+        ("undone", "2024-06-25", "2024-07-01"),
+    ):
+        raw.booking(name, f"{day} 07:00", booking_id=name, **MORNING)
+        raw.booking(name, f"{day} 07:00", "no_show", booking_id=name,
+                    known_at=f"{undone_on} 12:00", **MORNING)  # fmt: skip
     raw.booking("new", "2024-07-08 07:00", **MORNING)
     marts.timezone = str(ALMATY)
     marts.reset()

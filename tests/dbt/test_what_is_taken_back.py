@@ -12,7 +12,7 @@ from tests.dbt.raw_rows import RawRows
 
 ALMATY = ZoneInfo("Asia/Almaty")
 HORIZON = "2024-05-12"
-MEMBERS = ("ann", "bob", "cla", "clb", "cyd", "dan", "joy", "uma")
+MEMBERS = ("ann", "bob", "cla", "clb", "cyd", "dan", "eve", "joy", "uma")
 SPRING = ("2024-04-01 10:00", "2024-04-01", "2024-06-30")
 
 
@@ -65,7 +65,7 @@ def changes_clans(raw: RawRows) -> None:
 
 
 def counts_late(raw: RawRows) -> None:
-    """Half of a day's steps come two days later; a visit to coach c1 was one to c2."""
+    """Half of a day's steps come two days later; a visit to coach c1 was one to c2, one of Eve's to c3 none."""
     for steps, known_at in ((8_000, None), (2_000, "2024-05-09 10:00")):
         raw.add("daily_steps", user_id="ann", counted_at="2024-05-07 12:00", steps=steps,
                 known_at=known_at)  # fmt: skip
@@ -73,6 +73,11 @@ def counts_late(raw: RawRows) -> None:
     raw.booking("dan", "2024-05-08 19:00", coach_id="c1", booking_id="d")
     raw.booking("dan", "2024-05-08 19:00", coach_id="c2", booking_id="d",
                 known_at="2024-05-09 10:00")  # fmt: skip
+    raw.booking("dan", "2024-05-10 19:00", coach_id="c3")
+    for hour, coach in (("08", "c3"), ("12", "c4"), ("18", "c3")):
+        raw.booking("eve", f"2024-05-01 {hour}:00", coach_id=coach, booking_id=f"e{hour}")
+    raw.booking("eve", "2024-05-01 18:00", "no_show", coach_id="c3", booking_id="e18",
+                known_at="2024-05-03 10:00")  # fmt: skip
 
 
 def ends_frozen(raw: RawRows) -> None:
@@ -123,6 +128,10 @@ def test_a_day_whose_steps_come_in_two_parts_is_one_day(told: Marts):
 
 def test_a_class_that_nobody_came_to_is_none_of_the_coach(told: Marts):
     assert told.week("cyd", "2024-05-06")["coach_absent_days"] == 32
+
+
+def test_a_visit_that_was_none_is_not_the_last(told: Marts):
+    assert told.week("eve", "2024-05-06")["coach_absent_days"] == 11
 
 
 def test_a_week_matures_with_the_spell_that_it_ends(told: Marts):

@@ -32,12 +32,18 @@ members as (
 {%- endif %}
 
 visits as (
-    select user_id, known_on, starts_at, change, {{ preferences | join(', ') }}
+    select
+        user_id,
+        {{ preferences | join(', ') }},
+        starts_at,
+        sum(change) as visits,
+        max(known_on) as last_known_on
     from {{ ref('int_booking_changes') }}
     where activity_date >= (select first_week from recent_weeks) and what = 'attended'
     {%- if is_added_to %}
         and user_id in (select user_id from members)
     {%- endif %}
+    group by user_id, {{ preferences | join(', ') }}, starts_at
 ),
 
 {%- if not is_added_to %}
@@ -52,9 +58,9 @@ visit_counts as (
         user_id,
         {{ preferences | join(', ') }},
         grouping({{ preferences | join(', ') }}) as preference,
-        sum(change) as visits,
-        max(starts_at) as last_at,
-        max(known_on) as last_known_on
+        sum(visits) as visits,
+        max(starts_at) filter (where visits > 0) as last_at,
+        max(last_known_on) as last_known_on
     from visits
     group by grouping sets (
         {%- for column in preferences %}
