@@ -269,6 +269,7 @@ first_passes as (
 observed as (
     select
         targets.user_id,
+        targets.window_start,
         targets.window_end,
         first_passes.first_pass_on,
         {%- for measure in day_measures() %}
@@ -330,7 +331,7 @@ metrics as (
         {%- for metric in metrics %},
         case
             when {{ has_entity(metric.source_entity, metric.source_field) }}
-                and {{ is_recorded(metric.source_entity, 'window_end - 6') }}
+                and {{ is_recorded(metric.source_entity, 'window_start') }}
                 then ({{ metric_expression(metric.feature) }})::float8
         end as {{ metric.feature }}
         {%- endfor %}
