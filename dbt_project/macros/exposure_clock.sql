@@ -26,7 +26,11 @@ known_passes as (
         passes.user_id,
         passes.purchased_on,
         passes.purchased_at,
-        passes.price,
+        -- What was given back was not spent; until the cancellation it was.
+        case
+            when passes.payment_status = 'refunded' and passes.cancelled_on <= as_of.as_of_date then 0
+            else passes.price
+        end as spent,
         passes.currency,
         passes.starts_on,
         passes.ends_on,
@@ -139,7 +143,7 @@ pass_clock as (
         passes.user_id,
         passes.purchased_on,
         passes.purchased_at,
-        passes.price,
+        passes.spent,
         passes.currency,
         passes.starts_on,
         passes.pass_days,
@@ -212,7 +216,7 @@ numbered_spells as (
     select
         *,
         sum(is_spell_start::int) over (partition by as_of_date, user_id {{ in_order }})::int as spell_number,
-        sum(price::numeric) over (partition by as_of_date, user_id, currency {{ in_order }})::float8 as spent_so_far
+        sum(spent::numeric) over (partition by as_of_date, user_id, currency {{ in_order }})::float8 as spent_so_far
     from spell_starts
 ),
 

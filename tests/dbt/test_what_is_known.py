@@ -214,6 +214,11 @@ def test_money_spent_is_that_of_known_prices_without_what_was_given_back(
     assert person(known, user_id)["money_spent"] == spent
 
 
+def test_what_is_given_back_was_spent_until_then(known: Marts):
+    assert known.snapshot("zoe", "2024-04-21")["spent_so_far"] == 30_000.0
+    assert known.snapshot("ref", HORIZON)["spent_so_far"] == 30_000.0
+
+
 def test_bookings_are_joint_whatever_became_of_them(known: Marts):
     row = person(known, "ja")
     assert row["joint_booking_share"] == pytest.approx(3 / 4)

@@ -81,7 +81,7 @@ final as (
                 member_charges.charge_hash,
                 {{ var('grace_days') }}
             ),
-            2
+            3
         )::text as passes_hash
     from passes
     left join member_charges on passes.user_id = member_charges.user_id

@@ -11,41 +11,21 @@ as_of_users as (
 
 {{ profiles('as_of_users') }},
 
--- What was given back was not spent. Of whose passes no price is known, nothing is.
-passes_by_currency as (
-    select
-        user_id,
-        currency,
-        min(starts_on) as first_pass_on,
-        max(hp_end_corrected) as covered_until_on,
-        count(*) as passes,
-        max(pass_number) as last_number,
-        max(spell_number) as spell_count,
-        max(return_count) as return_count,
-        min(purchased_on) as first_purchased_on,
-        max(purchased_on) as last_purchased_on,
-        sum(case when payment_status = 'refunded' then 0 else price end::numeric)::float8 as money_spent,
-        bool_or({{ horizon() }} between starts_on and hp_end_corrected) as is_active
-    from {{ ref('core_hp_period') }}
-    where has_coverage
-    group by user_id, currency
-),
-
--- Money is counted in the currency of the last pass.
+-- Money is counted in the currency of the last pass. Of whose passes no price is known, nothing is.
 user_passes as (
     select
         user_id,
-        min(first_pass_on) as first_pass_on,
-        max(covered_until_on) as covered_until_on,
-        sum(passes)::int as pass_count,
-        max(spell_count) as spell_count,
+        min(starts_on) as first_pass_on,
+        max(hp_end_corrected) as covered_until_on,
+        count(*)::int as pass_count,
+        max(spell_number) as spell_count,
         max(return_count) as return_count,
-        (array_agg(currency order by last_number desc))[1] as currency,
-        (array_agg(money_spent order by last_number desc))[1] as money_spent,
-        (max(last_purchased_on) - min(first_purchased_on))::float8 / nullif(sum(passes) - 1, 0)
-            as days_between_purchases_mean,
-        bool_or(is_active) as is_active
-    from passes_by_currency
+        (array_agg(currency order by pass_number desc))[1] as currency,
+        (array_agg(spent_so_far order by pass_number desc))[1] as money_spent,
+        (max(purchased_on) - min(purchased_on))::float8 / nullif(count(*) - 1, 0) as days_between_purchases_mean,
+        bool_or({{ horizon() }} between starts_on and hp_end_corrected) as is_active
+    from {{ ref('core_hp_period') }}
+    where has_coverage
     group by user_id
 ),
 
