@@ -40,6 +40,11 @@ final as (
     where activity_date = any(array(select activity_date from touched_days))
     {%- endif %}
     group by user_id, activity_date
+    -- A day of which all was taken back is none.
+    having
+        {%- for measure in day_measures() %}
+        {{ 'or ' if not loop.first }}sum({{ measure.name }}) <> 0
+        {%- endfor %}
 )
 
 select * from final
