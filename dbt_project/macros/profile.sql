@@ -14,7 +14,6 @@ body_readings as (
 clan_join_changes as (
     select
         user_id,
-        acted_at,
         known_on,
         coalesce(change, 1) as change,
         lead(known_on, 1, date '9999-12-31')
@@ -22,17 +21,24 @@ clan_join_changes as (
     from {{ ref('int_clan_joins') }}
 ),
 
--- In a clan since it was joined, or since the profile first said so.
 clan_joins as (
     select
         user_id,
         known_on as joined_on,
-        least(
-            known_until_on,
-            lead(known_on, 1, date '9999-12-31') over (partition by user_id order by known_on, acted_at)
-        ) as next_on
+        known_until_on
     from clan_join_changes
     where change = 1
+),
+
+-- In a clan since it was joined, or since the profile first said so: one joined later that was none ends nothing.
+last_clan_joins as (
+    select as_of.as_of_date, as_of.user_id, max(clan_joins.joined_on) as joined_on
+    from {{ as_of }} as as_of
+    inner join clan_joins
+        on as_of.user_id = clan_joins.user_id
+        and clan_joins.joined_on <= as_of.as_of_date
+        and as_of.as_of_date < clan_joins.known_until_on
+    group by as_of.as_of_date, as_of.user_id
 ),
 
 -- History tells one state; what members did themselves says since when: they were in no clan before they joined the first.
@@ -62,14 +68,17 @@ known_profiles as (
             as known_clan_id,
         -- Of a clan that has ended since, the last to be joined says nothing of this one.
         coalesce(
-            case when (clan_joins.joined_on < users.clan_ended_on) is not true then clan_joins.joined_on end,
+            case when (last_clan_joins.joined_on < users.clan_ended_on) is not true then last_clan_joins.joined_on end,
             users.clan_since_on
         ) as in_clan_since_on,
         users.friend_count - coalesce(later_friends.friend_count, 0) as known_friend_count,
         coalesce(body_readings.weight_kg, users.weight_kg) as known_weight_kg,
         coalesce(body_readings.fat_share, users.fat_share) as known_fat_share,
         -- A source without clans says nothing about who is in one.
-        bool_or(users.clan_id is not null) over (partition by as_of.as_of_date) as has_clans
+        as_of.as_of_date >= (
+            select min(named.known_from_on) from {{ ref('int_users_versioned') }} as named
+            where named.clan_id is not null
+        ) as has_clans
     from {{ as_of }} as as_of
     inner join {{ ref('int_users_versioned') }} as users
         on as_of.user_id = users.user_id and {{ is_known('users', 'as_of.as_of_date') }}
@@ -77,10 +86,8 @@ known_profiles as (
         on as_of.user_id = body_readings.user_id
         and body_readings.known_on <= as_of.as_of_date
         and as_of.as_of_date < body_readings.next_on
-    left join clan_joins
-        on as_of.user_id = clan_joins.user_id
-        and clan_joins.joined_on <= as_of.as_of_date
-        and as_of.as_of_date < clan_joins.next_on
+    left join last_clan_joins
+        on as_of.user_id = last_clan_joins.user_id and as_of.as_of_date = last_clan_joins.as_of_date
     left join first_clan_joins on as_of.user_id = first_clan_joins.user_id
     left join later_friends
         on as_of.user_id = later_friends.user_id and as_of.as_of_date = later_friends.as_of_date

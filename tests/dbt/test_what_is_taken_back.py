@@ -12,7 +12,7 @@ from tests.dbt.raw_rows import RawRows
 
 ALMATY = ZoneInfo("Asia/Almaty")
 HORIZON = "2024-05-12"
-MEMBERS = ("ann", "bob", "cla", "clb", "cyd", "dan", "eve", "joy", "uma")
+MEMBERS = ("ann", "bob", "cla", "clb", "clc", "cyd", "dan", "eve", "joy", "uma")
 SPRING = ("2024-04-01 10:00", "2024-04-01", "2024-06-30")
 
 
@@ -21,7 +21,7 @@ def told(marts: Marts) -> Marts:
     """The marts of members of whom much is said twice."""
     raw = RawRows(ALMATY)
     for name in MEMBERS:
-        raw.member(name, clan_id="owls" if name in ("cla", "clb") else None)
+        raw.member(name, clan_id="owls" if name in ("cla", "clb", "clc") else None)
         raw.hero_pass(f"{name}-1", *SPRING)
     for write in (moves_ahead_and_back, changes_clans, counts_late, ends_frozen, is_refunded):
         write(raw)
@@ -56,12 +56,20 @@ def moves_ahead_and_back(raw: RawRows) -> None:
 
 
 def changes_clans(raw: RawRows) -> None:
-    """Both join the owls; on 20 April one is in another clan, the other back again. Neither says so in the app."""
+    """Both join the owls; on 20 April one is in another clan, the other back again. Neither says so in the app.
+
+    Clc joins on 10 April; what was read of another joining on 2 May is gone on the 4th.
+    """
     for name in ("cla", "clb"):
         raw.add("social_actions", user_id=name, acted_at="2024-03-05 10:00", kind="clan_joined")
     raw.member("cla", clan_id="bears", known_at="2024-04-20 10:00")
     raw.member("clb", clan_id=None, known_at="2024-04-01 10:00")
     raw.member("clb", clan_id="owls", known_at="2024-04-20 10:00")
+    at = {"user_id": "clc", "kind": "clan_joined"}
+    raw.add("social_actions", **at, acted_at="2024-04-10 10:00")
+    joined = raw.add("social_actions", **at, acted_at="2024-05-02 10:00")
+    raw.add("social_actions", **at, acted_at="2024-05-02 10:00", known_at="2024-05-04 10:00",
+            action_id=joined["action_id"], is_deleted=True)  # fmt: skip
 
 
 def counts_late(raw: RawRows) -> None:
@@ -120,6 +128,20 @@ def test_one_version_is_known_at_a_time(told: Marts):
 @pytest.mark.parametrize("member", ["cla", "clb"])
 def test_a_clan_that_has_ended_says_nothing_of_the_next(told: Marts, member: str):
     assert told.snapshot(member, HORIZON)["clan_days"] == 22
+
+
+def test_a_clan_is_joined_when_it_was_last_joined_indeed(told: Marts):
+    assert told.snapshot("clc", "2024-05-03")["clan_days"] == 1
+    assert told.snapshot("clc", HORIZON)["clan_days"] == 32
+
+
+def test_a_day_of_which_all_was_taken_back_is_none(told: Marts):
+    days = told.read("select activity_date::text from ris.fact_user_day where user_id = 'clc'")
+    assert days["activity_date"].to_list() == ["2024-04-10"]
+
+
+def test_who_is_the_only_member_is_in_no_clan_where_others_are(told: Marts):
+    assert told.snapshot("fro", "2024-02-04")["is_in_clan"] is False
 
 
 def test_a_day_whose_steps_come_in_two_parts_is_one_day(told: Marts):
