@@ -21,9 +21,10 @@ of 1.8."""
 WORSE, WORSE_THAN_A_RULE = 0.0025, 0.01
 """By how much more than a rival's it counts as worse, beyond the interval: than a model's a slope of 0.88 or odds off
 by a seventh, than a rule's a slope of 0.8 or odds off by a fourth. A rule tells members apart too little for a wrong
-slope to cost it anything, and a season that moves all alike costs the more the more one tells apart. Of sound
-challengers 1 in 200 is kept out on 300 rows, none on 2,000 and more; of those with a slope of 0.8 or four points too
-many 1 in 20 on 300 rows, 1 in 5 on 2,000, all on 20,000."""
+slope to cost it anything, and a season that moves all alike costs the more the more one tells apart. Where it is
+wrong beyond its own interval, the second counts as found: the difference has twice the noise. Of 600 sound challengers
+on 300 and 2,000 rows none is kept out; of those with odds off by a third, or a slope of 1.4, one in twelve to one in
+three on 300 rows, five in six and more on 2,000."""
 LATER_MEMBERS = 30
 """Of either outcome, from which the calibration of a further horizon is judged: a window holds few whose is known."""
 THIRDS = ("lowest", "middle", "highest")
@@ -143,12 +144,14 @@ def mean_interval(
 def _miscalibrated(evidence: Evidence) -> list[str]:
     """What is wrong with the challenger's probabilities, in sentences."""
     own = _miscalibration(evidence, evidence.challenger)
+    surely = mean_interval(own, evidence.members).low
     wrong = []
-    if mean_interval(own, evidence.members).low > MISLEADING:
+    if surely > MISLEADING:
         wrong.append("its probabilities mislead")
     for name, (said, worse) in _held_against(evidence).items():
         theirs = _miscalibration(evidence, said)
-        if mean_interval(own - theirs, evidence.members).low > worse:
+        more = mean_interval(own - theirs, evidence.members)
+        if more.low > worse or (surely > 0 and more.value > WORSE_THAN_A_RULE):
             wrong.append(
                 f"worse calibrated than the {name}, {own.mean():.1%} of the log loss against"
                 f" {theirs.mean():.1%}"

@@ -135,6 +135,15 @@ def test_a_sound_challenger_is_not_called_worse_calibrated(rows, seeds, drawn):
         assert "too good" not in verdict.reason
 
 
+@pytest.mark.parametrize(("slope", "shift"), [(1.5, 0.0), (1.0, 0.4), (1.0, -0.4)])
+def test_a_first_model_is_held_to_what_happened_where_rules_tell_too_little(slope, shift):
+    """Odds off by a half, or stretched by one: of 2,000 rows that much is certain, and more than a base rate errs."""
+    for seed in range(4):
+        first = replace(of_two(2000, seed, slope, shift), champion=None)
+        assert "worse calibrated than the base rate" in judge(first, False).reason
+        assert judge(replace(of_two(2000, seed), champion=None), False).is_promoted
+
+
 def test_a_rule_that_stands_in_is_followed_by_a_model_somewhat_too_bold():
     assert judge(of_two(20_000, 1, 1.25, is_rule=True), True).is_promoted
     assert not judge(of_two(20_000, 1, 1.25), True).is_promoted
