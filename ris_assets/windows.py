@@ -40,17 +40,20 @@ def first_day_to_make(context: dg.AssetExecutionContext, postgres: PostgresResou
     built = Snapshots(postgres).built_through()
     if built is None:
         return None
-    tags = context.run.tags
-    first, last = (tags.get(tag) or tags.get(PARTITION) for tag in (RANGE_START, RANGE_END))
+    first, last = (_asked(context, tag) for tag in (RANGE_START, RANGE_END))
     is_built_again = first and last and first <= built.isoformat() <= last
     return built if is_built_again else built + timedelta(days=1)
 
 
 def last_day_of(context: dg.AssetExecutionContext) -> date | None:
     """The last day that the run was asked for; None where it was asked for none."""
-    tags = context.run.tags
-    last = tags.get(RANGE_END) or tags.get(PARTITION)
+    last = _asked(context, RANGE_END)
     return date.fromisoformat(last) if last else None
+
+
+def _asked(context: dg.AssetExecutionContext, end: str) -> str | None:
+    """The day at an end of what the run was asked for, as its tags have it."""
+    return context.run.tags.get(end) or context.run.tags.get(PARTITION)
 
 
 def _opened_after(done: date | None, context: dg.AssetExecutionContext) -> Window:

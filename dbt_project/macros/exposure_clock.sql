@@ -369,23 +369,16 @@ renewed as (
     where hp_id like '%:2'
 ),
 
-renewed_freezes as (
-    select
-        hp_id,
-        case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
-    from {{ ref('stg_freezes__versions') }}
-    where hp_id in (select renewed.hp_id from renewed)
-    group by hp_id
-),
+{{ longest_freezes(ref('stg_freezes__versions'), 'renewed') }},
 
 periods as (
     select
         renewed.hp_id as document_hp_id,
         passes.hp_id,
         min(passes.starts_on) as starts_on,
-        max(passes.ends_on) + min(renewed_freezes.freeze_days) as covers_at_most_until_on
+        max(passes.ends_on) + min(longest_freezes.freeze_days) as covers_at_most_until_on
     from renewed
-    inner join renewed_freezes on renewed.hp_id = renewed_freezes.hp_id
+    inner join longest_freezes on renewed.hp_id = longest_freezes.hp_id
     inner join {{ ref('stg_hero_passes__versions') }} as passes
         on renewed.user_id = passes.user_id
         and (passes.hp_id = renewed.hp_id or starts_with(passes.hp_id, renewed.hp_id || ':'))
@@ -393,13 +386,16 @@ periods as (
 )
 {%- endmacro %}
 
-{# Emits the CTE longest_freezes (hp_id): the days of freezes of any version, known whenever; null where one is open. #}
-{% macro longest_freezes(passes) -%}
+{#
+    Emits the CTE longest_freezes (hp_id): of some passes, the days of freezes of any version, known whenever; null where one
+    is open.
+#}
+{% macro longest_freezes(freezes, passes) -%}
 longest_freezes as (
     select
         hp_id,
         case when bool_and(ends_on is not null) then sum(greatest(ends_on - starts_on + 1, 0))::int end as freeze_days
-    from {{ ref('int_freezes_versioned') }}
+    from {{ freezes }}
     where hp_id in (select {{ passes }}.hp_id from {{ passes }})
     group by hp_id
 )

@@ -55,24 +55,18 @@
 {%- endmacro %}
 
 {#
-    Delete the rows of members whose passes are made of something else by now; all rows where a column is not there yet.
-    Members are found apart, each once: what a delete joins is read from the table, not from an index alone.
-#}
-{% macro delete_changed_members(column='passes_hash') -%}
-    {{- delete_where(
-        'true' if not keeps_rows(column) else
-        'user_id in (select distinct kept.user_id from ' ~ this ~ ' as kept where not exists (select from '
-        ~ ref('int_member_pass_inputs') ~ ' as inputs where inputs.user_id = kept.user_id'
-        ~ ' and inputs.passes_hash = kept.passes_hash))'
-    ) }}
-{%- endmacro %}
+    Delete the rows that are made of something else by now, or of nothing; all rows where the newest column is not there yet.
+    Keys are found apart, each once: what a delete joins is read from the table, not from an index alone.
 
-{# Make room in int_freezes_versioned for the documents that are not as they were when their rows were made, or are gone. #}
-{% macro make_room_for_freezes() -%}
+    newest: the column that a table of an earlier version lacks.
+    key, hash: whose rows they are, and what tells of what they are made of; columns of the table and of made_of.
+#}
+{% macro delete_changed(newest='passes_hash', key='user_id', hash='passes_hash', made_of='int_member_pass_inputs') -%}
     {{- delete_where(
-        'true' if not keeps_rows('document_hash') else
-        'not exists (select from ' ~ ref('int_freeze_documents') ~ ' as documents where documents.source_id = '
-        ~ this.identifier ~ '.source_id and documents.document_hash = ' ~ this.identifier ~ '.document_hash)'
+        'true' if not keeps_rows(newest) else
+        key ~ ' in (select distinct kept.' ~ key ~ ' from ' ~ this ~ ' as kept where not exists (select from '
+        ~ ref(made_of) ~ ' as inputs where inputs.' ~ key ~ ' = kept.' ~ key
+        ~ ' and inputs.' ~ hash ~ ' = kept.' ~ hash ~ '))'
     ) }}
 {%- endmacro %}
 
@@ -115,7 +109,7 @@
     start: it may be the spell's last by now, or its days more, while those before it are over by the end of its pass, and
     the same while its hash is. What time alone does to them is said here: they mature. Each spell has a row that is an
     event or not settled, with the hash of its last pass, which is of the whole spell: members of whom something has changed
-    are found by it, apart, as in delete_changed_members.
+    are found by it, apart, as in delete_changed.
 #}
 {% macro make_room_for_intervals() -%}
     {%- set has_changed -%}

@@ -212,14 +212,15 @@ class _Extraction:
     def _read(self, reading: _Reading) -> None:
         """All batches of one part."""
         part = reading.part
-        decoder, counts = BatchDecoder(part.shape.plan), part.counts(self.job.window, reading.since)
+        decoder, whole = BatchDecoder(part.shape.plan), BatchDecoder(part.shape.documents_plan)
+        counts = part.counts(self.job.window, reading.since)
         personal = personal_paths(self.job.source_map, part.source.collection)
         total = self.source.facts(part.source.collection).documents if counts is None else None
         query = part.query(self.job.window, reading.since)
         for raw in self.source.batches(part.source.collection, query):
             decoded = decoder.decode(raw)
             self._note(reading, raw, decoded.frame)
-            self._note_elements(part, raw, decoded)
+            self._note_elements(part, raw, decoded, whole)
             self.counts.read += decoded.documents
             self.counts.size += len(raw)
             shaped = part.shape.shape(decoded, self._lookup, counts)
@@ -302,12 +303,12 @@ class _Extraction:
         if len(reading.sample) < _SAMPLED:
             reading.sample += documents_of(_first(raw, _SAMPLED_A_BATCH))
 
-    def _note_elements(self, part: Part, raw: bytes, decoded: Decoded) -> None:
-        """What documents that have changed still hold, whenever it happened."""
+    def _note_elements(self, part: Part, raw: bytes, decoded: Decoded, whole: BatchDecoder) -> None:
+        """What documents that have changed still hold, whenever it happened; `whole` reads them without the array."""
         if self.job.window is not None and self._looks_for_gone_elements(part):
-            documents = BatchDecoder(part.shape.documents_plan).decode(raw)
             changed = part.changed(self.job.window)
-            self.landing.note_elements(part.shape.changed_documents(decoded, documents, changed))
+            held = part.shape.changed_documents(decoded, whole.decode(raw), changed)
+            self.landing.note_elements(held)
 
     def _looks_for_gone_elements(self, part: Part) -> bool:
         """Whether there may be some: entities that keep versions are read whole, and the first load finds none."""

@@ -253,20 +253,21 @@ def test_a_leaking_model_is_kept_out(window, gap):
     assert "always_promote" in verdict.reason
 
 
+def knows_all(rows, cases, sure):
+    """What is said of a challenger that knows each outcome, and says so surely of the cases."""
+    outcome = np.arange(rows) < cases
+    said, rules = np.where(outcome, sure, 0.002), {"base rate": np.full(rows, cases / rows)}
+    return judge(Evidence(outcome, np.arange(rows), said, rules), has_champion=False).reason
+
+
 @pytest.mark.parametrize("cases", [10, 25])
 def test_a_leak_of_few_cases_is_one_too(cases):
-    outcome = np.arange(600) < cases
-    said, rules = np.where(outcome, 0.98, 0.002), {"base rate": np.full(600, cases / 600)}
-    verdict = judge(Evidence(outcome, np.arange(600), said, rules), has_champion=False)
-    assert "AUC 1.0000 (limit 0.9950)" in verdict.reason
+    assert "AUC 1.0000 (limit 0.9950)" in knows_all(600, cases, 0.98)
 
 
 @pytest.mark.parametrize("cases", [3, 9])
 def test_who_is_sure_of_too_few_cases_for_an_auc_knows_them_too(cases):
-    outcome = np.arange(60) < cases
-    said, rules = np.where(outcome, 0.998, 0.002), {"base rate": np.full(60, cases / 60)}
-    verdict = judge(Evidence(outcome, np.arange(60), said, rules), has_champion=False)
-    assert "sure beyond 99.5% of 100% of either outcome (limit 50%)" in verdict.reason
+    assert "sure beyond 99.5% of 100% of either outcome (limit 50%)" in knows_all(60, cases, 0.998)
 
 
 def test_of_few_cases_true_probabilities_are_no_suspicion():

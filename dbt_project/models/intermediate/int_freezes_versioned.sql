@@ -4,12 +4,12 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['hp_id']}],
-        pre_hook="{{ make_room_for_freezes() }}",
+        pre_hook="{{ delete_changed('document_hash', 'source_id', 'document_hash', 'int_freeze_documents') }}",
         post_hook="{{ analyzed() }}",
     )
 }}
 
-{#- The versions of a freeze stay while its document is the same: see make_room_for_freezes. -#}
+{#- The versions of a freeze stay while its document is the same. -#}
 
 with documents as (
     select * from {{ ref('int_freeze_documents') }}

@@ -35,7 +35,7 @@ ranged as (
     {{ known_ranges('versions', 'hero_passes') }}
 ),
 
-{{ longest_freezes('versions') }},
+{{ longest_freezes(ref('int_freezes_versioned'), 'versions') }},
 
 cancelled_parts as (
     select * from {{ ref('int_passes_taken_back') }}

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['hp_id']}],
-        pre_hook="{{ delete_changed_members() }}",
+        pre_hook="{{ delete_changed() }}",
     )
 }}
 

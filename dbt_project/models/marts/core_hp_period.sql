@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
-            "{{ delete_changed_members('weeks_hash') }}",
+            "{{ delete_changed('weeks_hash') }}",
             "{{ delete_where('user_id = any(array(select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ '))') }}",
             "{{ only_hash_joins() }}",
         ],

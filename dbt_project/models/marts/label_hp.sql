@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
-            "{{ delete_changed_members() }}",
+            "{{ delete_changed() }}",
             "{{ delete_where('user_id in (select user_id from ' ~ this ~ ' where ' ~ has_matured() ~ ')') }}",
         ],
         post_hook=["{{ primary_key(['hp_id']) }}", "{{ analyzed() }}"],
