@@ -15,9 +15,9 @@ export PIP_ROOT_USER_ACTION := ignore
 demo: $(STAMP)
 	$(VENV)/bin/ris demo
 
-# Two files at a time, each in a process with a database server of its own.
+# Two files at a time, each in a process with a database server of its own; in order, the long ones come first.
 test: $(STAMP)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -40,29 +40,34 @@ def ensure_landing(postgres: PostgresResource) -> None:
 
 
 def _index(connection: psycopg.Connection) -> None:
-    """Block ranges of each table's instants, and members where they are looked up, where missing.
+    """Block ranges of each table's instants, and members where they are looked up, where missing or of other columns.
 
     Rows come about as time goes by, so that a few bytes a megabyte of table are enough to find a day, and loading pays
     nothing for them.
     """
-    found = connection.execute(
-        "select indexname from pg_indexes where schemaname = %s", [RAW_SCHEMA]
-    )
-    present = {name for (name,) in found.fetchall()}
+    wanted = {}
     for entity in ENTITIES.values():
         for table in entity.tables:
-            wanted = {_time_index(table): _block_ranges(table)}
+            instants = [column.name for column in table.columns if column.type == "timestamptz"]
+            ranges = f"using brin ({', '.join(instants)}) with (pages_per_range='32')"
+            wanted[_time_index(table)] = (table, ranges)
             if entity.is_read_by_member:
-                wanted[f"{table.name}_by_member"] = "(user_id)"
-            for name in wanted.keys() - present:
-                connection.execute(
-                    f"create index if not exists {name} on {table.qualified} {wanted[name]}"
-                )
+                wanted[f"{table.name}_by_member"] = (table, "using btree (user_id)")
+    if wanted.keys() - _found(connection, wanted):
+        # Two creators race.
+        connection.execute("select pg_advisory_xact_lock(hashtext('ris.index_landing'))")
+    for name in sorted(wanted.keys() - _found(connection, wanted)):
+        table, definition = wanted[name]
+        connection.execute(f"drop index if exists {RAW_SCHEMA}.{name}")
+        connection.execute(f"create index {name} on {table.qualified} {definition}")
 
 
-def _block_ranges(table: Table) -> str:
-    instants = [c.name for c in table.columns if c.type == "timestamptz" and c.required]
-    return f"using brin ({', '.join(instants)}) with (pages_per_range = 32)"
+def _found(connection: psycopg.Connection, wanted: dict[str, tuple[Table, str]]) -> set[str]:
+    """The names of those that are there as defined."""
+    rows = connection.execute(
+        "select indexname, indexdef from pg_indexes where schemaname = %s", [RAW_SCHEMA]
+    )
+    return {name for name, found in rows if name in wanted and wanted[name][1] in found.lower()}
 
 
 def _time_index(table: Table) -> str:

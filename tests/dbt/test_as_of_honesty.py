@@ -16,7 +16,10 @@ ALMATY = ZoneInfo("Asia/Almaty")
 
 
 def studio() -> RawRows:
-    """The hand-written members, one whose booking is closed by hand, and a crowd that everything happens to."""
+    """The hand-written members, one whose booking is closed by hand, and a crowd that everything happens to.
+
+    Of a booking the document tells from the beginning that it is called off when its class is over.
+    """
     raw = hand_written(ALMATY)
     for version, known_at in (("booked", "2024-05-01 10:00"), ("attended", "2024-05-03 20:00")):
         raw.booking("hasan", "2024-05-03 19:00", version, known_at=known_at, booking_id="by-hand",
@@ -24,6 +27,9 @@ def studio() -> RawRows:
     raw.member("void")
     raw.hero_pass("void-1", "2024-04-20 10:00", "2024-04-21", "2024-05-20")
     raw.booking("void", "2024-05-04 19:00", booking_id="unsaid", booked_at="2024-05-01 10:00")
+    raw.booking("void", "2024-05-03 07:00", "late_cancelled", booking_id="foretold",
+                booked_at="2024-05-01 10:00", known_at="2024-05-01 10:00",
+                cancelled_at="2024-05-08 12:00")  # fmt: skip
     friends(raw)
     crowd(raw)
     return raw

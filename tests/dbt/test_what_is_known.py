@@ -45,8 +45,11 @@ def known(marts: Marts) -> Marts:
 
 
 def ties(raw: RawRows) -> None:
-    """Cla joins her clan on 18 June and adds Oth on the 19th; Sue was her friend before anybody counted."""
-    raw.member("cla", clan_id="owls", friend_ids=["oth", "sue"])
+    """Cla joins her clan on 18 June and adds Oth on the 19th; Sue was her friend before anybody counted.
+
+    Her list names Oth twice, and herself.
+    """
+    raw.member("cla", clan_id="owls", friend_ids=["oth", "sue", "oth", "cla"])
     raw.member("oth", friend_ids=["cla"])
     raw.member("sue")
     for name in ("cla", "oth", "sue"):

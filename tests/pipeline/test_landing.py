@@ -823,6 +823,12 @@ def test_a_landing_schema_of_an_earlier_version_is_brought_up_to_date(case):
             connection.execute(f"alter table ris_raw.users {change}")
         connection.execute("alter table ris_raw.rejects alter column document type jsonb")
         connection.execute("alter table ris_raw.extraction_log drop column rows_considered")
+        connection.execute("drop index ris_raw.bookings_in_time")
+        connection.execute(
+            "create index bookings_in_time on ris_raw.bookings using brin (known_at)"
+        )
     ensure_landing(case.postgres)
+    ((ranges,),) = case.rows("select indexdef from pg_indexes where indexname = 'bookings_in_time'")
+    assert "cancelled_at" in ranges
     assert case.land("users", reconcile_days=0).written == 0
     assert case.rows("select is_deleted from ris_raw.users") == [(False,)]

@@ -25,7 +25,11 @@ final as (
         onboarding,
         has_trial,
         clan_id,
-        cardinality(friend_ids) as friend_count
+        -- Of a list that names somebody twice, or its owner.
+        case
+            when friend_ids is not null
+                then (select count(distinct friend_id) from unnest(friend_ids) as friend_id where friend_id <> user_id)::int
+        end as friend_count
     from source
 )
 

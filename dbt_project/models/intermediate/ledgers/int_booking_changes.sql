@@ -32,7 +32,11 @@ touched_bookings as (
 touched as (
     select distinct source_id
     from bookings
-    where starts_at >= {{ from_instant }} or known_at >= {{ from_instant }}
+    where
+        starts_at >= {{ from_instant }}
+        or known_at >= {{ from_instant }}
+        -- Documents may tell of it before.
+        or cancelled_at >= {{ from_instant }}
 ),
 
 -- Documents whose class or whose change lies in the window, and what else was booked of these classes, of those too
