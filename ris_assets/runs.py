@@ -14,6 +14,7 @@ import dagster as dg
 from ris_assets.errors import RisError
 from ris_assets.ingest.progress import listening
 from ris_assets.partitions import RANGE_END, RANGE_START
+from ris_assets.resources.postgres import WAITING, PostgresResource
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the step that has just ended or what it is reading."""
@@ -45,6 +46,8 @@ def run_job(
     tags = {} if days is None else {RANGE_START: str(days[0]), RANGE_END: str(days[1])}
     run_id = str(uuid.uuid4())
     os.environ.update(_FEWER_EVENTS)
+    if progress and PostgresResource().is_busy():
+        progress(0, 1, WAITING)
     with dg.DagsterInstance.get() as instance, _watched(instance, run_id, job, progress):
         _keep_connections(instance)
         result = job.execute_in_process(

@@ -1,8 +1,8 @@
 """PostgreSQL: bulk reads by ADBC, bulk writes by COPY, tables made from contracts."""
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,14 @@ from ris_assets.errors import Interrupted, RisError
 
 _VALUES_AT_ONCE = 1 << 18
 """Encoded in one piece: the server parses one while the next is made, and both stay in cache (twice as fast)."""
+
+WAITING = "another run is writing to this database: this one begins when that is over"
+_RUN = "hashtext('ris.run')"
+_HOLD = (
+    # A run may take longer than any statement, and its machine may go away without a word.
+    "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0;"
+    " set tcp_keepalives_idle = 60"
+)
 
 COUNTED_BYTES = 64 << 20
 """Size of a table up to which its rows are counted: a tenth of a second."""
@@ -37,6 +45,48 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         from ris_assets.settings import get_settings
 
         return databases(get_settings()).marts
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PostgresResource"]:
+        """The resource of a run, which is the only one: two at once would both add the rows of a day."""
+        with self.alone(lambda: self._tell(context)):
+            yield self
+
+    @staticmethod
+    def _tell(context: dg.InitResourceContext) -> None:
+        if context.log:
+            context.log.warning(WAITING)
+
+    @contextmanager
+    def alone(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock of runs while the block lasts, waiting for who has it; `tell` is called before that.
+
+        The lock goes with its connection: a run that was killed leaves none. Where the server is away there is none
+        either: the first step says so.
+        """
+        connection = self._locked(tell)
+        try:
+            yield
+        finally:
+            if connection:
+                connection.close()
+
+    def _locked(self, tell: Callable[[], None]) -> psycopg.Connection | None:
+        with suppress(psycopg.OperationalError):
+            connection = psycopg.connect(self.libpq_url, autocommit=True, connect_timeout=10)
+            connection.execute(_HOLD)
+            row = connection.execute(f"select pg_try_advisory_lock({_RUN})").fetchone()
+            if row and not row[0]:
+                tell()
+                connection.execute(f"select pg_advisory_lock({_RUN})")
+            return connection
+        return None
+
+    def is_busy(self) -> bool:
+        """Whether a run is going on, in whatever process."""
+        with self.connect() as connection:
+            row = connection.execute(f"select pg_try_advisory_xact_lock({_RUN})").fetchone()
+        return row is not None and not row[0]
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection]:
