@@ -762,6 +762,25 @@ def test_the_check_on_refusals_knows_the_maps_limit_and_tells_reasons_without_va
         assert "secret" not in reasons
 
 
+def test_refusals_that_stop_a_day_stop_its_rerun_until_they_are_mended(case):
+    case.dump(users=[*(user(n) for n in range(19)), user(19, 0.5)], passes=[])
+    case.land("users")
+    check = check_of("rejected_share", "users")
+    assert check(postgres=case.postgres).passed
+    broken = [{"_id": n, "updatedAt": NOON + timedelta(days=1)} for n in range(2)]
+    unchanged, last = [user(n) for n in range(2, 19)], user(19, 2)
+    for considered in (3, 1):
+        case.dump(users=[*broken, *unchanged, last])
+        assert case.land("users").considered == considered
+        result = check(postgres=case.postgres)
+        assert not result.passed
+        assert result.description.startswith("2 of 3 rows were refused, the map allows 1.0%")
+        assert "run the day again" in result.description
+    case.dump(users=[user(0, 3), user(1, 3), *unchanged, last])
+    case.land("users")
+    assert check(postgres=case.postgres).passed
+
+
 def test_a_pass_that_ends_before_it_starts_is_kept_listed_and_warned_of(case):
     gone = {"user": "a", "at": NOON, "to": NOON - timedelta(days=1)}
     case.dump(users=[], passes=[{"_id": 1, **gone}, {"_id": 2, **gone, "to": NOON + timedelta(1)}])
