@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import queue
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -26,6 +27,8 @@ from ris_assets.settings import get_settings
 PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
 _PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
 _RESULT_EVENTS = ("LogSeedResult", "LogModelResult", "LogTestResult")
+_QUOTES = ("DETAIL:", "CONTEXT:")
+_HEADING = re.compile(r"\w+ Error in \w+ ")
 _ONE_AT_A_TIME = threading.Lock()
 """dbtRunner is not re-entrant."""
 
@@ -157,10 +160,24 @@ def run_dbt(
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             yield from message.to_default_asset_events(manifest, translator, context)
         elif info["level"] == "error":
-            errors.append(str(data.get("msg") or info["msg"]))
+            errors.append(without_rows(str(data.get("msg") or info["msg"])))
             context.log.error(errors[-1])
     if errors:
-        raise dg.Failure(f"dbt failed: {errors[0].strip().splitlines()[0]}", allow_retries=False)
+        raise dg.Failure(f"dbt failed: {first_failure(errors)}", allow_retries=False)
+
+
+def without_rows(message: str) -> str:
+    """What dbt says of an error, without the lines in which the database quotes a row: they name members."""
+    lines = message.strip().splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(_QUOTES))
+
+
+def first_failure(errors: Sequence[str]) -> str:
+    """What failed first and why, in one line. dbt names the model or test, then says its error, headed like it."""
+    named, *details = errors
+    lines = [line.strip() for text in details[:1] for line in text.splitlines()]
+    reasons = [line for line in lines if not _HEADING.match(line)]
+    return ": ".join([named.splitlines()[0], *reasons[:1]])
 
 
 def _stream(command: list[str]) -> Iterator[dict[str, Any]]:

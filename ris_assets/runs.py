@@ -19,6 +19,8 @@ from ris_assets.resources.postgres import WAITING, PostgresResource
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the step that has just ended or what it is reading."""
 POLL_SECONDS = 0.5
+_OURS = ("ris_assets.errors.RisError: ", "dagster._core.definitions.events.Failure: ")
+"""What says in a sentence what is wrong needs no name of its class before it."""
 _FEWER_EVENTS = {
     # One planned event an asset instead of one a partition: two minutes saved on 105 days.
     "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true",
@@ -78,7 +80,8 @@ def _what_failed(name: str, result: dg.ExecuteInProcessResult) -> str:
             while error is not None and error.cause is not None:
                 error = error.cause
             message = error.message.strip() if error else "no reason given"
-            message = message.removeprefix("ris_assets.errors.RisError: ")
+            for prefix in _OURS:
+                message = message.removeprefix(prefix)
             return f"Job `{name}` stopped at {event.step_key}: {message}"
     return f"Job `{name}` failed; see its run in the Dagster UI."
 
