@@ -85,6 +85,8 @@ def _is_of_the_day(numbers: pl.Series, days: pl.Series | None) -> bool:
     if days is None or days.n_unique() < 2:
         return False
     frame = pl.DataFrame({"day": days, "value": numbers}).drop_nulls()
+    if frame.height < 2 * frame["day"].n_unique():
+        return False  # who is the only one of a day is its mean, too
     whole = frame["value"].var()
     spread = pl.col("value") - pl.col("value").mean().over("day")
     within = frame.select((spread**2).mean()).item()
@@ -238,7 +240,9 @@ def _judged_by_distance(row: Mapping, bins: int, limits: Limits) -> tuple[str, s
 
 
 def _judged_of_the_day(row: Mapping, reference: Mapping) -> tuple[str, str]:
+    if row["mean"] is None:
+        return "ok", "goes by the day, nobody has a value"
     low, high = reference["grid"][0], reference["grid"][-1]
-    if row["mean"] is not None and low <= row["mean"] <= high:
+    if low <= row["mean"] <= high:
         return "ok", "goes by the day, within the days of training"
     return "warn", f"goes by the day, outside the days of training, {low:.3g} to {high:.3g}"

@@ -146,6 +146,23 @@ def test_a_season_may_be_one_value_a_day_within_those_of_training():
     assert told(beyond, training)["visits"][0] == "warn"
 
 
+@pytest.mark.parametrize(
+    ("members", "rule"), [(1, "as in training"), (2, "goes by the day, nobody has a value")]
+)
+def test_a_day_on_which_nobody_has_a_value_is_not_outside_the_days_of_training(members, rule):
+    """A value a day of so few members: who is the only one of a day says nothing of the day."""
+    first = pl.int_range(pl.len()) < members
+    training = pl.concat(
+        frame(rows=100, seed=week).with_columns(
+            pl.lit(date(2024, 1, 7) + timedelta(weeks=week)).alias("as_of_date"),
+            pl.when(first).then(week / 10).alias("visits"),
+        )
+        for week in range(20)
+    )
+    nobody = frame().with_columns(pl.lit(None, pl.Float64).alias("visits"))
+    assert told(nobody, training)["visits"] == ("ok", rule)
+
+
 def test_statistics_are_those_of_the_filled_values():
     day = pl.DataFrame({"price": [1.0, 2.0, 3.0, 4.0, None]})
     row = feature_stats(day, ["price"], {}).row(0, named=True)
