@@ -158,8 +158,8 @@ DQ_FEATURE_STATS = Table(
     ("as_of_date", "feature"),
     (
         Column("as_of_date", "date", "Studio day of the snapshot", True),
-        Column("feature", "text", "Column of the snapshot: a feature of the catalogue, or a norm of one that models read",
-               True),
+        Column("feature", "text",
+               "Column of the snapshot that models may read: a feature of the catalogue, or a norm of one", True),
         Column("members", "int8", "Rows of the snapshot", True),
         Column("fill_share", "float8", "Share 0-1 of rows that are not null", True),
         Column("distinct_count", "int8", "Different values, null not counted"),
@@ -171,7 +171,8 @@ DQ_FEATURE_STATS = Table(
         Column("psi", "float8",
                "Population stability index against the training window, an empty bin counted as 0.0001; null"
                " without a reference"),
-        Column("ks", "float8", "Kolmogorov-Smirnov distance from the training window, 0-1, at its percentiles; null for text"),
+        Column("ks", "float8",
+               "Kolmogorov-Smirnov distance from the training window, 0-1, at its percentiles; null for text"),
         Column("status", "text", "What to make of it", True, ("ok", "warn", "fail")),
         Column("rule", "text", "The rule that decided the status"),
     ),
