@@ -18,17 +18,19 @@ def forget(user: str, yes: bool) -> None:
     """
     from ris_assets.forget import Erased
     from ris_assets.forget import forget as erase
-    from ris_assets.resources.postgres import PostgresResource
+    from ris_assets.resources.postgres import WAITING, PostgresResource
     from ris_assets.settings import get_settings
 
-    console, settings = Console(), get_settings()
-    found: Erased = erase(PostgresResource(), settings.home, user, only_look=True)
+    console, settings, postgres = Console(), get_settings(), PostgresResource()
+    found: Erased = erase(postgres, settings.home, user, only_look=True)
     if found.is_nothing:
         raise RisError(f"Nothing is known of {user}: is it an id of `ris.core_user`?")
     console.print(_table(found))
     if not yes:
         click.confirm("Erase all of this? It cannot be undone", abort=True)
-    erased = erase(PostgresResource(), settings.home, user)
+    # A run that has read the person already would write rows of them afterwards.
+    with postgres.alone(lambda: console.print(WAITING)):
+        erased = erase(postgres, settings.home, user)
     console.print(
         f"Erased: {sum(erased.rows.values()):,} rows of {len(erased.rows)} tables, {len(erased.files)} files."
         " Models trained with the person's data stay until they are trained again: ris train."

@@ -16,12 +16,15 @@ def reload(entities: tuple[str, ...], yes: bool) -> None:
     that documents had in the past are lost, and the days must be run again from the first one.
     """
     from ris_assets.ingest.anew import forget_extractions
-    from ris_assets.resources.postgres import PostgresResource
+    from ris_assets.resources.postgres import WAITING, PostgresResource
     from ris_assets.settings import get_settings
 
     if not yes:
         click.confirm(f"Drop all versions of {', '.join(entities)} from ris_raw?", abort=True)
-    for name, rows in forget_extractions(PostgresResource(), entities).items():
+    postgres = PostgresResource()
+    with postgres.alone(lambda: click.echo(WAITING)):
+        dropped = forget_extractions(postgres, entities)
+    for name, rows in dropped.items():
         click.echo(f"{name}: {rows:,} rows dropped")
     start = get_settings().start_date
     Console().print(f"Next: ris run --from {start} --to <yesterday> --train", markup=False)

@@ -16,7 +16,7 @@ from ris_assets.errors import Interrupted, RisError
 _VALUES_AT_ONCE = 1 << 18
 """Encoded in one piece: the server parses one while the next is made, and both stay in cache (twice as fast)."""
 
-WAITING = "another run is writing to this database: this one begins when that is over"
+WAITING = "another run is writing to this database: this begins when that is over"
 _RUN = "hashtext('ris.run')"
 _HOLD = (
     # A run may take longer than any statement, and its machine may go away without a word.

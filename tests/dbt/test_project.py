@@ -140,7 +140,11 @@ def test_the_documentation_builds_and_its_lineage_has_no_gap(poor: Marts):
 def test_the_snapshot_of_a_day_is_written_after_all_that_goes_by_the_window(poor: Marts):
     """It tells the next run that the day is done: what had failed beside it would lack the day for good."""
     nodes = poor.manifest.nodes
-    by_hash = {"member_snapshot", "label_hp", "interval_hp"}  # find out by themselves what has changed
+    by_hash = {
+        "member_snapshot",
+        "label_hp",
+        "interval_hp",
+    }  # find out by themselves what has changed
     by_window = {
         name for name, node in nodes.items()
         if node.resource_type == "model" and node.config.materialized == "incremental"

@@ -1,7 +1,9 @@
 """`ris forget`: the person is gone from every table and file, the others are untouched, and nobody comes back."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 
 import polars as pl
 import psycopg
@@ -171,8 +173,12 @@ def test_the_command_asks_first_and_knows_nobody_unknown(case, tmp_path, monkeyp
     asked = CliRunner().invoke(main, ["forget", AIGERIM], input="n\n")
     assert asked.exit_code == 1 and "ris_raw.users" in asked.output
     assert AIGERIM in everything(case)
+    run = ExitStack()
+    run.enter_context(case.postgres.alone(lambda: None))
+    Timer(0.5, run.close).start()
     done = CliRunner().invoke(main, ["forget", AIGERIM, "--yes"])
     assert done.exit_code == 0, done.output
+    assert "another run is writing" in done.output  # it would write of the person afterwards
     unknown = CliRunner().invoke(main, ["forget", AIGERIM, "--yes"])
     assert unknown.exit_code == 1 and "Nothing is known" in unknown.output
     forget_settings()
