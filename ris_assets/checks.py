@@ -30,7 +30,8 @@ def _rejects_check(entity: Entity) -> dg.AssetChecksDefinition:
         told = f"{rejected:,.0f} of {rows:,.0f} rows were refused, the map allows {limit:.1%}"
         where = (
             f"select * from ris_raw.rejects where entity = '{entity.name}' says why. Mend the documents or the map,"
-            " or raise reject_limit in it, then run the day again"
+            " or raise reject_limit in it, then run the day again; until then the scores of the days before stay in"
+            " place"
         )
         return dg.AssetCheckResult(
             passed=share <= limit,

@@ -775,7 +775,7 @@ def test_refusals_that_stop_a_day_stop_its_rerun_until_they_are_mended(case):
         result = check(postgres=case.postgres)
         assert not result.passed
         assert result.description.startswith("2 of 3 rows were refused, the map allows 1.0%")
-        assert "run the day again" in result.description
+        assert "the scores of the days before stay in place" in result.description
     case.dump(users=[user(0, 3), user(1, 3), *unchanged, last])
     case.land("users")
     assert check(postgres=case.postgres).passed
