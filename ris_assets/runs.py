@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ris_assets.errors import RisError
 from ris_assets.ingest.progress import listening
@@ -19,6 +20,7 @@ from ris_assets.resources.postgres import WAITING, PostgresResource
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the step that has just ended or what it is reading."""
 POLL_SECONDS = 0.5
+_AWAY = (OperationalError, InterfaceError)
 _OURS = ("ris_assets.errors.RisError: ", "dagster._core.definitions.events.Failure: ")
 """What says in a sentence what is wrong needs no name of its class before it."""
 _FEWER_EVENTS = {
@@ -50,15 +52,21 @@ def run_job(
     os.environ.update(_FEWER_EVENTS)
     if progress and PostgresResource().is_busy():
         progress(0, 1, WAITING)
-    with dg.DagsterInstance.get() as instance, _watched(instance, run_id, job, progress):
-        _keep_connections(instance)
-        result = job.execute_in_process(
-            instance=instance,
-            tags=tags,
-            run_id=run_id,
-            run_config={**_QUIET, **(run_config or {})},
-            raise_on_error=False,
-        )
+    try:
+        with dg.DagsterInstance.get() as instance, _watched(instance, run_id, job, progress):
+            _keep_connections(instance)
+            result = job.execute_in_process(
+                instance=instance,
+                tags=tags,
+                run_id=run_id,
+                run_config={**_QUIET, **(run_config or {})},
+                raise_on_error=False,
+            )
+    except _AWAY as error:
+        raise RisError(
+            f"Job `{name}` lost PostgreSQL, where Dagster notes what is done: look at the server, then run it"
+            " again. No step has left half of its work."
+        ) from error
     if not result.success:
         raise RisError(_what_failed(name, result))
 
@@ -126,7 +134,10 @@ def _follow(instance: dg.DagsterInstance, run_id: str, steps: _Steps, over: Even
     wanted = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
     while not last:
         last = over.wait(POLL_SECONDS)
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=wanted, limit=1000)
+        try:
+            page = instance.get_records_for_run(run_id, cursor=cursor, of_type=wanted, limit=1000)
+        except _AWAY:
+            continue  # for the run itself to tell
         cursor = page.cursor
         for record in page.records:
             steps.finish(str(record.event_log_entry.step_key))

@@ -1,0 +1,24 @@
+"""What a run says when the database of Dagster goes away from under it."""
+
+import sys
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from ris_assets import runs
+from ris_assets.errors import RisError
+
+
+def test_a_lost_database_ends_in_one_sentence(monkeypatch):
+    def lost(**_):
+        raise OperationalError("select secret from runs", {}, Exception("server closed"))
+
+    job = SimpleNamespace(execute_in_process=lost)
+    defs = SimpleNamespace(resolve_job_def=lambda _: job)
+    monkeypatch.setitem(sys.modules, "ris_assets.definitions", SimpleNamespace(defs=defs))
+    monkeypatch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
+    with pytest.raises(RisError, match=r"lost PostgreSQL.* run it again") as failure:
+        runs.run_job("daily")
+    assert "secret" not in str(failure.value)
