@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from ris_assets.contracts.entities import ENTITIES, Entity, Keeping
 from ris_assets.errors import RisError
@@ -305,7 +306,7 @@ def _check_fields(entity: Entity, part: SourcePart) -> None:
     known = {column.name for column in entity.fields}
     if unknown := sorted(set(part.fields) - known):
         raise ValueError(
-            f"`{entity.name}` has no field {', '.join(unknown)}; it has {sorted(known)}"
+            f"`{entity.name}` has no field {', '.join(unknown)}; it has {', '.join(sorted(known))}"
         )
     needed = {column.name for column in entity.fields if column.required}
     if part.explode:
@@ -348,7 +349,7 @@ def _check_parent(place: str, child: str, parent: ParentSpec, mapped: set[str]) 
     known = [column.name for column in ENTITIES[parent.entity].fields]
     if parent.field not in known:
         raise ValueError(
-            f"`{place}`: `{parent.entity}` has no field {parent.field}; it has {known}"
+            f"`{place}`: `{parent.entity}` has no field {parent.field}; it has {', '.join(known)}"
         )
 
 
@@ -378,12 +379,26 @@ def load_source_map(path: Path) -> SourceMap:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise RisError(f"Source map {path} cannot be read: {reason}.") from error
     except yaml.YAMLError as error:
-        raise RisError(f"Source map {path} is not YAML: {error}") from error
+        reason = re.sub(r"\s+", " ", str(error).replace('in "<unicode string>", ', "at "))
+        raise RisError(f"Source map {path} is not YAML: {reason}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "top level"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise RisError(f"Source map {path}, {place}: {reason}.") from error
+        raise RisError(f"Source map {path}, {_said_of(error.errors()[0])}.") from error
+
+
+def _said_of(error: ErrorDetails) -> str:
+    """Where the map is wrong, in the words of its writer, and how."""
+    place, kind = error["loc"], error["type"]
+    # A collection that is written without a list around it is the first and only one.
+    parts = [str(part) for n, part in enumerate(place) if (place[n - 1 : n + 1] != ("sources", 0))]
+    where = ".".join(part for part in parts if part != "sources") or "top level"
+    if kind == "extra_forbidden":
+        return f"{where}: there is no such key; `ris check --schema` has those that there are"
+    if kind in ("model_type", "dict_type"):
+        what = "a path, or keys with values" if "fields" in place else "keys with values"
+        return f"{where}: must be {what}"
+    if kind == "missing":
+        return f"{where}: is needed"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def source_map_schema() -> dict[str, Any]:
