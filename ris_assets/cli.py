@@ -14,6 +14,7 @@ from ris_assets.cli_source import explore
 from ris_assets.errors import RisError
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+PORT = click.IntRange(1, 65_535)
 
 
 class _OneSentence(click.Group):
@@ -41,8 +42,12 @@ def main(debug: bool) -> None:
 
 
 @main.command()
-@click.option("--dagster-port", default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--mlflow-port", default=5000, show_default=True, help="Port of the MLflow UI.")
+@click.option(
+    "--dagster-port", default=3000, type=PORT, show_default=True, help="Port of the Dagster UI."
+)
+@click.option(
+    "--mlflow-port", default=5000, type=PORT, show_default=True, help="Port of the MLflow UI."
+)
 def up(dagster_port: int, mlflow_port: int) -> None:
     """Open the Dagster and MLflow pages on loopback, until Ctrl-C."""
     from ris_assets.launcher import serve

@@ -19,6 +19,7 @@ from ris_assets.ingest.holding import PartHeld
 @click.option(
     "--sample",
     default=20_000,
+    type=click.IntRange(0),
     show_default=True,
     help="Documents looked at per collection; 0: all.",
 )
@@ -66,8 +67,8 @@ def _held(console: Console, path: Path | None, sample: int) -> list[PartHeld]:
 def _table(found: list[PartHeld]) -> Table:
     table = Table(title="The source map, held against the database")
     for name in ("entity", "collection"):
-        table.add_column(name)
-    for name in ("documents", "rows", "refused", "fields", "misfits", "orphans"):
+        table.add_column(name, overflow="fold")
+    for name in ("looked at", "rows", "refused", "fields", "misfits", "orphans"):
         table.add_column(name, justify="right")
     for part in found:
         filled = sum(one.filled > 0 for one in part.fields)
@@ -93,5 +94,9 @@ def _print_findings(console: Console, found: list[PartHeld]) -> tuple[int, int]:
         console.print(finding.text, markup=False, highlight=False)
     errors = sum(finding.level == "error" for finding in findings)
     warnings = len(findings) - errors
-    console.print(f"{errors} errors, {warnings} warnings")
+    console.print(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     return errors, warnings
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

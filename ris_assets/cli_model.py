@@ -4,6 +4,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ris_assets.errors import RisError
+
 NAMES = {"renewal": "ris_renewal", "survival": "ris_survival"}
 
 
@@ -18,10 +20,13 @@ def list_versions() -> None:
     from ris_assets import tracking
 
     _activate()
+    found = {name: tracking.versions(name) for name in NAMES.values()}
+    if not any(found.values()):
+        raise RisError("No model has been trained yet: `ris train`, or `ris run --train`, does.")
     table = Table("model", "version", "family", "fitted through", "decision", "", "gate")
-    for name in NAMES.values():
+    for name, versions in found.items():
         champion = tracking.champion_version(name)
-        for version, tags in tracking.versions(name):
+        for version, tags in versions:
             table.add_row(
                 name,
                 str(version),

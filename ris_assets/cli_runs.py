@@ -97,12 +97,14 @@ def run(first: datetime, last: datetime, train: bool) -> None:
 @click.option(
     "--search",
     default=0,
+    type=click.IntRange(0),
     show_default=True,
     help="Sets of settings to try for every renewal family; below 2 the defaults are taken.",
 )
 @click.option(
     "--search-seconds",
     default=120.0,
+    type=click.FloatRange(0, min_open=True),
     show_default=True,
     help="Seconds a family after which no new set is begun.",
 )
@@ -114,11 +116,23 @@ def train(as_of: datetime | None, search: int, search_seconds: float) -> None:
 
     console = Console()
     prepare()
+    _refuse_without_members()
     config = training_run_config(
         as_of.date() if as_of else None, search_trials=search, search_seconds=search_seconds
     )
     _run(console, "Train the models", "training", run_config=config)
     print_training(console)
+
+
+def _refuse_without_members() -> None:
+    """Raise RisError if no day has been run that models could learn from."""
+    from ris_assets.resources.postgres import PostgresResource
+
+    if PostgresResource().row_count("ris", "member_snapshot") is None:
+        raise RisError(
+            "There is nothing to learn from yet: run days first, with `ris run --from ... --to ... --train`,"
+            " or make a studio with `ris demo`."
+        )
 
 
 def _refuse_without_history(first: date) -> None:

@@ -111,8 +111,13 @@ def serve(dagster_port: int, mlflow_port: int, tell: Callable[[str], None]) -> N
     """Run the Dagster and MLflow pages on loopback until interrupted.
 
     Raises:
-        RisError: a port is taken, or a service ends by itself.
+        RisError: a port is taken, both are the same, or a service ends by itself.
     """
+    if dagster_port == mlflow_port:
+        raise RisError(
+            f"Dagster and MLflow cannot both have port {dagster_port}: choose another with"
+            " --dagster-port or --mlflow-port."
+        )
     settings = prepare()
     services = [_dagster(settings, dagster_port), _mlflow(settings, mlflow_port)]
     for service in services:

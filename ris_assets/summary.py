@@ -114,10 +114,17 @@ def print_most_at_risk(console: Console, postgres: PostgresResource, day: date) 
     for heading in ("member", "band", "P(lost in 30d)", "P(renew 30d)", "at risk", "why"):
         table.add_column(heading, overflow="fold")
     for row in rows.iter_rows(named=True):
-        value = f"{row['value']:,.0f} {row['currency'] or ''}" if row["value"] is not None else ""
+        value = money(row["value"], row["currency"])
         chances = f"{row['lost']:.2f}", f"{row['p']:.2f}"
         table.add_row(row["user_id"], row["risk_band"], *chances, value, row["why"])
     console.print(table)
+
+
+def money(value: float | None, currency: str | None) -> str:
+    """An amount: small ones with their hundredths."""
+    if value is None:
+        return ""
+    return f"{value:,.{0 if value >= 100 else 2}f} {currency or ''}".rstrip()
 
 
 def print_where_next(console: Console) -> None:
@@ -125,5 +132,6 @@ def print_where_next(console: Console) -> None:
     console.print(
         "Next: [bold].venv/bin/ris up[/] opens Dagster and MLflow;"
         ' [bold]psql "$(.venv/bin/ris url postgres)"[/] the tables (schema ris).'
-        f" State: {get_settings().home}"
+        f" State: {get_settings().home}",
+        soft_wrap=True,  # a command that is broken in two cannot be copied
     )

@@ -42,9 +42,10 @@ class Snapshots:
         Raises:
             RisError: nothing has been extracted yet.
         """
-        day = self.postgres.read("select max(through_day) as day from ris_raw.extraction_log")[
-            "day"
-        ][0]
+        day = None
+        if self.postgres.row_count("ris_raw", "extraction_log"):
+            log = self.postgres.read("select max(through_day) as day from ris_raw.extraction_log")
+            day = log["day"][0]
         if day is None:
             raise RisError("nothing has been extracted yet: load documents first with `ris run`")
         return day

@@ -1,0 +1,49 @@
+"""The command line: what a wrong argument ends in."""
+
+import pytest
+from click.testing import CliRunner
+
+from ris_assets import launcher
+from ris_assets.cli import main
+from ris_assets.errors import RisError
+from ris_assets.resources.postgres import PostgresResource
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("up", "--dagster-port", "99999"),
+        ("up", "--mlflow-port", "0"),
+        ("check", "--sample", "-5"),
+        ("train", "--search", "-3"),
+        ("train", "--search-seconds", "0"),
+        ("run", "--from", "2026-13-01", "--to", "2026-12-31"),
+    ],
+)
+def test_a_wrong_value_names_its_option(arguments):
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 2
+    assert f"Invalid value for '{arguments[1]}'" in found.output
+
+
+def test_both_pages_cannot_have_one_port():
+    with pytest.raises(RisError, match="cannot both have port 3998"):
+        launcher.serve(3998, 3998, print)
+
+
+def test_training_without_any_day_says_what_to_run_first(monkeypatch):
+    monkeypatch.setattr(launcher, "prepare", lambda: None)
+    monkeypatch.setattr(PostgresResource, "row_count", lambda *_: None)
+    found = CliRunner().invoke(main, ["train"])
+    assert found.exit_code == 1
+    assert "There is nothing to learn from yet: run days first" in found.output
+
+
+def test_without_a_model_a_sentence_stands_in_place_of_an_empty_table(monkeypatch):
+    from ris_assets import cli_model, tracking
+
+    monkeypatch.setattr(cli_model, "_activate", lambda: None)
+    monkeypatch.setattr(tracking, "versions", lambda _: [])
+    found = CliRunner().invoke(main, ["model", "list"])
+    assert found.exit_code == 1
+    assert found.output.startswith("ris: No model has been trained yet")
