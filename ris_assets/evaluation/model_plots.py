@@ -23,8 +23,8 @@ def order_plot(outcome: Array, predicted: Array, title: str) -> bytes:
     left.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     left.plot(false, true, color=BLUE)
     left.set(
-        xlabel="false positives",
-        ylabel="true positives",
+        xlabel="share of the others that is named, too",
+        ylabel="share of the losses that is named",
         title=f"AUC {auc(outcome, predicted):.3f}",
     )
     precision, recall, _ = precision_recall_curve(outcome, predicted)
@@ -32,7 +32,10 @@ def order_plot(outcome: Array, predicted: Array, title: str) -> bytes:
     right.plot(recall, precision, color=BLUE)
     found = average_precision_score(outcome, predicted)
     right.set(
-        xlabel="recall", ylabel="precision", ylim=(0, 1.02), title=f"average precision {found:.3f}"
+        xlabel="recall: share of the losses that is named",
+        ylabel="precision: share of the named that is lost",
+        ylim=(0, 1.02),
+        title=f"average precision {found:.3f}",
     )
     figure.suptitle(title)
     return png_of(figure)
@@ -43,7 +46,11 @@ def lift_plot(lift: pl.DataFrame, title: str) -> bytes:
     figure, (left, right) = figure_of(8.5, 3.8, 2)
     left.bar(lift["decile"], lift["lift"], color=BLUE)
     left.axhline(1, color=GREY, linewidth=1)
-    left.set(xlabel="decile of risk, riskiest first", ylabel="lift")
+    left.set(
+        xlabel="decile of risk, riskiest first",
+        ylabel="lift: share lost, that of all being 1",
+        xticks=lift["decile"],
+    )
     called = np.concatenate([[0.0], (lift["members"].cum_sum() / lift["members"].sum()).to_numpy()])
     right.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     right.plot(
@@ -113,10 +120,16 @@ def contributions_plot(
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set_yticks(range(shown), list(names[:shown])[::-1])
     axes.set(xlabel=f"adds to {to}", title=title)
+    if shown:
+        key = figure.colorbar(axes.collections[0], ax=axes, ticks=[0, 1])
+        key.set_ticklabels(["low", "high"])
+        key.set_label("value of the feature, by rank")
     return png_of(figure)
 
 
-def dependence_plot(names: Sequence[str], parts: Array, values: Array, title: str) -> bytes:
+def dependence_plot(
+    names: Sequence[str], parts: Array, values: Array, title: str, to: str
+) -> bytes:
     """What each of the strongest features adds, against its value; those without a number are left out."""
     told = [place for place in range(len(names)) if not np.isnan(values[:, place]).all()]
     names, parts, values = [names[place] for place in told], parts[:, told], values[:, told]
@@ -134,6 +147,8 @@ def dependence_plot(names: Sequence[str], parts: Array, values: Array, title: st
         axes.set_title(names[place], fontsize=8)
         axes.tick_params(labelsize=7)
     figure.suptitle(title)
+    figure.supxlabel("value of the feature, in its unit of the catalogue", fontsize=9)
+    figure.supylabel(f"adds to {to}", fontsize=9)
     return png_of(figure)
 
 

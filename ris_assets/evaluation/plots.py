@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import polars.selectors as cs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ BLUE, RED, GREY = "#2a6f97", "#c1121f", "0.7"
 
 
 def reliability_plot(bins: pl.DataFrame, title: str) -> bytes:
-    """Observed against predicted share; the area of a dot is the weight of its bin."""
+    """Observed against predicted share with its 95% interval; the area of a dot is the weight of its bin."""
     figure, axes = figure_of(4.5, 4.2)
     area = 20 + 180 * bins["passes"] / (bins["passes"].max() or 1)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
@@ -28,9 +29,8 @@ def reliability_plot(bins: pl.DataFrame, title: str) -> bytes:
         )
     axes.plot(bins["predicted_share"], bins["observed_share"], color=BLUE, linewidth=1)
     axes.scatter(bins["predicted_share"], bins["observed_share"], s=area, color=BLUE, alpha=0.7)
-    axes.set(
-        xlabel="predicted share", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title=title
-    )
+    said, seen = "predicted share", "observed share, 95% interval"
+    axes.set(xlabel=said, ylabel=seen, xlim=(0, 1), ylim=(0, 1), title=title)
     return png_of(figure)
 
 
@@ -51,6 +51,7 @@ def horizon_plot(
     axes.plot(list(predicted), list(predicted.values()), marker="o", color=BLUE, label="predicted")
     axes.plot(list(observed), list(observed.values()), marker="s", color=RED, label="observed")
     axes.set(xlabel="weeks ahead", ylabel="share still in their spell", ylim=(0, 1), title=title)
+    axes.set_xticks(list(predicted))
     axes.legend()
     return png_of(figure)
 
@@ -65,28 +66,32 @@ def drift_plot(stats: pl.DataFrame, limit: float, title: str) -> bytes:
     shown = stats.reverse()
     colours = {"ok": "#2a6f97", "warn": "#e9a03b", "fail": "#c8553d"}
     figure, axes = figure_of(6.5, 0.8 + 0.27 * max(shown.height, 4))
-    axes.barh(shown["feature"], shown["psi"], color=[colours[s] for s in shown["status"]])
-    axes.axvline(limit, color="0.5", linewidth=1, linestyle="--")
+    bars = axes.barh(shown["feature"], shown["psi"], color=[colours[s] for s in shown["status"]])
+    line = axes.axvline(limit, color="0.5", linewidth=1, linestyle="--")
+    told = dict(zip(shown["status"], bars, strict=True)) | {f"{limit:g}, chance not added": line}
+    axes.legend(told.values(), told.keys(), loc="lower right")
     axes.set(xlabel="population stability index", title=title)
     return png_of(figure)
 
 
 def volume_plot(days: pl.DataFrame, title: str) -> bytes:
     """What was counted day by day (`day`, `count`), the last day and its weekday marked."""
-    figure, axes = figure_of(6.5, 2.6)
+    figure, axes = figure_of(6.5, 3.0)
     axes.plot(days["day"], days["count"], color="0.6", linewidth=1)
     last = days["day"][-1]
     same = days.filter(pl.col("day").dt.weekday() == last.isoweekday())
-    axes.scatter(same["day"], same["count"], color=BLUE, s=16, zorder=3)
-    axes.scatter([last], [days["count"][-1]], color="#c8553d", s=28, zorder=4)
+    axes.scatter(same["day"], same["count"], color=BLUE, s=16, zorder=3, label=f"every {last:%A}")
+    axes.scatter([last], [days["count"][-1]], color="#c8553d", s=28, zorder=4, label="the last day")
     axes.set(ylabel="documents a day", title=title, ylim=(0, None))
-    figure.autofmt_xdate()
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    axes.tick_params(axis="x", rotation=30)
     return png_of(figure)
 
 
 def as_table(frame: pl.DataFrame) -> str:
     """A small frame as a markdown table."""
     with pl.Config(
+        fmt_float="full",
         tbl_formatting="MARKDOWN",
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,
@@ -95,7 +100,7 @@ def as_table(frame: pl.DataFrame) -> str:
         tbl_width_chars=1000,
         fmt_str_lengths=120,
     ):
-        return str(frame)
+        return str(frame.with_columns(cs.float().round_sig_figs(5)))
 
 
 def figure_of(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Any, Any]:

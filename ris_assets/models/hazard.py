@@ -209,7 +209,8 @@ def rule_name(half_life: float | None) -> str:
     """The rule for the weeks ahead, in words."""
     if half_life is None:
         return "hold the last week"
-    return f"half-way to the norm in {half_life:g} weeks" if half_life else "at the norm at once"
+    weeks = "week" if half_life == 1 else "weeks"
+    return f"half-way to the norm in {half_life:g} {weeks}" if half_life else "at the norm at once"
 
 
 def at_norm(frame: pl.DataFrame, features: FeatureSet) -> pl.DataFrame:

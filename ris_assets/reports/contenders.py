@@ -12,6 +12,7 @@ from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.split import Windows
 from ris_assets.models.hazard import HazardModel
 from ris_assets.models.renewal import RenewalModel
+from ris_assets.reports.model_card import number
 from ris_assets.tracking import Candidate
 
 STEPS = ("log_loss", "auc", "brier", "calibration_in_the_large")
@@ -24,7 +25,7 @@ def metrics_table(
     everyone = list(contenders.values())
     shown = [name for name in names if all(name in one.metrics for one in everyone)]
     losses = [f"{loss_of(one):.{decimals}f}" for one in everyone]
-    rows = [[name, *(f"{one.metrics[name]:.4f}" for one in everyone)] for name in shown]
+    rows = [[name, *(number(one.metrics[name]) for one in everyone)] for name in shown]
     lines = [["metric", *contenders], ["log loss chosen by", *losses], *rows]
     head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
     return "\n".join([head, "|---" * (len(everyone) + 1) + "|", *body])
@@ -94,7 +95,7 @@ def taken_apart(
     sizes = dict(zip(names, np.abs(parts).mean(axis=0).tolist(), strict=True))
     return sizes, {
         "shap_summary.png": model_plots.contributions_plot(names, parts, values, title, to),
-        "shap_dependence.png": model_plots.dependence_plot(names, parts, values, title),
+        "shap_dependence.png": model_plots.dependence_plot(names, parts, values, title, to),
     }
 
 

@@ -11,7 +11,7 @@ RENEWAL_USE = (
 )
 SURVIVAL_USE = (
     "How long a member's spell goes on: P(lost) within days, expected weeks left, and what a band of members is worth. "
-    "For planning; the order of calls comes from the renewal model, with which the curve is made to agree."
+    "For planning. Scores, and the order of calls by them, take the curve as made to agree with the renewal model."
 )
 LIMITS = (
     "Says what will happen if nothing changes, not what a call would change.",
@@ -50,6 +50,11 @@ class Card:
         return "\n\n".join(parts) + "\n"
 
 
+def number(value: float) -> str:
+    """A metric as a person reads it: counts whole, all else to four digits."""
+    return f"{value:,.0f}" if value > 1 and value == round(value) else f"{value:.4f}"
+
+
 def _bullets(facts: Mapping[str, object]) -> list[str]:
     return ["\n".join(f"- {name}: {value}" for name, value in facts.items())]
 
@@ -62,5 +67,5 @@ def _metrics(metrics: Mapping[str, float | Interval]) -> list[str]:
         if isinstance(found, Interval):
             lines.append(f"| {name} | {found.value:.4f} | {found.low:.4f} to {found.high:.4f} |")
         else:
-            lines.append(f"| {name} | {found:.4f} | |")
+            lines.append(f"| {name} | {number(found)} | |")
     return ["\n".join(lines)]

@@ -139,7 +139,7 @@ def candidate_files(contender: RenewalContender, windows: Windows) -> dict[str, 
         files["coefficients.png"] = coefficients_plot(coefficients, title)
     for days, bins in report.reliability.items():
         if bins.height:
-            title = f"{model.family}, {days} days"
+            title = f"{model.family}: renewed within {days} days"
             files[f"reliability_{days}d.png"] = plots.reliability_plot(bins, title)
     if report.lift.height:
         outcome = windows.test["renewed_30d"].cast(pl.Float64).to_numpy()
@@ -226,14 +226,16 @@ def metadata(
 ) -> dict[str, Any]:
     """What the UI shows of the renewal models."""
     model, report = winner.model, winner.report
-    rows = {name: frame.height for name, frame in windows.parts.items()}
+    sizes = {name: frame.height for name, frame in windows.parts.items()}
+    cuts, rows = windows.cuts, ", ".join(f"{name} {size:,}" for name, size in sizes.items())
     shown: dict[str, Any] = {
-        "dagster/row_count": sum(rows.values()),
+        "dagster/row_count": sum(sizes.values()),
         "winner": model.family,
         "model_version": version,
         "gate": verdict.reason,
         "is_champion": verdict.is_promoted,
-        "windows": f"{rows}, cuts {windows.cuts.train}, {windows.cuts.fit}, {windows.cuts.as_of}",
+        "windows": f"rows of {rows}; trained until {cuts.train}, validated until {cuts.fit}, tested until"
+        f" {cuts.as_of}",
         "features_left_out": ", ".join(model.features.left_out) or "none",
     }
     if report.metrics:

@@ -80,7 +80,7 @@ def explained(winner: SurvivalContender, background: Background) -> Explanation:
     bins = hazard_report.calibration(ahead)
     files = {
         f"reliability_{week}w.png": plots.reliability_plot(
-            found, f"{model.family}, still there after {week} weeks"
+            found, f"{model.family}: still in their spell after {week} weeks"
         )
         for week, found in bins.items()
     }
