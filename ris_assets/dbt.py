@@ -13,11 +13,12 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator
+from dagster_dbt import DagsterDbtTranslator, DbtProject
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from ris_assets.errors import RisError
@@ -47,6 +48,23 @@ class RisDbtTranslator(DagsterDbtTranslator):
         if dbt_resource_props["resource_type"] == "seed":
             return "seeds"
         return str(dbt_resource_props["fqn"][1])
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """A test as a check that says what a failure means: the comment at the head of its query."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        query = str(manifest["nodes"][unique_id].get("raw_code", "")).splitlines()
+        head = [line.removeprefix("--").strip() for line in takewhile(_is_comment, query)]
+        return spec._replace(description=" ".join(head)) if spec and head else spec
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("--")
 
 
 def target_dir() -> Path:

@@ -25,10 +25,12 @@ from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.plain_frame import plain_columns
 
 RENEWAL, SURVIVAL = "ris_renewal", "ris_survival"
-ABOUT = {
-    RENEWAL: "Whether a pass is renewed within 30, 60 and 90 days of its end. A run a training, one below it a family.",
-    SURVIVAL: "How long members stay, week by week. A run a training, one below it a family.",
+TASKS = {
+    RENEWAL: "Whether a pass is renewed within 30, 60 and 90 days of its end.",
+    SURVIVAL: "How long members stay, week by week.",
 }
+"""What each registered model says."""
+ABOUT = {name: f"{task} A run a training, one below it a family." for name, task in TASKS.items()}
 """What each experiment is for."""
 CHAMPION, CHALLENGER = "champion", "challenger"
 MAX_DESCRIPTION = 5000
@@ -283,6 +285,7 @@ def register(candidate: Candidate, logged: Logged, verdict: Verdict) -> int:
         "decision": verdict.decision,
     }
     found = mlflow.register_model(logged.model_uri, candidate.name, tags=tags)
+    client.update_registered_model(candidate.name, TASKS[candidate.name])
     if verdict.is_promoted:
         _crown(candidate.name, int(found.version))
     else:
@@ -313,10 +316,10 @@ def rollback(name: str) -> tuple[int, int]:
     client = mlflow.MlflowClient()
     now = champion_version(name)
     if now is None:
-        raise RisError(f"no champion of {name} in MLflow yet: there is nothing to roll back")
+        raise RisError(f"No champion of {name} in MLflow yet: there is nothing to roll back.")
     before = client.get_model_version(name, str(now)).tags.get(FOLLOWS)
     if before is None:
-        raise RisError(f"version {now} of {name} is the first champion: there is none before it")
+        raise RisError(f"Version {now} of {name} is the first champion: there is none before it.")
     try:
         client.get_model_version(name, before)
     except MlflowException as error:
@@ -354,7 +357,7 @@ def load_champion(name: str) -> Champion:
     """
     champion = find_champion(name)
     if champion is None:
-        raise RisError(f"no champion of {name} in MLflow yet: train first with `ris train`")
+        raise RisError(f"No champion of {name} in MLflow yet: train first with `ris train`.")
     return champion
 
 

@@ -35,6 +35,10 @@ from ris_assets.settings import get_settings
 from ris_assets.tracking import Candidate, Champion
 
 GATE = "passed_the_gate"
+GATE_TELLS = (
+    "The best of those trained has become champion. If not, that is no error: the champion in office scores on, and the"
+    " sentence says what was wanting."
+)
 STAND_INS = (*THIN, *RATES)
 """Families that score while no model is better."""
 
@@ -64,7 +68,7 @@ class TrainingConfig(dg.Config):
 @dg.asset(
     group_name="training",
     deps=[["ris", "member_snapshot"], ["ris", "label_hp"], ["ris", "meta_feature_catalog"]],
-    check_specs=[dg.AssetCheckSpec(GATE, asset="renewal_models")],
+    check_specs=[dg.AssetCheckSpec(GATE, asset="renewal_models", description=GATE_TELLS)],
     kinds={"python", "mlflow"},
     description="Renewal models of every family on the same windows; the better becomes champion",
 )
@@ -127,7 +131,7 @@ def renewal_models(
         ["ris", "core_hp_period"],
         ["ris", "meta_feature_catalog"],
     ],
-    check_specs=[dg.AssetCheckSpec(GATE, asset="survival_model")],
+    check_specs=[dg.AssetCheckSpec(GATE, asset="survival_model", description=GATE_TELLS)],
     kinds={"python", "mlflow"},
     description="Discrete-time hazards of the end of a spell, on person-weeks with partial exposure",
 )

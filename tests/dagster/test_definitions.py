@@ -19,6 +19,8 @@ print(json.dumps({
     "groups": {s.key.to_user_string(): s.group_name for s in specs},
     "daily": sorted(s.key.to_user_string() for s in specs if s.partitions_def is not None),
     "zones": sorted({s.partitions_def.timezone for s in specs if s.partitions_def is not None}),
+    "told": {spec.name: spec.description for key in graph.asset_check_keys
+             if (spec := graph.get_check_spec(key)).name in ("spells_follow_one_another", "passed_the_gate")},
     "steps": {name: len(defs.resolve_job_def(name).asset_layer.executable_asset_keys)
               for name in ("daily", "marts", "scores", "training")},
     "schedules": {n: [s.default_status.value, s.execution_timezone] for n, s in schedules.items()},
@@ -41,6 +43,11 @@ def graph(tmp_path_factory) -> dict:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_check_says_what_its_failure_means(graph):
+    assert graph["told"]["spells_follow_one_another"].startswith("A row is a spell of which a pass")
+    assert graph["told"]["passed_the_gate"].startswith("The best of those trained")
 
 
 def test_it_loads_without_a_database(graph):
