@@ -149,7 +149,7 @@ class Sunday:
 
     Attributes:
         event, time: whether the end was seen, and the last week known.
-        weeks: those that can be scored: somebody had left by then, and somebody was still seen.
+        weeks: those that can be scored, see `scored_through`.
         curve: (members, weeks).
     """
 
@@ -189,13 +189,22 @@ def first_sunday(model: HazardModel, windows: Windows, weeks: pl.DataFrame) -> S
     time = (
         outcomes.select(pl.coalesce("event_week", "last_week")).to_series().to_numpy().astype(float)
     )
-    # Who is seen for no week at all says nothing, and the last weeks have nobody left to compare with.
-    last = min(int(time[event].max(initial=0)), int(time[~event].max(initial=0)) - 1, MAX_WEEKS)
+    last = scored_through(event, time)
     if last < 2:
         return None
     at = np.arange(1, last + 1)
     curve = model.predict_survival(origin, tuple(int(week) for week in at))
     return Sunday(event, time, at.astype(float), curve)
+
+
+def scored_through(event: Array, time: Array) -> int:
+    """The last week that can be scored: somebody had left by then, and half of those who stayed are seen beyond.
+
+    Known for longer than the others is who has renewed early: weights of censoring would let them stand for all.
+    """
+    if event.all() or not event.any():
+        return 0
+    return min(int(time[event].max()), int(np.median(time[~event])) - 1, MAX_WEEKS)
 
 
 def snapshots_after(cut: date, weeks: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from ris_assets.evaluation import hazard_report, survival_contest
-from ris_assets.evaluation.survival import first_sunday, survival_metrics
+from ris_assets.evaluation.survival import first_sunday, scored_through, survival_metrics
 from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.hazard_families import HAZARDS, RATES
 from ris_assets.models.week_clock import clock_of_weeks
@@ -137,3 +137,12 @@ def test_without_a_window_out_of_time_there_is_nothing_to_look_into(judged):
     rows = hazard_report.explained_weeks(empty)
     assert hazard_report.permutation(model, rows) == {}
     assert taken_apart(model, rows, "the log hazard") == ({}, {})
+
+
+def test_weeks_are_scored_while_half_of_those_who_stayed_are_seen_beyond():
+    # A window of 15 weeks: most are known for ten, who renewed early for longer.
+    seen = np.repeat([9.0, 10.0, 11.0, 13.0, 15.0], [7, 198, 19, 46, 27])
+    time = np.concatenate([seen, np.arange(1.0, 12.0)])
+    event = np.arange(len(time)) >= len(seen)
+    assert scored_through(event, time) == 9
+    assert scored_through(~np.isnan(time), time) == scored_through(np.isnan(time), time) == 0
