@@ -23,7 +23,7 @@ def list_versions() -> None:
     found = {name: tracking.versions(name) for name in NAMES.values()}
     if not any(found.values()):
         raise RisError("No model has been trained yet: `ris train`, or `ris run --train`, does.")
-    table = Table("model", "version", "family", "fitted through", "decision", "", "gate")
+    table = Table("model", "version", "family", "fitted through", "decision", "")
     for name, versions in found.items():
         champion = tracking.champion_version(name)
         for version, tags in versions:
@@ -34,9 +34,14 @@ def list_versions() -> None:
                 tags.get("fitted_through", ""),
                 tags.get("decision", ""),
                 "champion" if version == champion else "",
-                tags.get("gate", ""),
             )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for name, versions in found.items():
+        for version, tags in versions:
+            console.print(
+                f"{name} {version}: {tags.get('gate', '')}", markup=False, highlight=False
+            )
 
 
 @model.command()

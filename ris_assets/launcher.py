@@ -44,6 +44,10 @@ def prepare() -> Settings:
             **mlflow_environment(),
         }
     )
+    # The pages run in the checkout: a path that was written for this folder must not depend on it.
+    for name, value in (("SOURCE_MAP", settings.source_map), ("MONGO_URL", settings.mongo_url)):
+        if os.environ.get(f"RIS_{name}"):
+            os.environ[f"RIS_{name}"] = str(value)
     warnings.simplefilter("ignore")  # beta notices of Dagster and MLflow; the child processes' too
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     databases(settings)

@@ -38,13 +38,15 @@ def _postgres_url(url: str | None) -> str | None:
 def _mongo_url(url: str | None) -> str | None:
     if url is not None and not url.startswith(("mongodb://", "mongodb+srv://", "file:")):
         raise ValueError("must start with mongodb://, mongodb+srv:// or file:")
+    if url is not None and url.startswith("file:"):
+        return f"file:{Path(url.removeprefix('file:')).absolute()}"
     return url
 
 
 def _readable(path: Path | None) -> Path | None:
     if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
         raise ValueError(f"the file {path} cannot be read")
-    return path
+    return path and path.absolute()
 
 
 def _known_country(code: str) -> str:

@@ -123,7 +123,7 @@ def contributions_plot(
     if shown:
         key = figure.colorbar(axes.collections[0], ax=axes, ticks=[0, 1])
         key.set_ticklabels(["low", "high"])
-        key.set_label("value of the feature, by rank")
+        key.set_label("value of the feature, by rank (grey: a text, or unknown)")
     return png_of(figure)
 
 

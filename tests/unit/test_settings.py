@@ -36,6 +36,14 @@ def test_urls_never_show():
     assert settings.postgres_url == secret
 
 
+def test_paths_hold_in_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").touch()
+    settings = parse_settings({"RIS_SOURCE_MAP": "my.yaml", "RIS_MONGO_URL": "file:dump?db=a"})
+    assert settings.source_map == tmp_path / "my.yaml"
+    assert settings.mongo_url == f"file:{tmp_path}/dump?db=a"
+
+
 def test_an_empty_variable_counts_as_unset():
     assert parse_settings({"RIS_TIMEZONE": ""}).timezone == "Asia/Almaty"
 
