@@ -123,7 +123,7 @@ def _curve_block(
     curve = model.predict_survival(snapshot, tuple(range(1, MAX_WEEKS + 1)))
     failed = _failed_share(snapshot, model)
     agreed = reconciled(curve, snapshot, probability[PROBABILITIES[0]].to_numpy())
-    columns = [_losses(agreed, failed)]
+    columns = [_losses(agreed, snapshot, failed)]
     # Of a pass that has been followed, or ends beyond the curve, the renewal model says nothing here.
     is_told = pl.Series(first_open_end(snapshot, MAX_WEEKS) >= 0)
     for side, other in BOUNDS.items():
@@ -131,7 +131,7 @@ def _curve_block(
         if renewing.null_count() == renewing.len():
             bound = columns[0].clear(snapshot.height)
         else:
-            bound = _losses(reconciled(curve, snapshot, renewing.to_numpy()), failed)
+            bound = _losses(reconciled(curve, snapshot, renewing.to_numpy()), snapshot, failed)
         known = pl.when(is_told & renewing.is_not_null()).then(pl.all())
         columns.append(bound.select(known.name.suffix(side)))
     weeks_left = pl.Series("expected_weeks_left", agreed.sum(axis=1)).round(WEEK_DECIMALS)
@@ -146,9 +146,9 @@ def _failed_share(snapshot: pl.DataFrame, model: HazardModel) -> Array:
     return shares[:, model.causes.names.index(PAYMENT_FAILED)]
 
 
-def _losses(curve: Array, failed: Array) -> pl.DataFrame:
+def _losses(curve: Array, snapshot: pl.DataFrame, failed: Array) -> pl.DataFrame:
     """p_lost_* and p_payment_failed_90d as a curve has them."""
-    lost = 1 - survival_at_days(curve, LOST_DAYS)
+    lost = 1 - survival_at_days(curve, snapshot, LOST_DAYS)
     columns = {f"p_lost_{days}d": lost[:, place] for place, days in enumerate(LOST_DAYS)}
     columns["p_payment_failed_90d"] = failed * lost[:, -1]
     return pl.DataFrame(columns).select(pl.all().round(PROBABILITY_DECIMALS))

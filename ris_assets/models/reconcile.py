@@ -42,10 +42,16 @@ def first_open_end(frame: pl.DataFrame, weeks: int) -> Array:
     return np.where(~renewed & (week < weeks), week, -1).astype(int)
 
 
-def survival_at_days(curve: Array, days: tuple[int, ...]) -> Array:
-    """(rows, len(days)): the curve between its weeks, the hazard within a week constant."""
+def survival_at_days(curve: Array, frame: pl.DataFrame, days: tuple[int, ...]) -> Array:
+    """(rows, len(days)): the curve so many days after the snapshot.
+
+    Between its weeks the hazard is constant, but for the week in which the pass runs out that the renewal model speaks
+    of: what is lost there is lost on the day of the end, not on those before it.
+    """
     logs = np.log(np.maximum(np.hstack([np.ones((len(curve), 1)), curve]), 1e-300))
     at = np.asarray(days) / 7
     low = np.minimum(at.astype(int), curve.shape[1] - 1)
-    part = at - low
+    left = frame["days_to_end"].cast(pl.Float64).to_numpy()[:, None]
+    is_end = first_open_end(frame, curve.shape[1])[:, None] == low
+    part = np.where(is_end, np.asarray(days) >= left, at - low)
     return np.exp(logs[:, low] + (logs[:, low + 1] - logs[:, low]) * part)

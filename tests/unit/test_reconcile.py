@@ -54,12 +54,31 @@ def test_whatever_the_two_say_the_result_is_a_survival_curve():
     end = first_open_end(frame, 52)
     known = end >= 0
     assert found[np.flatnonzero(known), end[known]] == pytest.approx(said[known])
-    lost = 1 - survival_at_days(found, (7, 30, 60, 90))
+    lost = 1 - survival_at_days(found, frame, (7, 30, 60, 90))
     assert (np.diff(lost, axis=1) >= -1e-12).all()
 
 
 def test_between_weeks_the_hazard_is_constant():
+    later = snapshot([400])
     curve = np.array([[0.8, 0.4, 0.4]])
-    assert survival_at_days(curve, (7, 14))[0] == pytest.approx([0.8, 0.4])
+    assert survival_at_days(curve, later, (7, 14))[0] == pytest.approx([0.8, 0.4])
     # Half-way through the second week: half of its fall, on the logarithm.
-    assert survival_at_days(np.array([[1.0, 0.25]]), (10,))[0] == pytest.approx([0.25 ** (3 / 7)])
+    curve = np.array([[1.0, 0.25]])
+    assert survival_at_days(curve, later, (10,))[0] == pytest.approx([0.25 ** (3 / 7)])
+
+
+def test_nobody_is_lost_before_the_pass_ends_and_all_are_who_do_not_renew_once_it_has():
+    left = [28, 29, 30, 31, 35, 36]
+    curve = np.tile(np.linspace(0.99, 0.5, 10), (len(left), 1))
+    found = reconciled(curve, snapshot(left), np.full(len(left), 0.3))
+    alive = survival_at_days(found, snapshot(left), (30,))[:, 0]
+    assert alive[1:3] == pytest.approx([0.3, 0.3])
+    assert alive[3:5] == pytest.approx(found[3:5, 3])
+    # In the weeks around it the curve falls as everywhere.
+    assert found[0, 4] < alive[0] < found[0, 3] == pytest.approx(0.3)
+    assert found[5, 4] < alive[5] < found[5, 3]
+    # Who has renewed is not lost at this end.
+    renewed = snapshot(left, [True] * len(left))
+    assert survival_at_days(curve, renewed, (30,)) == pytest.approx(
+        survival_at_days(curve, snapshot([400] * len(left)), (30,))
+    )
