@@ -1,5 +1,7 @@
 """Three reasons in words for every scored member: first how they differ from their own norm.
 
+Before all stands what explains the rest: that the next pass is bought, that the pass is frozen.
+
 A reason is never made up: a norm that is null makes no sentence, a sentence without the norm needs a
 value that is adverse by itself, and one that compares members holds against those of the day. Members
 without three adverse differences get plain facts instead (what their profile says, then how their pass
@@ -19,9 +21,11 @@ DIRECTIONS = {"up": 1.0, "down": -1.0}
 NEUTRAL = {"ratio": 1.0}
 """Unit -> the value that is neither good nor bad; 0 of any other."""
 MOST = "than most"
-"""Words of a sentence that are true of the outer quarter alone; one that shows a value needs the outer half."""
+"""Words of a sentence that are true of the outer quarter alone, of those whose pass is as long; one that shows a value
+needs the outer half."""
+LENGTH = "pass_days"
 DAY = "as_of_date"
-OWN_NORM, PROFILE, PLAIN = 2, 1, 0
+FIRST, OWN_NORM, PROFILE, PLAIN = 3, 2, 1, 0
 """Ranks of reasons: a higher one always comes before a lower one."""
 
 PLAIN_FACTS = {
@@ -31,6 +35,7 @@ PLAIN_FACTS = {
 }
 """Facts that every snapshot row holds, in the order in which they fill up."""
 RENEWED_FACT = ("the next pass is already bought", "следующий абонемент уже куплен")
+FROZEN_FACT = ("the pass is frozen", "абонемент заморожен")
 FIRST_PASS_FACT = ("this is the first pass", "это первый абонемент")
 
 
@@ -115,18 +120,20 @@ def _holds(rows: pl.DataFrame, entry: Mapping, direction: float) -> pl.Expr:
     is_adverse &= printed(value, form) != printed(pl.lit(neutral), form)
     if entry["feature_group"] == "external":
         return is_adverse
-    is_beyond = _is_beyond(rows, direction * value, 0.75 if MOST in sentence else 0.5)
+    is_of_most = MOST in sentence
+    among = [DAY, LENGTH] if is_of_most else [DAY]
+    is_beyond = _is_beyond(rows, direction * value, 0.75 if is_of_most else 0.5, among)
     return is_adverse & is_beyond if direction > 0 else is_beyond
 
 
-def _is_beyond(rows: pl.DataFrame, adverse: pl.Expr, share: float) -> pl.Expr:
-    """Whether a value that is the worse the higher it is lies above that of a share of the day's members."""
-    bound = adverse.quantile(share, "equiprobable")
-    return adverse > (bound.over(DAY) if DAY in rows.columns else bound)
+def _is_beyond(rows: pl.DataFrame, adverse: pl.Expr, share: float, among: list[str]) -> pl.Expr:
+    """Whether a value that is the worse the higher it is lies above that of a share of those alike in `among`."""
+    bound, alike = adverse.quantile(share, "equiprobable"), [n for n in among if n in rows.columns]
+    return adverse > (bound.over(alike) if alike else bound)
 
 
 def _plain(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    """The facts that fill up, for every row; what is bought already comes before everything."""
+    """The facts that fill up, for every row; what explains the rest comes before everything."""
     facts = []
     for place, (feature, sentences) in enumerate(PLAIN_FACTS.items()):
         values = rows.select(
@@ -136,15 +143,17 @@ def _plain(rows: pl.DataFrame) -> list[pl.DataFrame]:
             pl.lit(-float(place)).alias("score"),
         )
         facts.append(_shaped(_speak(values, feature, sentences, "int"), PLAIN))
-    return [*facts, _fixed(rows, "is_already_renewed", "is_already_renewed", RENEWED_FACT, 3),
-            _fixed(rows, "pass_number", "pass_number == 1", FIRST_PASS_FACT, PLAIN)]  # fmt: skip
+    told = [("is_already_renewed", pl.col("is_already_renewed"), RENEWED_FACT, FIRST),
+            ("is_frozen", pl.col("is_frozen").cast(pl.Boolean), FROZEN_FACT, FIRST),
+            ("pass_number", pl.col("pass_number") == 1, FIRST_PASS_FACT, PLAIN)]  # fmt: skip
+    return [*facts, *(_fixed(rows, *fact) for fact in told if fact[0] in rows.columns)]
 
 
 def _fixed(
-    rows: pl.DataFrame, feature: str, condition: str, sentences: tuple[str, str], rank: int
+    rows: pl.DataFrame, feature: str, condition: pl.Expr, sentences: tuple[str, str], rank: int
 ) -> pl.DataFrame:
     """A sentence without numbers, for the rows where the condition holds."""
-    kept = rows.filter(pl.sql_expr(condition)).select(
+    kept = rows.filter(condition).select(
         "row",
         pl.col(feature).cast(pl.Float64).alias("value"),
         pl.lit(None, pl.Float64).alias("norm"),

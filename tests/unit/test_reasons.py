@@ -90,6 +90,30 @@ def test_who_has_renewed_is_told_so_first():
     assert told(is_already_renewed=True, visits=0.0)[0]["en"] == "the next pass is already bought"
 
 
+def test_who_is_frozen_is_told_so_before_what_follows_from_it():
+    reasons = told(is_frozen=True, visits=0.0)
+    assert [reason["feature"] for reason in reasons[:2]] == ["is_frozen", "visits"]
+    assert reasons[0]["en"] == "the pass is frozen"
+    assert "is_frozen" not in [reason["feature"] for reason in told(is_frozen=None, visits=0.0)]
+
+
+def test_prices_are_held_against_those_of_passes_as_long():
+    def is_told(price: float, others: Sequence[float]) -> bool:
+        frame = pl.DataFrame(
+            {
+                "price": [price, *others, *[30.0] * 15],
+                "pass_days": [365] * (1 + len(others)) + [30] * 15,
+            }
+        )
+        frame = frame.join(pl.DataFrame([MEMBER]), how="cross")
+        entry = pl.read_csv(SEED).filter(feature="price")
+        reference = {"price": {"mean": 50.0, "sd": 50.0}}
+        return "price" in reasons_of(frame, entry, {"price": 1.0}, reference)[0]
+
+    assert not is_told(300.0, [300.0, 300.0, 300.0])
+    assert is_told(400.0, [300.0, 300.0, 300.0])
+
+
 def test_members_keep_their_own_reasons():
     frame = pl.DataFrame([MEMBER | {"visits": 0.0}, MEMBER, MEMBER | {"app_minutes": 1.0}],
                          schema_overrides={"steps": pl.Float64, "steps_ewma": pl.Float64})  # fmt: skip
