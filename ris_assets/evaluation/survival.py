@@ -64,7 +64,7 @@ def future_scores(
     Returns:
         Empty where no horizon has passed yet.
     """
-    snapshots = weeks.filter(pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > cuts.fit))
+    snapshots = snapshots_after(cuts.fit, weeks)
     found: dict[float | None, list[float]] = {rule: [] for rule in half_lives}
     for horizon in HORIZON_WEEKS:
         origins = origins_in(snapshots["as_of_date"], cuts.fit, cuts.as_of, horizon)
@@ -208,8 +208,13 @@ def scored_through(event: Array, time: Array) -> int:
 
 
 def snapshots_after(cut: date, weeks: pl.DataFrame) -> pl.DataFrame:
-    """Person-weeks that have a snapshot, of later days."""
-    return weeks.filter(pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > cut))
+    """Person-weeks that have a snapshot, of later days.
+
+    Those of a pass that runs out on the day of the snapshot are left out: a week after it has who stays alone.
+    """
+    stays = (pl.col("days_to_end") == 0) & ~pl.col("is_already_renewed")
+    later = pl.col("as_of_date").is_not_null() & (pl.col("as_of_date") > cut)
+    return weeks.filter(later & ~stays.fill_null(False))
 
 
 def curve_metrics(sunday: Sunday) -> dict[str, float]:

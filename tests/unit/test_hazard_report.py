@@ -1,11 +1,18 @@
 """What is looked into for a hazard says the same as its metrics, and more."""
 
+from datetime import date, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
 
 from ris_assets.evaluation import hazard_report, survival_contest
-from ris_assets.evaluation.survival import first_sunday, scored_through, survival_metrics
+from ris_assets.evaluation.survival import (
+    first_sunday,
+    scored_through,
+    snapshots_after,
+    survival_metrics,
+)
 from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.hazard_families import HAZARDS, RATES
 from ris_assets.models.week_clock import clock_of_weeks
@@ -50,6 +57,20 @@ def test_bins_hold_every_spell_once_and_agree_with_the_shares_of_all(judged):
         assert (bins["observed_low"] <= bins["observed_share"]).all()
         assert (bins["observed_share"] <= bins["observed_high"]).all()
         assert (bins["predicted_share"].diff().drop_nulls() > 0).all()
+
+
+def test_who_is_asked_does_not_go_by_who_stays():
+    # A week after a pass that ran out on its eve has who stays alone; who had renewed by then has one in any case.
+    eve = date(2026, 3, 1)
+    weeks = pl.DataFrame(
+        {
+            "as_of_date": [eve, eve, eve, eve - timedelta(days=7), None],
+            "days_to_end": [0, 0, 1, 1, None],
+            "is_already_renewed": [False, True, False, False, None],
+        }
+    )
+    asked = snapshots_after(eve - timedelta(days=7), weeks)
+    assert asked.select("days_to_end", "is_already_renewed").rows() == [(0, True), (1, False)]
 
 
 def test_bands_are_judged_on_members_by_whom_they_were_not_cut(judged):
