@@ -53,7 +53,11 @@ RATIO_COLUMNS = {
 
 
 def infer(
-    weeks: pl.DataFrame, features: FeatureSet, importance: Sequence[str], by: str | None = "city"
+    weeks: pl.DataFrame,
+    features: FeatureSet,
+    importance: Sequence[str],
+    by: str | None = "city",
+    first: pl.DataFrame | None = None,
 ) -> Inference:
     """Hazard ratios and curves of person-weeks.
 
@@ -62,10 +66,11 @@ def infer(
         features: of the hazard model.
         importance: its catalogue features, the most important first.
         by: text column whose segments get hazard ratios of their own, partially pooled.
+        first: see `spells_of`.
     """
     decisions = decision_weeks(weeks)
     ratios, refused, notes = _ratios(decisions, candidates(decisions, features, importance), by)
-    spells = spells_of(weeks)
+    spells = spells_of(weeks, first)
     curves, tests = _curves(spells)
     return Inference(ratios, refused, curves, tests, notes)
 
@@ -147,14 +152,18 @@ def _sound_fit(rows: pl.DataFrame, columns: list[str]) -> tuple[CoxResult | None
     return None, refused
 
 
-def spells_of(weeks: pl.DataFrame) -> pl.DataFrame:
+def spells_of(weeks: pl.DataFrame, first: pl.DataFrame | None = None) -> pl.DataFrame:
     """One row a spell: weeks lived (duration), whether it ended (event), segments as they were known first.
 
     Spells whose beginning is not among the weeks are left out: nothing is known of those that ended before.
+
+    Args:
+        first: spell_id and segments on the first Sunday of a spell, for those that no later week has a snapshot of:
+            who leaves in the first week would be missing, and who stays would not.
     """
     segments = [name for name in SEGMENTS if name in weeks.columns]
     begun = weeks.filter(pl.col("week_number") == 0)["spell_id"].unique()
-    return (
+    spells = (
         weeks.filter(pl.col("spell_id").is_in(begun.implode()))
         .sort("week_start")
         .group_by("spell_id")
@@ -164,6 +173,14 @@ def spells_of(weeks: pl.DataFrame) -> pl.DataFrame:
             *(pl.col(name).drop_nulls().first().cast(pl.String) for name in segments),
         )
         .sort("spell_id")
+    )
+    if first is None:
+        return spells
+    seen = first.select("spell_id", *(pl.col(name).cast(pl.String) for name in segments))
+    return (
+        spells.join(seen, "spell_id", "left", suffix="_first", maintain_order="left")
+        .with_columns(pl.coalesce(name, f"{name}_first").alias(name) for name in segments)
+        .select(spells.columns)
     )
 
 

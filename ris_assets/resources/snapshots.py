@@ -3,6 +3,7 @@
 No statistics: which rows and columns, not what to make of them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -104,6 +105,13 @@ class Snapshots:
         return self.postgres.read(
             f"select {weeks}, case when i.event then p.how_ended end as ended_by, {snapshot}"
             f" from {thinned} order by i.matures_on, i.week_start, i.spell_id"
+        )
+
+    def first_of_spells(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of the first Sunday's snapshot of every spell, beside spell_id."""
+        return self.postgres.read(
+            f"select distinct on (spell_id) spell_id, {', '.join(columns)} from ris.member_snapshot"
+            f" where extract(isodow from as_of_date) = {SUNDAY} order by spell_id, as_of_date"
         )
 
     def _thinned(self, source: str, unit: str, max_rows: int) -> str:

@@ -1,5 +1,7 @@
 """What is told of who leaves: effects that are there, none that are not, columns refused by name."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -78,3 +80,23 @@ def test_spells_whose_beginning_is_unknown_are_left_out(weeks):
     spells = spells_of(weeks)
     assert spells["event"].sum() == weeks["event"].sum()
     assert np.all(spells["duration"].to_numpy() >= 1)
+
+
+def test_who_leaves_in_the_first_week_of_a_spell_is_of_a_segment_too():
+    # The snapshots beside weeks are those of their eves, and nobody has one of the eve of a spell.
+    weeks = pl.DataFrame(
+        {
+            "spell_id": ["gone:1", "stays:1", "stays:1"],
+            "week_start": [date(2026, 3, 2), date(2026, 3, 2), date(2026, 3, 9)],
+            "week_number": [0, 0, 1],
+            "event": [True, False, False],
+            "city": [None, None, "Astana"],
+        }
+    )
+    first = pl.DataFrame({"spell_id": ["gone:1", "stays:1"], "city": ["Almaty", "Almaty"]})
+    found = spells_of(weeks, first)
+    assert found.select("spell_id", "event", "city").rows() == [
+        ("gone:1", True, "Almaty"),
+        ("stays:1", False, "Astana"),
+    ]
+    assert spells_of(weeks)["city"].to_list() == [None, "Astana"]
