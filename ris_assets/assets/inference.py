@@ -33,9 +33,8 @@ def survival_inference(
     champion = tracking.load_champion(tracking.SURVIVAL)
     weeks = snapshots.person_weeks(as_of, MAX_ROWS)
     importance = list(champion.model.importance())
-    found = infer(
-        weeks, champion.model.features, importance, BY, snapshots.first_of_spells(SEGMENTS)
-    )
+    first = snapshots.first_of_spells([name for name in SEGMENTS if name in weeks.columns])
+    found = infer(weeks, champion.model.features, importance, BY, first)
     for column, reason in found.refused.items():
         context.log.warning(f"{column} is left out: {reason}")
     stamped = pl.lit(as_of).alias("as_of_date")

@@ -110,7 +110,7 @@ class Snapshots:
     def first_of_spells(self, columns: Sequence[str]) -> pl.DataFrame:
         """Columns of the first Sunday's snapshot of every spell, beside spell_id."""
         return self.postgres.read(
-            f"select distinct on (spell_id) spell_id, {', '.join(columns)} from ris.member_snapshot"
+            f"select distinct on (spell_id) {', '.join(['spell_id', *columns])} from ris.member_snapshot"
             f" where extract(isodow from as_of_date) = {SUNDAY} order by spell_id, as_of_date"
         )
 
