@@ -45,9 +45,10 @@ def prepare() -> Settings:
         }
     )
     # The pages run in the checkout: a path that was written for this folder must not depend on it.
-    for name, value in (("SOURCE_MAP", settings.source_map), ("MONGO_URL", settings.mongo_url)):
-        if os.environ.get(f"RIS_{name}"):
-            os.environ[f"RIS_{name}"] = str(value)
+    read = {"RIS_SOURCE_MAP": settings.source_map, "RIS_MONGO_URL": settings.mongo_url}
+    os.environ.update(
+        {name: str(value) for name, value in read.items() if value and name in os.environ}
+    )
     warnings.simplefilter("ignore")  # beta notices of Dagster and MLflow; the child processes' too
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     databases(settings)
