@@ -48,7 +48,13 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PostgresResource"]:
-        """The resource of a run, which is the only one: two at once would both add the rows of a day."""
+        """The resource of a run, which is the only one: two at once would both add the rows of a day.
+
+        An asset or a check that is called by itself, outside a run, holds nothing: nobody says when it is over.
+        """
+        if context.run is None:
+            yield self
+            return
         with self.alone(lambda: self._tell(context)):
             yield self
 

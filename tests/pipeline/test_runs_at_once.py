@@ -39,6 +39,19 @@ def test_the_second_waits_for_the_first_and_both_leave_the_same_rows(postgres_ur
     assert not resource.is_busy()
 
 
+def test_what_is_called_outside_a_run_waits_for_nobody(postgres_url):
+    resource, found = PostgresResource(url=postgres_url), []
+
+    @dg.asset
+    def looked_at(postgres: PostgresResource) -> None:
+        found.append(postgres.is_busy())
+
+    kept = [looked_at(postgres=resource) for _ in range(2)]
+    with resource.alone(lambda: None):
+        kept.append(looked_at(postgres=resource))
+    assert (kept, found) == ([None] * 3, [False, False, True])
+
+
 def test_a_run_without_a_server_is_for_its_first_step_to_tell():
     nowhere = PostgresResource(url="postgresql://nobody@127.0.0.1:1/nothing")
     with nowhere.alone(lambda: None):
