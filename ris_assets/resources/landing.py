@@ -56,10 +56,10 @@ def _index(connection: psycopg.Connection) -> None:
     if wanted.keys() - _found(connection, wanted):
         # Two creators race.
         connection.execute("select pg_advisory_xact_lock(hashtext('ris.index_landing'))")
-    for name in sorted(wanted.keys() - _found(connection, wanted)):
-        table, definition = wanted[name]
-        connection.execute(f"drop index if exists {RAW_SCHEMA}.{name}")
-        connection.execute(f"create index {name} on {table.qualified} {definition}")
+        for name in sorted(wanted.keys() - _found(connection, wanted)):
+            table, definition = wanted[name]
+            connection.execute(f"drop index if exists {RAW_SCHEMA}.{name}")
+            connection.execute(f"create index {name} on {table.qualified} {definition}")
 
 
 def _found(connection: psycopg.Connection, wanted: dict[str, tuple[Table, str]]) -> set[str]:
