@@ -1,11 +1,29 @@
 """The vocabulary of contracts: a column, and a table made of columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 SqlType = Literal[
     "text", "text[]", "float8", "int4", "int8", "bool", "timestamptz", "date", "json", "jsonb"
 ]
+STORED_AS: Mapping[SqlType, str] = {kind: kind for kind in get_args(SqlType)} | {
+    "float8": "double precision",
+    "int4": "integer",
+    "int8": "bigint",
+    "bool": "boolean",
+    "timestamptz": "timestamp with time zone",
+}
+"""How PostgreSQL's `format_type` names the types."""
+WIDENED_FROM: Mapping[SqlType, tuple[str, ...]] = {
+    "text": ("character varying",),
+    "text[]": ("character varying[]",),
+    "float8": ("real", "integer", "smallint"),
+    "int8": ("integer", "smallint"),
+    "int4": ("smallint",),
+    "json": ("jsonb",),
+}
+"""Types of earlier versions, lengths left out, every value of which the type holds as it is."""
 
 
 @dataclass(frozen=True)

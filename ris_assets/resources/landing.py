@@ -75,7 +75,7 @@ def _time_index(table: Table) -> str:
 
 
 def _bring_up_to_date(connection: psycopg.Connection) -> None:
-    """Tables of earlier versions: no hash is kept any more, and documents keep their key order."""
+    """Tables of earlier versions: no hash is kept any more."""
     old = connection.execute(
         "select table_name from information_schema.columns"
         " where table_schema = %s and column_name = 'content_hash'",
@@ -85,13 +85,6 @@ def _bring_up_to_date(connection: psycopg.Connection) -> None:
         connection.execute(f"alter table {RAW_SCHEMA}.{name} drop column content_hash")
         connection.execute(f"update {RAW_SCHEMA}.{name} set is_deleted = false")
         connection.execute(f"alter table {RAW_SCHEMA}.{name} alter column is_deleted set not null")
-    kind = connection.execute(
-        "select data_type from information_schema.columns"
-        " where table_schema = %s and table_name = 'rejects' and column_name = 'document'",
-        [RAW_SCHEMA],
-    ).fetchone()
-    if kind == ("jsonb",):
-        connection.execute(f"alter table {REJECTS.qualified} alter column document type json")
 
 
 class Landing:

@@ -1,7 +1,8 @@
 """PostgreSQL: bulk reads by ADBC, bulk writes by COPY, tables made from contracts."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from ris_assets.contracts.columns import Table
+from ris_assets.contracts.columns import STORED_AS, WIDENED_FROM, Table
 from ris_assets.errors import Interrupted, RisError
 
 _VALUES_AT_ONCE = 1 << 18
@@ -141,7 +142,12 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             return int(counted[0]) if counted else None
 
     def ensure_table(self, table: Table) -> None:
-        """Create the table with key and comments if missing; add columns that it lacks."""
+        """Create the table with key and comments if missing; add columns that it lacks, widen types of before.
+
+        Raises:
+            RisError: a column has a type not all of whose values would be kept, or a view of others reads one that is
+                to be widened. Nothing was changed.
+        """
         self.ensure_tables([table])
 
     def ensure_tables(self, tables: Sequence[Table]) -> None:
@@ -152,38 +158,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
                 # Two creators of one schema or table race in PostgreSQL even with `if not exists`.
                 connection.execute("select pg_advisory_xact_lock(hashtext('ris.ensure_table'))")
             for table in wrong:
-                self._create(connection, table)
-
-    def _create(self, connection: psycopg.Connection, table: Table) -> None:
-        connection.execute(f"create schema if not exists {table.schema}")
-        columns = ", ".join(column.ddl for column in table.columns)
-        key = ", ".join(f'"{name}"' for name in table.key)
-        connection.execute(
-            f"create table if not exists {table.qualified} ({columns}, primary key ({key}))"
-        )
-        self._add_missing_columns(connection, table)
-
-    def _add_missing_columns(self, connection: psycopg.Connection, table: Table) -> None:
-        found = connection.execute(
-            "select column_name from information_schema.columns"
-            " where table_schema = %s and table_name = %s",
-            [table.schema, table.name],
-        ).fetchall()
-        present = {name for (name,) in found}
-        target = sql.SQL(table.qualified)
-        for column in table.columns:
-            if column.name not in present:
-                connection.execute(
-                    f'alter table {table.qualified} add column "{column.name}" {column.type}'
-                )
-            connection.execute(
-                sql.SQL("comment on column {}.{} is {}").format(
-                    target, sql.Identifier(column.name), sql.Literal(column.description)
-                )
-            )
-        connection.execute(
-            sql.SQL("comment on table {} is {}").format(target, sql.Literal(table.description))
-        )
+                _create(connection, table)
 
     def replace(
         self, table: Table, frame: pl.DataFrame, where: str, params: Sequence[Any] = ()
@@ -194,11 +169,103 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             return copy_frame(connection, table.qualified, frame)
 
 
-def _is_as_declared(connection: psycopg.Connection, table: Table) -> bool:
-    """Whether the table is there with all its columns and comments."""
-    rows = connection.execute(
+def _create(connection: psycopg.Connection, table: Table) -> None:
+    """Make a table, or make it what is declared."""
+    connection.execute(f"create schema if not exists {table.schema}")
+    columns = ", ".join(column.ddl for column in table.columns)
+    key = ", ".join(f'"{name}"' for name in table.key)
+    connection.execute(
+        f"create table if not exists {table.qualified} ({columns}, primary key ({key}))"
+    )
+    present = {name: kind for name, kind, *_ in _stored(connection, table)}
+    _widen(connection, table, present)
+    target = sql.SQL(table.qualified)
+    for column in table.columns:
+        if column.name not in present:
+            connection.execute(
+                f'alter table {table.qualified} add column "{column.name}" {column.type}'
+            )
+        connection.execute(
+            sql.SQL("comment on column {}.{} is {}").format(
+                target, sql.Identifier(column.name), sql.Literal(column.description)
+            )
+        )
+    connection.execute(
+        sql.SQL("comment on table {} is {}").format(target, sql.Literal(table.description))
+    )
+
+
+def _widen(connection: psycopg.Connection, table: Table, present: Mapping[str, str]) -> None:
+    """Give columns of an earlier version's type the declared one."""
+    changes = []
+    for column in table.columns:
+        found, wanted = present.get(column.name), STORED_AS[column.type]
+        if found in (None, wanted):
+            continue
+        if re.sub(r"\(\d+\)", "", str(found)) not in WIDENED_FROM.get(column.type, ()):
+            raise RisError(
+                f"{table.qualified} has `{column.name}` as {found}, this version of RIS needs {wanted}, which may not"
+                f' hold every value. Look at them, then `alter table {table.qualified} alter column "{column.name}"'
+                f' type {wanted} using "{column.name}"::{wanted}`, or rename the table to have an empty one made;'
+                " nothing was changed."
+            )
+        changes.append(f'alter column "{column.name}" type {column.type}')
+    if not changes:
+        return
+    views = _views_on(connection, table)
+    for name, _ in views:
+        connection.execute(f"drop view {name}")
+    connection.execute(f"alter table {table.qualified} {', '.join(changes)}")
+    for name, query in reversed(views):
+        connection.execute(f"create view {name} as {query}".encode())
+
+
+def _views_on(connection: psycopg.Connection, table: Table) -> list[tuple[str, str]]:
+    """RIS's own views that read a table, and their queries; who reads another comes before it.
+
+    Raises:
+        RisError: one is not RIS's own: its owner's rights to it would be lost.
+    """
+    views = connection.execute(
         """
-        select a.attname, col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class')
+        with recursive views as (
+            select %s::regclass::oid as oid, 0 as depth
+            union
+            select r.ev_class, views.depth + 1
+            from views
+            join pg_depend d on d.refobjid = views.oid and d.refclassid = 'pg_class'::regclass
+            join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+            where r.ev_class <> views.oid
+        )
+        select format('%%I.%%I', n.nspname, c.relname), pg_get_viewdef(c.oid),
+               c.relkind = 'v' and n.nspname like 'ris%%'
+        from views join pg_class c on c.oid = views.oid join pg_namespace n on n.oid = c.relnamespace
+        where views.depth > 0 group by c.oid, n.nspname, c.relname, c.relkind order by max(views.depth) desc
+        """,
+        [table.qualified],
+    ).fetchall()
+    if others := [name for name, _, is_own in views if not is_own]:
+        raise RisError(
+            f"A column of {table.qualified} is to be widened, and {', '.join(others)} reads the table: drop it, run it"
+            " again, and make the view anew; nothing was changed."
+        )
+    return [(name, query) for name, query, _ in views]
+
+
+def _is_as_declared(connection: psycopg.Connection, table: Table) -> bool:
+    """Whether the table is there with all its columns, types and comments."""
+    rows = _stored(connection, table)
+    found = {row[:3] for row in rows}
+    wanted = {(column.name, STORED_AS[column.type], column.description) for column in table.columns}
+    return wanted <= found and {words for *_, words in rows} == {table.description}
+
+
+def _stored(connection: psycopg.Connection, table: Table) -> list[tuple[str, str, str, str]]:
+    """The columns that the table has: name, type, comment, and the table's comment."""
+    return connection.execute(
+        """
+        select a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum),
+               obj_description(c.oid, 'pg_class')
         from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -206,9 +273,6 @@ def _is_as_declared(connection: psycopg.Connection, table: Table) -> bool:
         """,
         [table.schema, table.name],
     ).fetchall()
-    found = {(name, comment) for name, comment, _ in rows}
-    wanted = {(column.name, column.description) for column in table.columns}
-    return wanted <= found and {words for _, _, words in rows} == {table.description}
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Landing in a real PostgreSQL: versions, tombstones, days, refusals, and extraction again and again."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from ris_assets.assets import raw
+from ris_assets.contracts.columns import Column, Table
 from ris_assets.errors import RisError
 from ris_assets.extract.source_map import SourceMap
 from ris_assets.ingest.anew import forget_extractions, read_with_another_map
@@ -851,3 +853,53 @@ def test_a_landing_schema_of_an_earlier_version_is_brought_up_to_date(case):
     assert "cancelled_at" in ranges
     assert case.land("users", reconcile_days=0).written == 0
     assert case.rows("select is_deleted from ris_raw.users") == [(False,)]
+
+
+OF_BEFORE = """
+    create schema if not exists ris_stg;
+    create table ris_raw.kinds (id varchar(9) primary key, "n" int, share real, whole float8);
+    insert into ris_raw.kinds values ('a', 7, 0.5, 1);
+    create view ris_stg.kinds as select n, share from ris_raw.kinds;
+    create view ris_stg.more as select n + 1 as n from ris_stg.kinds;
+"""
+
+
+def kinds(of_whole: str = "float8") -> Table:
+    columns = (("id", "text"), ("n", "int8"), ("share", "float8"), ("whole", of_whole))
+    described = tuple(Column(name, kind, "A column") for name, kind in columns)
+    return Table("ris_raw", "kinds", "A table of an earlier version", ("id",), described)
+
+
+def types_of_kinds(case) -> list[str]:
+    return [kind for (kind,) in case.rows(
+        "select format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = 'ris_raw.kinds'::regclass and attnum > 0 order by attnum"
+    )]  # fmt: skip
+
+
+def test_a_type_of_an_earlier_version_is_widened_with_its_rows_and_under_its_views(case):
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        connection.execute(OF_BEFORE)
+    case.postgres.ensure_table(kinds())
+    assert types_of_kinds(case) == ["text", "bigint", "double precision", "double precision"]
+    assert case.rows("select * from ris_raw.kinds") == [("a", 7, 0.5, 1.0)]
+    assert case.rows("select n from ris_stg.more") == [(8,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "of_whole", "told"),
+    [
+        ("", "int8", 'alter column "whole" type bigint using "whole"::bigint'),
+        ("create view public.mine as select n from ris_raw.kinds", "float8", "public.mine"),
+    ],
+)
+def test_a_type_that_cannot_be_widened_by_itself_is_told_and_nothing_is_changed(
+    case, change, of_whole, told
+):
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        connection.execute(OF_BEFORE + change)
+    before = types_of_kinds(case)
+    with pytest.raises(RisError, match=re.escape(told)):
+        case.postgres.ensure_table(kinds(of_whole))
+    assert types_of_kinds(case) == before
+    assert case.rows("select * from ris_raw.kinds") == [("a", 7, 0.5, 1.0)]
