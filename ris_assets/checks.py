@@ -5,7 +5,7 @@ import polars as pl
 
 from ris_assets.contracts.entities import ENTITIES, Entity
 from ris_assets.evaluation.plots import as_markdown, volume_plot
-from ris_assets.evaluation.volume import judge_volume
+from ris_assets.evaluation.volume import judge_days
 from ris_assets.extract.shape import COVERS_NOTHING
 from ris_assets.resources.postgres import PostgresResource
 from ris_assets.settings import get_settings
@@ -128,18 +128,23 @@ def _volume_check(entity: Entity) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=dg.AssetKey(["ris_raw", entity.name]),
         name="volume",
-        description="As much happened on the last day as on the same weekday of the eight weeks before",
+        description="As much happened on the last day as on the same weekday of the eight weeks before, and nothing"
+        " that the map has is silent for weeks",
     )
     def volume(postgres: PostgresResource) -> dg.AssetCheckResult:
-        days = _counted_days(postgres, entity)
+        off, silent = _silent_days(postgres, entity)
+        if off:
+            return dg.AssetCheckResult(passed=True, metadata={"rule": "the map does not have it"})
+        days = _counted_days(postgres, entity, VOLUME_DAYS + silent)
         if days.is_empty() or not days["count"].sum():
             return dg.AssetCheckResult(passed=True, metadata={"rule": "nothing to compare with"})
         counts = days["count"].to_list()
-        status, rule = judge_volume(counts[-8::-7][::-1], counts[-1])
+        status, rule = judge_days(counts, days["day"][-1])
         plot = volume_plot(days, f"{entity.name}: {rule}")
         return dg.AssetCheckResult(
             passed=status == "ok",
             severity=dg.AssetCheckSeverity.WARN,
+            description=None if status == "ok" else _volume_told(entity, rule),
             metadata={
                 "day": str(days["day"][-1]),
                 "documents": counts[-1],
@@ -152,8 +157,42 @@ def _volume_check(entity: Entity) -> dg.AssetChecksDefinition:
     return volume
 
 
-def _counted_days(postgres: PostgresResource, entity: Entity) -> pl.DataFrame:
-    """Documents by the studio day of their event, the 64 days up to the last that was extracted.
+def _volume_told(entity: Entity, rule: str) -> str:
+    return (
+        f"{entity.name}: {rule}. Look at the source and at its map; what is no longer recorded is best taken out of"
+        " the map, for its features would count as nothing done."
+    )
+
+
+def _silent_days(postgres: PostgresResource, entity: Entity) -> tuple[bool, int]:
+    """Whether the map in force lacks the entity, and how many days up to the last that was extracted are without it."""
+    zone, table = get_settings().timezone, entity.table.qualified
+    found = postgres.read(
+        f"""
+        with last as (
+            select max(through_day) as day, (max(through_day) + 1)::timestamp at time zone '{zone}' as over
+            from ris_raw.extraction_log
+        ),
+        recent as (
+            select max(event_at) as event_at from {table}, last
+            where event_at < over and event_at >= over - interval '{VOLUME_DAYS} days' and not is_deleted
+        ),
+        seen as (
+            select coalesce(event_at, (select max(event_at) from {table}, last
+                                       where event_at < over and not is_deleted)) as event_at from recent
+        )
+        select coalesce((select not is_mapped from ris_raw.extraction_log where entity = '{entity.name}'
+                         order by finished_at desc limit 1), false) as is_off,
+               coalesce(last.day - (seen.event_at at time zone '{zone}')::date, 0)::int4 as days
+        from last, seen
+        """
+    )
+    is_off, days = found.row(0)
+    return is_off, days
+
+
+def _counted_days(postgres: PostgresResource, entity: Entity, count: int) -> pl.DataFrame:
+    """Documents by the studio day of their event, so many days up to the last that was extracted.
 
     Not those that the source has taken back, and no day before the entity's first.
     """
@@ -161,8 +200,8 @@ def _counted_days(postgres: PostgresResource, entity: Entity) -> pl.DataFrame:
     return postgres.read(
         f"""
         with last as (
-            select day, day - {VOLUME_DAYS - 1} as first_day,
-                   (day - {VOLUME_DAYS - 1})::timestamp at time zone '{zone}' as since
+            select day, day - {count - 1} as first_day,
+                   (day - {count - 1})::timestamp at time zone '{zone}' as since
             from (select max(through_day) as day from ris_raw.extraction_log) as log
         ),
         latest as (

@@ -831,6 +831,24 @@ def test_the_check_on_volume_begins_with_the_first_day_and_counts_no_tombstone(c
     assert told() == (1, "fewer than 4 weeks to compare with")
 
 
+def test_the_check_on_volume_tells_since_when_an_entity_is_silent_until_the_map_lacks_it(case):
+    """One person a day for forty days, nobody for the two hundred after."""
+    people = [{**user(n), "createdAt": NOON + timedelta(days=n)} for n in range(40)]
+    case.dump(users=people, passes=[])
+    case.land("users")
+
+    def log(change: str) -> None:
+        with psycopg.connect(case.postgres.libpq_url) as connection:
+            connection.execute(f"update ris_raw.extraction_log set {change}")
+
+    log("through_day = '2024-08-27'")
+    silent = check_of("volume", "users")(postgres=case.postgres)
+    assert not silent.passed
+    assert silent.metadata["rule"].value == "nothing since 2024-02-09, before that 1 a day"
+    log("is_mapped = false")
+    assert check_of("volume", "users")(postgres=case.postgres).passed
+
+
 def test_a_landing_schema_of_an_earlier_version_is_brought_up_to_date(case):
     from ris_assets.resources.landing import ensure_landing
 

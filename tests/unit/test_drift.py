@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 
 from ris_assets.assets.quality import lost_days, trust
 from ris_assets.evaluation.drift import feature_stats, reference_of
-from ris_assets.evaluation.volume import judge_volume
+from ris_assets.evaluation.volume import judge_days, judge_volume
 from ris_assets.features.matrix import FeatureSet
 
 FEATURES = FeatureSet(numeric=("price", "visits"), levels={"city": ("Almaty", "Astana")})
@@ -189,6 +189,27 @@ def test_statistics_are_those_of_the_filled_values():
 )
 def test_a_day_is_compared_with_its_weekday(counts, today, status):
     assert judge_volume(counts, today)[0] == status
+
+
+DAILY, WEEKLY, SELDOM = [30] * 63, [40, 0, 0, 0, 0, 0, 0] * 9, ([1] + [0] * 29) * 2 + [1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ([*DAILY, *[0] * 50], ("fail", "nothing since 2025-11-15, before that 30 a day")),
+        ([*DAILY, *[0] * 500], ("fail", "nothing since 2024-08-22, before that 30 a day")),
+        ([*[2] * 63, *[0] * 8], ("warn", "nothing since 2025-12-27, before that 2 a day")),
+        ([*[2] * 63, *[0] * 7], ("ok", "0, usually 2")),
+        ([*WEEKLY, *[0] * 7], ("ok", "0, usually 0")),
+        ([*WEEKLY, *[0] * 16], ("warn", "nothing since 2025-12-13, before that 6.32 a day")),
+        ([*SELDOM, *[0] * 80], ("ok", "0, usually 0")),
+        ([*[30] * 20, *[0] * 100], ("ok", "0, usually 0")),  # less than four weeks
+        ([*DAILY, *[0] * 50, 30], ("warn", "30 is 30.0 sigmas from 0")),
+    ],
+)
+def test_what_has_fallen_silent_stays_so_however_long_it_is(counts, told):
+    assert judge_days(counts, date(2026, 1, 4)) == told
 
 
 SUNDAY = date(2026, 1, 4)
