@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ris_assets.ingest.holding import PartHeld
+if TYPE_CHECKING:
+    from ris_assets.ingest.holding import PartHeld
 
 
 @click.command()
@@ -49,7 +51,7 @@ def check(path: Path | None, sample: int, strict: bool, out: Path | None, schema
         sys.exit(1)
 
 
-def _held(console: Console, path: Path | None, sample: int) -> list[PartHeld]:
+def _held(console: Console, path: Path | None, sample: int) -> list["PartHeld"]:
     from ris_assets.extract.source_map import load_source_map
     from ris_assets.ingest.holding import Holder
     from ris_assets.ingest.map_in_use import source_map_in_use
@@ -64,7 +66,7 @@ def _held(console: Console, path: Path | None, sample: int) -> list[PartHeld]:
             return holder.hold()
 
 
-def _table(found: list[PartHeld]) -> Table:
+def _table(found: list["PartHeld"]) -> Table:
     table = Table(title="The source map, held against the database")
     for name in ("entity", "collection"):
         table.add_column(name, overflow="fold")
@@ -85,7 +87,7 @@ def _table(found: list[PartHeld]) -> Table:
     return table
 
 
-def _print_findings(console: Console, found: list[PartHeld]) -> tuple[int, int]:
+def _print_findings(console: Console, found: list["PartHeld"]) -> tuple[int, int]:
     """Print what was found; the number of errors and of warnings."""
     findings = [finding for part in found for finding in part.findings]
     for finding in sorted(findings, key=lambda f: (f.level, f.place)):

@@ -3,20 +3,22 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ris_assets.errors import RisError
-from ris_assets.runs import Progress as OnProgress
+
+if TYPE_CHECKING:
+    from ris_assets.runs import Progress as OnProgress
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @contextmanager
-def bar(console: Console, title: str) -> Iterator[OnProgress]:
+def bar(console: Console, title: str) -> Iterator["OnProgress"]:
     """A progress bar, as a function of steps done, steps in all, and what was done last."""
     columns = (
         SpinnerColumn(),
@@ -75,6 +77,7 @@ def demo(members: int, weeks: int, seed: int) -> None:
 @click.option("--train", is_flag=True, help="Train first, on what these days bring.")
 def run(first: datetime, last: datetime, train: bool) -> None:
     """Materialize the partitions of a range of studio days."""
+    _require_source()
     from ris_assets.launcher import prepare
     from ris_assets.summary import print_summary
 
@@ -122,6 +125,13 @@ def train(as_of: datetime | None, search: int, search_seconds: float) -> None:
     )
     _run(console, "Train the models", "training", run_config=config)
     print_training(console)
+
+
+def _require_source() -> None:
+    """Raise RisError if there is no document source: before Dagster, dbt and a database are there to say so."""
+    from ris_assets.settings import get_settings
+
+    _ = get_settings().source_url
 
 
 def _refuse_without_members() -> None:

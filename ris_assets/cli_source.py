@@ -1,6 +1,7 @@
 """The verb of `ris` that gets to know a source: `explore`. One call into the package."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -10,7 +11,9 @@ from rich.table import Table
 from ris_assets.cli_runs import bar
 from ris_assets.extract.profiling.explore import Bounds
 from ris_assets.extract.profiling.report import count_text, size_text
-from ris_assets.extract.profiling.write import Explored, explore_and_write
+
+if TYPE_CHECKING:
+    from ris_assets.extract.profiling.write import Explored
 
 FILE = click.Path(path_type=Path)
 
@@ -38,6 +41,7 @@ def explore(sample: int, seconds: float, out: Path | None, draft: Path | None) -
     Writes collections, fields, types, fill, examples (personal ones masked) and references as JSON, HTML
     and markdown, and a first guess at a source map. Only reads from the source.
     """
+    from ris_assets.extract.profiling.write import explore_and_write
     from ris_assets.resources.mongo import MongoResource
     from ris_assets.settings import get_settings
 
@@ -58,7 +62,7 @@ def explore(sample: int, seconds: float, out: Path | None, draft: Path | None) -
         console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _collections(found: Explored) -> Table:
+def _collections(found: "Explored") -> Table:
     table = Table(title="Collections")
     table.add_column("collection")
     for name in ("documents", "size", "looked at", "paths"):
@@ -79,7 +83,7 @@ def _collections(found: Explored) -> Table:
     return table
 
 
-def _guesses(found: Explored) -> Table:
+def _guesses(found: "Explored") -> Table:
     table = Table(title="Drafted source map")
     for name in ("entity", "where"):
         table.add_column(name)

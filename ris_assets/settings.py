@@ -100,6 +100,20 @@ class Settings(BaseModel):
         """The studio's time zone."""
         return ZoneInfo(self.timezone)
 
+    @property
+    def source_url(self) -> str:
+        """Where the documents are.
+
+        Raises:
+            RisError: no source is configured.
+        """
+        if not self.mongo_url:
+            raise RisError(
+                "No document source: set RIS_MONGO_URL to mongodb://... or file:<dump folder>,"
+                " or run `ris demo`."
+            )
+        return self.mongo_url
+
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:

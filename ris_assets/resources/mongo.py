@@ -115,12 +115,7 @@ class MongoResource(dg.ConfigurableResource[Any]):
         Raises:
             RisError: no source is configured, the files are not a dump, or the server refuses.
         """
-        url = self.url or get_settings().mongo_url
-        if not url:
-            raise RisError(
-                "No document source: set RIS_MONGO_URL to mongodb://... or file:<dump folder>,"
-                " or run `ris demo`."
-            )
+        url = self.url or get_settings().source_url
         if url.startswith(FILE_PREFIX):
             yield DumpSource(*_place(url))
             return

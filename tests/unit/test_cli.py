@@ -1,5 +1,9 @@
 """The command line: what a wrong argument ends in."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -47,3 +51,17 @@ def test_without_a_model_a_sentence_stands_in_place_of_an_empty_table(monkeypatc
     found = CliRunner().invoke(main, ["model", "list"])
     assert found.exit_code == 1
     assert found.output.startswith("ris: No model has been trained yet")
+
+
+def test_a_run_without_a_source_says_so_before_anything_is_loaded_or_made(tmp_path):
+    told = "import sys; from ris_assets.cli import main\n"
+    told += "try: main(['run', '--from', '2026-01-01', '--to', '2026-01-01'])\n"
+    told += "except SystemExit as end: print(end.code, {'dagster', 'dbt', 'psycopg'} & set(sys.modules))"
+    nowhere = {name: value for name, value in os.environ.items() if not name.startswith("RIS_")}
+    found = subprocess.run(
+        [sys.executable, "-c", told], capture_output=True, text=True, timeout=60,
+        env=nowhere | {"RIS_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert found.stdout == "1 set()\n"
+    assert found.stderr.startswith("ris: No document source: set RIS_MONGO_URL")
+    assert not (tmp_path / "home").exists()
