@@ -23,6 +23,7 @@
         {'name': 'weight_sum_kg', 'type': 'float8', 'entity': 'station_results', 'field': 'weight_kg'},
         {'name': 'weight_progress_sum', 'type': 'float8', 'entity': 'station_results', 'field': 'weight_kg'},
         {'name': 'app_session_count', 'type': 'int', 'entity': 'app_sessions'},
+        {'name': 'app_timed_count', 'type': 'int', 'entity': 'app_sessions', 'field': 'duration_minutes'},
         {'name': 'app_minutes', 'type': 'float8', 'entity': 'app_sessions', 'field': 'duration_minutes'},
         {'name': 'feed_count', 'type': 'int', 'entity': 'app_sessions', 'field': 'has_opened_feed'},
         {'name': 'leaderboard_count', 'type': 'int', 'entity': 'app_sessions', 'field': 'has_opened_leaderboard'},

@@ -64,7 +64,7 @@
         'app_sessions':
             'app_session_count',
         'app_minutes':
-            'app_minutes',
+            'case when app_session_count = 0 or app_timed_count > 0 or app_minutes > 0 then app_minutes end',
         'feed_opens':
             'feed_count',
         'leaderboard_opens':

@@ -121,6 +121,10 @@ def farid(raw: RawRows) -> None:
     raw.member("farid")
     raw.hero_pass("farid-1", "2024-04-14 10:00", "2024-04-15", "2024-05-14")
     raw.freeze("farid-1", "2024-05-05 10:00", "2024-05-06", None, freeze_id="farid-open")
+    for day, minutes in (("2024-04-16", None), ("2024-04-23", 0.0), ("2024-04-24", None)):
+        raw.add(
+            "app_sessions", user_id="farid", started_at=f"{day} 08:00", duration_minutes=minutes
+        )
 
 
 def galina(raw: RawRows) -> None:

@@ -168,6 +168,12 @@ def test_a_week_holds_its_metrics_norms_and_deltas(members: Marts):
     assert {name: week[name] for name in expected} == pytest.approx(expected)
 
 
+def test_minutes_of_visits_whose_length_nobody_knows_are_null_and_of_no_visit_zero(members: Marts):
+    weeks = [members.week("farid", monday) for monday in ("2024-04-15", "2024-04-22", "2024-04-29")]
+    found = [(week["app_sessions"], week["app_minutes"]) for week in weeks]
+    assert found == [(1.0, None), (2.0, 0.0), (0.0, 0.0)]
+
+
 def test_the_snapshot_of_a_sunday_is_the_week_it_ends(members: Marts):
     week, row = members.week("anna", "2024-05-06"), members.snapshot("anna", HORIZON)
     assert row is not None

@@ -87,6 +87,7 @@ app_days as (
         started_on as activity_date,
         changed_on as known_on,
         sum(change) as app_session_count,
+        sum(change) filter (where duration_minutes is not null) as app_timed_count,
         sum(change * {{ summable('coalesce(duration_minutes, 0)') }}) as app_minutes,
         sum(change) filter (where has_opened_feed) as feed_count,
         sum(change) filter (where has_opened_leaderboard) as leaderboard_count,
@@ -189,7 +190,8 @@ all_days as (
         'set_days': ['set_count', 'heart_rate_set_count', 'heart_rate_count', 'heart_rate_sum'],
         'station_days': ['weight_set_count', 'weight_sum_kg', 'weight_progress_sum'],
         'app_days': [
-            'app_session_count', 'app_minutes', 'feed_count', 'leaderboard_count', 'achievement_count',
+            'app_session_count', 'app_timed_count', 'app_minutes', 'feed_count', 'leaderboard_count',
+            'achievement_count',
         ],
         'step_days': ['steps', 'step_day_count'],
         'social_days': ['social_action_count', 'post_count', 'reaction_count', 'friend_added_count'],
