@@ -5,6 +5,7 @@ too. Everything in the database happens in one transaction, which is undone when
 """
 
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,12 @@ from psycopg import sql
 
 from ris_assets.contracts.entities import ENTITIES
 from ris_assets.errors import RisError
-from ris_assets.resources.personal import FORGOTTEN, ensure_personal, remember_forgotten
+from ris_assets.resources.personal import (
+    FORGOTTEN,
+    ensure_personal,
+    is_forgotten,
+    remember_forgotten,
+)
 from ris_assets.resources.postgres import PostgresResource
 
 USER = "user_id"
@@ -28,6 +34,10 @@ _SEARCHED = {".json", ".md", ".html", ".yaml", ".log", ".txt", ".csv", ".err", "
 _REWRITTEN = {".parquet"}
 _NOT_OURS = {"postgres", "demo", "venv"}
 """Folders of RIS_HOME that are the database's own, or the simulated source."""
+_NO_DATA = re.compile(r"dbt/target/|mlflow/artifacts/[^/]+/models/")
+"""Code, and models: names of columns and numbers, among which any id would be found one day."""
+_ENDS = rb"(?<![0-9A-Za-z])(?<![0-9]\.)%s(?![0-9A-Za-z]|\.[0-9])"
+"""An id by itself, not part of a longer one, of a word or of a number."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,14 @@ def forget(postgres: PostgresResource, home: Path, user_id: str, only_look: bool
     ensure_personal(postgres)
     erased = Erased()
     with postgres.connect() as connection:
+        is_word = not re.search(r"\d", user_id) and not is_forgotten(connection, user_id)
         eraser = _Eraser(connection, user_id, erased)
         eraser.run()
         if only_look:
             connection.rollback()
-    for path in _files_with(home, user_id):
+    # A word that is nobody's id stands in texts as a word.
+    in_texts = len(user_id) >= _DISTINCTIVE and bool(erased.rows or not is_word)
+    for path in _files_with(home, user_id, in_texts):
         erased.files.append(str(path.relative_to(home)))
         if not only_look:
             _clean(path, user_id)
@@ -220,8 +233,9 @@ def _places(connection: psycopg.Connection) -> list[Place]:
     ]
 
 
-def _files_with(home: Path, user_id: str) -> Iterator[Path]:
-    """Files of RIS_HOME that hold the id."""
+def _files_with(home: Path, user_id: str, in_texts: bool) -> Iterator[Path]:
+    """Files of RIS_HOME that hold the id: tables, and texts where they are to be looked into."""
+    alone = re.compile(_ENDS % re.escape(user_id.encode()))
     for path in sorted(home.rglob("*")):
         inside = path.relative_to(home).parts
         if inside[0] in _NOT_OURS and path.name != "truth.parquet":
@@ -232,7 +246,10 @@ def _files_with(home: Path, user_id: str) -> Iterator[Path]:
             if _parquet_has(path, user_id):
                 yield path
         elif (
-            path.suffix in _SEARCHED and len(user_id) >= _DISTINCTIVE and _bytes_have(path, user_id)
+            in_texts
+            and path.suffix in _SEARCHED
+            and not _NO_DATA.match("/".join(inside))
+            and _bytes_have(path, alone)
         ):
             yield path
 
@@ -245,9 +262,9 @@ def _parquet_has(path: Path, user_id: str) -> bool:
     return bool(mine.item())
 
 
-def _bytes_have(path: Path, user_id: str) -> bool:
+def _bytes_have(path: Path, alone: re.Pattern[bytes]) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
-        return held.find(user_id.encode()) >= 0
+        return alone.search(held) is not None
 
 
 def _clean(path: Path, user_id: str) -> None:

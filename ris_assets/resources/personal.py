@@ -105,6 +105,12 @@ def drop_forgotten(connection: psycopg.Connection, table: str, column: str) -> i
     ).rowcount
 
 
+def is_forgotten(connection: psycopg.Connection, value: str) -> bool:
+    """Whether an id is among those that may not come back."""
+    query = f"select 1 from {FORGOTTEN.qualified} where id_digest = {digest_sql('%s::text')}"
+    return connection.execute(query, [value]).fetchone() is not None
+
+
 def remember_forgotten(connection: psycopg.Connection, ids: list[str]) -> None:
     """Keep ids from ever coming back."""
     connection.execute(

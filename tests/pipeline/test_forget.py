@@ -1,9 +1,10 @@
 """`ris forget`: the person is gone from every table and file, the others are untouched, and nobody comes back."""
 
+import time
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 
 import polars as pl
 import psycopg
@@ -151,6 +152,36 @@ def test_a_short_id_is_not_searched_within_texts(case, tmp_path):
     assert case.rows("select count(*) from ris.notes") == [(3,)]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ('{"user": 483920}', True),
+        ("of 483920.", True),
+        ("pass-483920:1", True),
+        ("x=0.483920, 1483920, 483920.5, 483920e-2", False),
+    ],
+)
+def test_an_id_is_no_part_of_a_number_nor_are_models_and_code_data(case, tmp_path, text, is_found):
+    texts = ("schemas/profile.json", "dbt/target/manifest.json",
+             "mlflow/artifacts/ris_renewal/models/m-1/artifacts/artifacts/model/lightgbm.txt")  # fmt: skip
+    for name in texts:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    assert forget(case.postgres, tmp_path, "483920").files == list(texts[:1] if is_found else [])
+    assert all((tmp_path / name).exists() for name in texts[1:])
+
+
+def test_a_word_that_is_nobodys_id_is_not_looked_for_in_texts(case, tmp_path):
+    home = home_with_files(tmp_path)
+    assert forget(case.postgres, home, "nobody").is_nothing
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        connection.execute("insert into ris.interval_hp values ('nobody:1', 'nobody')")
+    report = home / "schemas" / "profile.md"
+    for _ in range(2):  # what was written of a person who is forgotten goes, too
+        assert forget(case.postgres, home, "nobody").files == ["schemas/profile.md"]
+        report.write_text("of nobody")
+
+
 def test_a_trace_in_an_unknown_column_undoes_everything(case, tmp_path):
     with psycopg.connect(case.postgres.libpq_url) as connection:
         connection.execute(f"create table ris.coach_notes as select '{AIGERIM}'::text as about")
@@ -158,6 +189,15 @@ def test_a_trace_in_an_unknown_column_undoes_everything(case, tmp_path):
     with pytest.raises(RisError, match=r"ris\.coach_notes still name the person in `about`"):
         forget(case.postgres, tmp_path, AIGERIM)
     assert everything(case) == before
+
+
+def close_when_waited_for(case: Case, run: ExitStack) -> None:
+    waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
+    with run:
+        for _ in range(600):
+            if case.rows(waiting):
+                return
+            time.sleep(0.1)
 
 
 def test_the_command_asks_first_and_knows_nobody_unknown(case, tmp_path, monkeypatch):
@@ -175,7 +215,7 @@ def test_the_command_asks_first_and_knows_nobody_unknown(case, tmp_path, monkeyp
     assert AIGERIM in everything(case)
     run = ExitStack()
     run.enter_context(case.postgres.alone(lambda: None))
-    Timer(0.5, run.close).start()
+    Thread(target=close_when_waited_for, args=(case, run)).start()
     done = CliRunner().invoke(main, ["forget", AIGERIM, "--yes"])
     assert done.exit_code == 0, done.output
     assert "another run is writing" in done.output  # it would write of the person afterwards
