@@ -27,16 +27,16 @@ def _rejects_check(entity: Entity) -> dg.AssetChecksDefinition:
         refused = _refused_today(postgres, entity)
         rejected, rows, limit = refused.row(0) if refused.height else (0.0, 0.0, 0.0)
         share = rejected / rows if rows else 0.0
+        held = rows_held(postgres).get(entity.name, 0)
         told = f"{rejected:,.0f} of {rows:,.0f} rows were refused, the map allows {limit:.1%}"
-        where = (
-            f"select * from ris_raw.rejects where entity = '{entity.name}' says why. Mend the documents or the map,"
-            " or raise reject_limit in it, then run the day again; until then the scores of the days before stay in"
-            " place"
-        )
+        where = f"select * from ris_raw.rejects where entity = '{entity.name}' says why. Mend the documents or the map"
+        stops = "or raise reject_limit in it, then run the day again; until then the scores of the days before stay in"
+        standing = f"{held:,} rows are held back, of whatever day; {where}." if held else None
         return dg.AssetCheckResult(
             passed=share <= limit,
-            description=f"{told}; {where}." if share > limit else None,
+            description=f"{told}; {where}, {stops} place." if share > limit else standing,
             metadata={
+                "rows_held": held,
                 "rows_rejected": int(rejected),
                 "rows_considered": int(rows),
                 "share": share,
@@ -46,6 +46,15 @@ def _rejects_check(entity: Entity) -> dg.AssetChecksDefinition:
         )
 
     return rejected_share
+
+
+def rows_held(postgres: PostgresResource) -> dict[str, int]:
+    """Rows by entity that stand refused, whenever that was: no later day is stopped by them, nor has them."""
+    found = postgres.read(
+        "select entity, count(distinct source_id)::int8 as held from ris_raw.rejects"
+        " where not is_row_kept group by 1 order by 1"
+    )
+    return dict(found.iter_rows())
 
 
 def _refused_today(postgres: PostgresResource, entity: Entity) -> pl.DataFrame:

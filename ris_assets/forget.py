@@ -80,10 +80,13 @@ def forget(postgres: PostgresResource, home: Path, user_id: str, only_look: bool
         is_word = not re.search(r"\d", user_id) and not is_forgotten(connection, user_id)
         eraser = _Eraser(connection, user_id, erased)
         eraser.run()
+        # A word that is nobody's id stands in texts as a word.
+        is_sought = bool(erased.rows) or not is_word
+        if is_sought:
+            eraser.prove()
         if only_look:
             connection.rollback()
-    # A word that is nobody's id stands in texts as a word.
-    in_texts = len(user_id) >= _DISTINCTIVE and bool(erased.rows or not is_word)
+    in_texts = is_sought and len(user_id) >= _DISTINCTIVE
     for path in _files_with(home, user_id, in_texts):
         erased.files.append(str(path.relative_to(home)))
         if not only_look:
@@ -100,8 +103,11 @@ class _Eraser:
     erased: Erased
     keys: dict[str, set[str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.places = _places(self.connection)
+
     def run(self) -> None:
-        places = _places(self.connection)
+        places = self.places
         self._gather(places)
         for table in sorted({place.table for place in places}):
             own = [place for place in places if place.table == table]
@@ -111,7 +117,6 @@ class _Eraser:
         ids = sorted({self.user_id}.union(*self.keys.values()))
         if self.erased.rows:
             remember_forgotten(self.connection, ids)
-        self._prove(places)
 
     def _count(self, table: str, rows: int) -> None:
         if rows:
@@ -183,13 +188,13 @@ class _Eraser:
         )
         return self.connection.execute(query, [f'"{self.user_id}"']).rowcount
 
-    def _prove(self, places: list[Place]) -> None:
+    def prove(self) -> None:
         """Look everywhere for the person and what was the person's.
 
         Raises:
             RisError: something is left.
         """
-        for place in places:
+        for place in self.places:
             if place.table == FORGOTTEN.qualified:
                 continue
             column = sql.Identifier(place.column)

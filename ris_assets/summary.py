@@ -1,11 +1,13 @@
 """What `ris demo`, `ris run` and `ris train` say at the end: sizes, models beside the truth, who is at risk."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from rich.console import Console
 from rich.table import Table
 
 from ris_assets import tracking
+from ris_assets.checks import rows_held
 from ris_assets.features.score_rows import SOONEST_LOST
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
@@ -39,6 +41,7 @@ def print_summary(console: Console, day: date) -> None:
     """Everything worth knowing after a run whose last day was `day`."""
     postgres = PostgresResource()
     print_sizes(console, postgres)
+    print_held(console, rows_held(postgres))
     if not told_of_nothing(console, postgres):
         print_models(console)
         print_most_at_risk(console, postgres, day)
@@ -73,6 +76,18 @@ def print_sizes(console: Console, postgres: PostgresResource) -> None:
         "select " + ", ".join(f'(select count(*) from {t}) as "{n}"' for n, t in COUNTED.items())
     ).row(0, named=True)
     console.print("  ".join(f"[bold]{count:,}[/] {name}" for name, count in counts.items()))
+
+
+def print_held(console: Console, held: Mapping[str, int]) -> None:
+    """What no mart has because it does not fit, every day until it does."""
+    if held:
+        counts = ", ".join(f"{rows:,} of {entity}" for entity, rows in held.items())
+        console.print(
+            f"Rows held back in ris_raw.rejects, which says why: {counts}. They count as soon as the documents or the"
+            " map are mended.",
+            style="yellow",
+            highlight=False,
+        )
 
 
 def print_models(console: Console) -> None:

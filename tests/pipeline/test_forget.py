@@ -173,9 +173,12 @@ def test_an_id_is_no_part_of_a_number_nor_are_models_and_code_data(case, tmp_pat
 
 def test_a_word_that_is_nobodys_id_is_not_looked_for_in_texts(case, tmp_path):
     home = home_with_files(tmp_path)
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        connection.execute("create table ris.words as select 'nobody'::text as word")
     assert forget(case.postgres, home, "nobody").is_nothing
     with psycopg.connect(case.postgres.libpq_url) as connection:
         connection.execute("insert into ris.interval_hp values ('nobody:1', 'nobody')")
+        connection.execute("drop table ris.words")
     report = home / "schemas" / "profile.md"
     for _ in range(2):  # what was written of a person who is forgotten goes, too
         assert forget(case.postgres, home, "nobody").files == ["schemas/profile.md"]

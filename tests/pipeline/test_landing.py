@@ -757,8 +757,8 @@ def test_the_check_on_refusals_knows_the_maps_limit_and_tells_reasons_without_va
         result = check_of("rejected_share", "users")(postgres=case.postgres)
         assert result.passed is passes
         assert result.metadata["share"].value == pytest.approx(0.1)
-        told = None if passes else "1 of 10 rows were refused, the map allows 5.0%"
-        assert told is None or result.description.startswith(told)
+        told = "1 rows are held" if passes else "1 of 10 rows were refused, the map allows 5.0%"
+        assert result.description.startswith(told)
         reasons = result.metadata["reasons"].md_str
         assert "| registered_at | missing | row refused | 1 |" in reasons
         assert "secret" not in reasons
@@ -778,9 +778,17 @@ def test_refusals_that_stop_a_day_stop_its_rerun_until_they_are_mended(case):
         assert not result.passed
         assert result.description.startswith("2 of 3 rows were refused, the map allows 1.0%")
         assert "the scores of the days before stay in place" in result.description
-    case.dump(users=[user(0, 3), user(1, 3), *unchanged, last])
+    with psycopg.connect(case.postgres.libpq_url) as connection:
+        earlier = "finished_at = finished_at - interval '1 day'"
+        connection.execute(f"update ris_raw.extraction_log set {earlier}")
+    case.dump(users=[*broken, *unchanged, user(19, 3)])
     case.land("users")
-    assert check(postgres=case.postgres).passed
+    later = check(postgres=case.postgres)
+    assert later.passed and later.description.startswith("2 rows are held back, of whatever day")
+    case.dump(users=[user(0, 4), user(1, 4), *unchanged, last])
+    case.land("users")
+    mended = check(postgres=case.postgres)
+    assert mended.passed and mended.description is None
 
 
 def test_a_pass_that_ends_before_it_starts_is_kept_listed_and_warned_of(case):

@@ -27,7 +27,13 @@ def test_where_no_pass_covers_any_day_a_sentence_stands_in_place_of_empty_tables
     monkeypatch, printed, members, passes
 ):
     shown: list[str] = []
-    for name in ("print_sizes", "print_models", "print_most_at_risk", "print_where_next"):
+    for name in (
+        "print_sizes",
+        "print_held",
+        "print_models",
+        "print_most_at_risk",
+        "print_where_next",
+    ):
         monkeypatch.setattr(summary, name, lambda *_, name=name: shown.append(name))
     tables = cast(PostgresResource, Tables(members=members, passes=passes))
     monkeypatch.setattr(summary, "PostgresResource", lambda: tables)
@@ -64,3 +70,11 @@ def test_beside_the_metrics_stands_what_scores_and_why(monkeypatch):
     assert "0.5000" in said
     for name in ("ris_renewal", "ris_survival"):
         assert f"{name} is base_rate. Promote: too few outcomes of {name}." in said
+
+
+def test_what_is_held_back_is_told_after_every_run():
+    console = Console(record=True, width=200)
+    summary.print_held(console, {})
+    assert console.export_text() == ""
+    summary.print_held(console, {"bookings": 1200, "users": 3})
+    assert "1,200 of bookings, 3 of users" in console.export_text()
