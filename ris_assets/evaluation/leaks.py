@@ -209,13 +209,14 @@ def _known_at_ends(
 
 
 def _known_to_a_column(evidence: Evidence) -> list[str]:
-    """The column that by itself orders outcomes as no behaviour does: where it is filled, or at its two ends."""
+    """The column that by itself orders outcomes as no behaviour does: where or as it is filled, or at its two ends."""
     found = []
     for name, values in evidence.columns.items():
         for level in _by_level(evidence):
             filled = level & ~np.isnan(values)
             signs = [
-                *_known_where_filled(evidence, values, filled),
+                *_known_where_filled(evidence, values, filled, "where it is filled"),
+                *_known_where_filled(evidence, filled * 1.0, level, "by being filled or not"),
                 *_known_at_ends(evidence, values, filled, OF_A_COLUMN),
                 *_known_at_ends(evidence, -values, filled, OF_A_COLUMN),
             ]
@@ -223,12 +224,14 @@ def _known_to_a_column(evidence: Evidence) -> list[str]:
     return [f"{told}, {share:.0%} of rows" for share, told in sorted(found)[-1:]]
 
 
-def _known_where_filled(evidence: Evidence, values: Array, filled: Array) -> list[tuple[int, str]]:
+def _known_where_filled(
+    evidence: Evidence, values: Array, filled: Array, which: str
+) -> list[tuple[int, str]]:
     """How many rows a column orders beyond the limit of the AUC, and the sentence."""
     limit, auc = _limit(evidence, filled), abs(_auc(evidence, values, filled) - 0.5) + 0.5
     if not (auc >= limit and _is_news(evidence, filled, auc)):
         return []
-    return [(int(filled.sum()), f"AUC {auc:.4f} (limit {limit:.4f}) where it is filled")]
+    return [(int(filled.sum()), f"AUC {auc:.4f} (limit {limit:.4f}) {which}")]
 
 
 def _is_too_sure(evidence: Evidence) -> list[str]:

@@ -551,6 +551,16 @@ def test_a_column_that_is_infinite_wherever_it_is_filled_is_read():
     assert "refund_days alone has AUC 1.0000" in told[0]
 
 
+@pytest.mark.parametrize("happened", [0.0, 1.0])
+def test_a_column_that_is_filled_for_one_outcome_alone_is_named(happened):
+    odds, outcome, _ = of_a_share(0.0)
+    noise = np.random.default_rng(2).normal(size=len(odds))
+    column = np.where(outcome == happened, noise, np.nan)
+    said = np.where(outcome > 0.5, 0.98, 0.02)
+    told = too_good(among(outcome, said, columns={"noise": noise, "refund_days": column}))
+    assert "refund_days alone has AUC 1.0000 (limit 0.9707) by being filled or not" in told[0]
+
+
 def test_what_tells_levels_apart_is_no_suspicion_and_hides_no_leak():
     """Of some nobody can leave, of some all do: days_to_end says who. In a level it says nothing."""
     odds, outcome, known = of_a_share(0.2, rows=6000)
