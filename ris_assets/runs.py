@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 import dagster as dg
+from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ris_assets.errors import RisError
@@ -20,7 +21,7 @@ from ris_assets.resources.postgres import WAITING, PostgresResource
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and the step that has just ended or what it is reading."""
 POLL_SECONDS = 0.5
-_AWAY = (OperationalError, InterfaceError)
+_AWAY = (OperationalError, InterfaceError, DagsterPostgresException)
 _OURS = ("ris_assets.errors.RisError: ", "dagster._core.definitions.events.Failure: ")
 """What says in a sentence what is wrong needs no name of its class before it."""
 _FEWER_EVENTS = {

@@ -5,15 +5,23 @@ from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
 from ris_assets import runs
 from ris_assets.errors import RisError
 
 
-def test_a_lost_database_ends_in_one_sentence(monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("select secret from runs", {}, Exception("server closed")),
+        DagsterPostgresException("too many retries for DB connection"),  # gone when the run begins
+    ],
+)
+def test_a_lost_database_ends_in_one_sentence(monkeypatch, error):
     def lost(**_):
-        raise OperationalError("select secret from runs", {}, Exception("server closed"))
+        raise error
 
     job = SimpleNamespace(execute_in_process=lost)
     defs = SimpleNamespace(resolve_job_def=lambda _: job)
