@@ -26,7 +26,8 @@ from ris_assets.models.survival_api import (
 from ris_assets.models.time_grid import Exposure, Outcomes, TimeGrid
 
 MAX_STEPS, CONVERGED, MAX_SCORE = 50, 1e-7, 30.0
-PENALTIES = tuple(float(10.0**power) for power in np.arange(-1, 4.1, 0.5))
+LEAST_SPREAD = 1e-12
+PENALTIES = tuple(float(10.0**power) for power in np.arange(-1, 5.1, 0.5))
 
 
 class LinearHazard(SurvivalEstimator):
@@ -84,7 +85,7 @@ class LinearHazard(SurvivalEstimator):
         self.low_, self.high_ = _unless_rare(matrix, *_bounds(matrix, self.clip, weight))
         matrix = np.clip(matrix, self.low_, self.high_)
         self.centre_, spread = _moments(matrix, weight)
-        self.scale_ = np.where(spread > 1e-12 * np.abs(self.centre_), spread, 1.0)
+        self.scale_ = np.where(spread > LEAST_SPREAD * np.abs(self.centre_), spread, 1.0)
         self.gaps_ = np.isnan(matrix).any(axis=0)
         self.grid_ = TimeGrid.of_events(outcomes, self.intervals).parted(outcomes)
         design, back = _among_rows(self._design(matrix))
@@ -182,6 +183,13 @@ def _moments(matrix: Array, weight: Array) -> tuple[Array, Array]:
     return np.ldexp(mean, power), np.ldexp(spread, power)
 
 
+def standardised(matrix: Array, weight: Array) -> Array:
+    """Columns with mean 0 and standard deviation 1; a missing value, and all of a constant column, at 0."""
+    centre, spread = _moments(matrix, weight)
+    scale = np.where(spread > LEAST_SPREAD * np.abs(centre), spread, np.inf)
+    return np.where(np.isnan(matrix), 0.0, (matrix - centre) / scale)
+
+
 @dataclass(frozen=True)
 class _Sums:
     """What the likelihood of some subjects is made of.
@@ -191,6 +199,7 @@ class _Sums:
         weight: (subjects,).
         exposure: of (subjects, intervals).
         deaths: (intervals,) events.
+        counted: (subjects,) the weight where the event counts, else 0.
         pull: (columns,) sum of the design over the events.
     """
 
@@ -198,6 +207,7 @@ class _Sums:
     weight: Array
     exposure: Exposure
     deaths: Array
+    counted: Array
     pull: Array
 
     @classmethod
@@ -205,16 +215,22 @@ class _Sums:
         """From outcomes."""
         exposure = Exposure(grid, grid.at_risk(outcomes))
         counted = outcomes.weight * (outcomes.event & (outcomes.time <= grid.edges[-1]))
-        return cls(design, outcomes.weight, exposure, grid.events(outcomes), counted @ design)
+        deaths, pull = grid.events(outcomes), counted @ design
+        return cls(design, outcomes.weight, exposure, deaths, counted, pull)
 
     def relative(self, weights: Array) -> Array:
         """(subjects,): hazard relative to the baseline, times the weight."""
-        return self.weight * np.exp(np.clip(self.design @ weights, -MAX_SCORE, MAX_SCORE))
+        return self.weight * np.exp(self._score(weights))
 
     def profile(self, weights: Array) -> tuple[float, Array]:
         """Log likelihood with the baseline maximised out; risk-weighted time at risk by interval."""
-        at_risk = np.maximum(self.exposure.totals(self.relative(weights)), 1e-300)
-        return float(self.pull @ weights - self.deaths @ np.log(at_risk)), at_risk
+        score = self._score(weights)
+        at_risk = np.maximum(self.exposure.totals(self.weight * np.exp(score)), 1e-300)
+        return float(self.counted @ score - self.deaths @ np.log(at_risk)), at_risk
+
+    def _score(self, weights: Array) -> Array:
+        """(subjects,): log hazard relative to the baseline, within bounds as in predictions."""
+        return np.clip(self.design @ weights, -MAX_SCORE, MAX_SCORE)
 
 
 def _fit_profile(sums: _Sums, penalty: float, start: Array) -> tuple[Array, Array]:

@@ -146,6 +146,37 @@ def test_columns_that_say_nothing_do_no_harm(family):
     assert model.score(empty, y) > 0.65
 
 
+def wide(rows, columns):
+    """Columns that share much, as those of genes do, the first of which tells."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(rows, columns))
+    matrix[:, :100] += 2 * rng.normal(size=(rows, 1))
+    life, until = rng.exponential(np.exp(-0.7 * matrix[:, 0])), rng.exponential(1.5, rows)
+    return matrix, outcome(life <= until, np.minimum(life, until))
+
+
+def test_a_line_over_more_columns_than_rows_is_held_short():
+    """Scores beyond bounds count as those, in the likelihood too: else the weakest ridge looks best of all."""
+    matrix, y = wide(200, 1500)
+    model = LinearHazard().fit(matrix, y)
+    assert model.penalty_ > 100
+    assert model.predict(matrix).std() < 2
+
+
+def test_trees_look_at_the_columns_that_tell():
+    """Chosen in the training part of each fold; the curves are made of what each booster looks at."""
+    matrix, y = wide(150, 300)
+    matrix[:, 299] = np.nan
+    model = BoostedHazard(**QUICK, start="baseline", max_columns=20).fit(matrix, y)
+    assert {len(columns) for columns in model.columns_} == {20}
+    assert all(0 in columns and 299 not in columns for columns in model.columns_)
+    before = model.predict_survival(matrix, [0.5])
+    unseen = np.setdiff1d(np.arange(300), np.concatenate(model.columns_))
+    matrix[:, unseen] = 0.0
+    assert np.array_equal(model.predict_survival(matrix, [0.5]), before)
+    assert {len(it) for it in BoostedHazard(**QUICK).fit(*wide(150, 300)).columns_} == {300}
+
+
 def test_ties_and_events_at_time_zero():
     """Times in whole weeks, some at 0: a subject without time at risk says nothing of the rate."""
     matrix, y, _ = simulated(600)
