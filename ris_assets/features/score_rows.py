@@ -8,9 +8,10 @@ import polars as pl
 
 from ris_assets.evaluation.bands import band_of
 from ris_assets.features.reasons import reasons_of
-from ris_assets.models.hazard import MAX_WEEKS, HazardModel
+from ris_assets.models.hazard import CURVE_DAYS, MAX_WEEKS, HazardModel
+from ris_assets.models.passes_ahead import weeks_in_spell
 from ris_assets.models.protocol import Array
-from ris_assets.models.reconcile import first_open_end, reconciled, survival_at_days
+from ris_assets.models.reconcile import first_open_end, reconciled
 from ris_assets.models.renewal import PROBABILITIES, RenewalModel, risk_scores
 
 PROBABILITY_DECIMALS = 6
@@ -23,7 +24,7 @@ SOONEST_LOST = ("p_lost_30d", "value_at_risk")
 PAYMENT_FAILED = "payment_failed"
 BOUNDS = {"_low": "_high", "_high": "_low"}
 """End of the interval of a loss -> that of the renewal it comes from: the likelier a renewal, the less is lost."""
-BLOCK = 50_000
+BLOCK = 8_192
 """Rows whose curves are in memory at once."""
 
 
@@ -120,22 +121,22 @@ def curve_columns(
 def _curve_block(
     snapshot: pl.DataFrame, probability: pl.DataFrame, model: HazardModel
 ) -> pl.DataFrame:
-    curve = model.predict_survival(snapshot, tuple(range(1, MAX_WEEKS + 1)))
+    curve = model.predict_survival_on(snapshot, CURVE_DAYS)
     failed = _failed_share(snapshot, model)
     agreed = reconciled(curve, snapshot, probability[PROBABILITIES[0]].to_numpy())
-    columns = [_losses(agreed, snapshot, failed)]
+    columns = [_losses(agreed, failed)]
     # Of a pass that has been followed, or ends beyond the curve, the renewal model says nothing here.
-    is_told = pl.Series(first_open_end(snapshot, MAX_WEEKS) >= 0)
+    is_told = pl.Series(first_open_end(snapshot, len(CURVE_DAYS)) >= 0)
     for side, other in BOUNDS.items():
         renewing = probability[PROBABILITIES[0] + other]
         if renewing.null_count() == renewing.len():
             bound = columns[0].clear(snapshot.height)
         else:
-            bound = _losses(reconciled(curve, snapshot, renewing.to_numpy()), snapshot, failed)
+            bound = _losses(reconciled(curve, snapshot, renewing.to_numpy()), failed)
         known = pl.when(is_told & renewing.is_not_null()).then(pl.all())
         columns.append(bound.select(known.name.suffix(side)))
-    weeks_left = pl.Series("expected_weeks_left", agreed.sum(axis=1)).round(WEEK_DECIMALS)
-    return pl.concat([*columns, weeks_left.to_frame()], how="horizontal")
+    weeks_left = pl.Series("expected_weeks_left", weeks_in_spell(agreed, snapshot))
+    return pl.concat([*columns, weeks_left.round(WEEK_DECIMALS).to_frame()], how="horizontal")
 
 
 def _failed_share(snapshot: pl.DataFrame, model: HazardModel) -> Array:
@@ -146,9 +147,9 @@ def _failed_share(snapshot: pl.DataFrame, model: HazardModel) -> Array:
     return shares[:, model.causes.names.index(PAYMENT_FAILED)]
 
 
-def _losses(curve: Array, snapshot: pl.DataFrame, failed: Array) -> pl.DataFrame:
-    """p_lost_* and p_payment_failed_90d as a curve has them."""
-    lost = 1 - survival_at_days(curve, snapshot, LOST_DAYS)
+def _losses(curve: Array, failed: Array) -> pl.DataFrame:
+    """p_lost_* and p_payment_failed_90d as a curve of days 1, 2, ... has them."""
+    lost = 1 - curve[:, np.array(LOST_DAYS) - 1]
     columns = {f"p_lost_{days}d": lost[:, place] for place, days in enumerate(LOST_DAYS)}
     columns["p_payment_failed_90d"] = failed * lost[:, -1]
     return pl.DataFrame(columns).select(pl.all().round(PROBABILITY_DECIMALS))

@@ -23,7 +23,7 @@ from ris_assets.features.matrix import FeatureSet
 from ris_assets.models.end_causes import EndCauses
 from ris_assets.models.newest import NEWEST, by_day
 from ris_assets.models.next_pass import NextPass
-from ris_assets.models.passes_ahead import PassesAhead
+from ris_assets.models.passes_ahead import PassesAhead, weeks_in_spell
 from ris_assets.models.protocol import Array
 from ris_assets.models.week_clock import (
     clock_columns,
@@ -34,6 +34,7 @@ from ris_assets.models.week_clock import (
 
 MAX_WEEKS = 52
 """Expected weeks left are counted over the next 52 weeks (restricted mean survival time)."""
+CURVE_DAYS = range(1, 7 * MAX_WEEKS + 1)
 HALF_LIVES: tuple[float | None, ...] = (None, 8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
 """Rules for the weeks ahead that a backtest chooses among, from never to at once."""
 ENDS = ((False, False), (True, False), (True, True))
@@ -100,29 +101,41 @@ class HazardModel(ABC):
         The clock goes on: spell and tenure age, the pass runs out, and those that `next_pass` knows follow it in
         their shares. The member's state follows `half_life`.
         """
-        said = self.survival_under((self.half_life,), frame, horizons)[0]
+        return self.predict_survival_on(frame, [7 * week for week in horizons])
+
+    def predict_survival_on(self, frame: pl.DataFrame, days: Sequence[int]) -> Array:
+        """P(still in the spell at the end of the nth day after the snapshot), (rows, len(days)); days from 1.
+
+        Losses at the ends of passes fall on their days, those between are spread evenly over a week.
+        """
+        said = self._under((self.half_life,), frame, days)[0]
         if self.newest is None:
             return said
-        return by_day(frame, self.known_by, said, self.newest.predict_survival(frame, horizons))
+        return by_day(frame, self.known_by, said, self.newest.predict_survival_on(frame, days))
 
     def survival_under(
         self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]
     ) -> list[Array]:
         """`predict_survival` under each of some rules for the weeks ahead (see `half_life`), states read once."""
+        return self._under(rules, frame, [7 * week for week in horizons])
+
+    def _under(
+        self, rules: Sequence[float | None], frame: pl.DataFrame, days: Sequence[int]
+    ) -> list[Array]:
         blocks = [
-            self._block_under(rules, frame[start : start + BLOCK], horizons)
+            self._block_under(rules, frame[start : start + BLOCK], days)
             for start in range(0, max(frame.height, 1), BLOCK)
         ]
         return [np.concatenate(of_rule) for of_rule in zip(*blocks, strict=True)]
 
     def _block_under(
-        self, rules: Sequence[float | None], frame: pl.DataFrame, horizons: tuple[int, ...]
+        self, rules: Sequence[float | None], frame: pl.DataFrame, days: Sequence[int]
     ) -> list[Array]:
         now = self.scores(frame)
         returns = any(rule is not None for rule in rules)
         normal = self.scores(at_norm(frame, self.features)) if returns else now
         start = frame["spell_weeks"].cast(pl.Float64).fill_null(0.0).to_numpy()
-        weeks, silent = max(horizons), np.zeros(frame.height)
+        weeks, silent = -(-max(days) // 7), np.zeros(frame.height)
         passes = [PassesAhead(frame, weeks, self.next_pass) for _ in rules]
         curves: list[list[Array]] = [[] for _ in rules]
         for step in range(weeks):
@@ -145,12 +158,12 @@ class HazardModel(ABC):
                         for a, b in zip(held, usual, strict=True)
                     )
                 )
-                curves[place].append(passes[place].alive)
-        return [np.column_stack([curve[week - 1] for week in horizons]) for curve in curves]
+                curves[place].append(passes[place].by_day)
+        return [np.hstack(curve)[:, np.asarray(days) - 1] for curve in curves]
 
     def expected_weeks(self, frame: pl.DataFrame) -> Array:
-        """Sum of the survival curve over the next 52 weeks."""
-        return self.predict_survival(frame, tuple(range(1, MAX_WEEKS + 1))).sum(axis=1)
+        """Weeks expected in the spell, of the next 52: the area under the survival curve."""
+        return weeks_in_spell(self.predict_survival_on(frame, CURVE_DAYS), frame)
 
     def predict_incidence(self, frame: pl.DataFrame, horizons: tuple[int, ...]) -> dict[str, Array]:
         """Cause -> P(the spell has ended by it within h weeks); over the causes they add up to 1 - survival."""

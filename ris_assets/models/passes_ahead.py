@@ -7,6 +7,9 @@ from ris_assets.features.training_rows import NOMINAL_DAYS
 from ris_assets.models.next_pass import SHORTEST, NextPass
 from ris_assets.models.protocol import Array
 
+DAYS = np.arange(1, 8)
+"""Of a week."""
+
 
 class PassesAhead:
     """Shares of some members' futures, week by week: in the pass they have, or in one that followed it.
@@ -17,6 +20,8 @@ class PassesAhead:
 
     Attributes:
         alive: (rows,): share still in the spell.
+        by_day: (rows, 7): the same at the end of each day of the week that has passed last. Who is lost at the end of
+            a pass is lost on its day; between ends the hazard is constant.
     """
 
     def __init__(self, frame: pl.DataFrame, weeks: int, following: NextPass) -> None:
@@ -34,6 +39,7 @@ class PassesAhead:
         self._left = np.ones(frame.height)
         self._ending = np.zeros((frame.height, 7 * weeks, len(following.lengths)))
         self._again = following.again()
+        self.by_day = np.ones((frame.height, 7))
 
     @property
     def alive(self) -> Array:
@@ -58,17 +64,29 @@ class PassesAhead:
         ending = self._ending[:, days] * self._left[:, None, None]
         staying = np.maximum(self._later - ending.sum(axis=(1, 2)), 0.0)
         went_on = ending * (1 - at_end)[:, None, None]
+        between_ends = (1 - between)[:, None] ** (DAYS / 7)
+        is_over = self._end_day()[:, None] <= DAYS
+        own = np.where(
+            (ends & ~self.is_renewed)[:, None], 1 - lost[:, None] * is_over, between_ends
+        )
+        ended = ending.sum(axis=2).cumsum(axis=1)
+        later = staying[:, None] * between_ends + ended[:, -1:] - at_end[:, None] * ended
+        self.by_day = self._own[:, None] * own + later
         self._own = self._own * (1 - lost)
         self._later = staying * (1 - between) + went_on.sum(axis=(1, 2))
         self._left = self._left * (1 - between)
         self._follow(ends, went_on)
         self.week += 1
 
+    def _end_day(self) -> Array:
+        """(rows,): the day of the week to come, from 1, on which the pass that they have ends, where it does."""
+        return np.clip(self._ends_on - 7 * self.week, 1, 7)
+
     def _follow(self, ends: Array, went_on: Array) -> None:
         """Passes that have ended, and were not the last, are followed."""
         begun = np.tensordot(went_on, self._again, axes=1)
         moved = ends & ~self._is_alike
-        day = np.clip(self._ends_on[moved] - 7 * self.week - 1, 0, 6).astype(int)
+        day = self._end_day()[moved].astype(int) - 1
         begun[moved, day] += self._own[moved, None] * self._next[moved]
         self._later = self._later + np.where(moved, self._own, 0.0)
         self._own = np.where(moved, 0.0, self._own)
@@ -79,3 +97,17 @@ class PassesAhead:
             room += begun[:, : room.shape[1], place] / left
         self._ends_on = np.where(ends, self._ends_on + self._length, self._ends_on)
         self.is_first, self.is_renewed = self.is_first & ~ends, self.is_renewed & ~ends
+
+
+def weeks_in_spell(curve: Array, frame: pl.DataFrame) -> Array:
+    """(rows,): expected weeks in the spell over the days of the curve, the area under it.
+
+    Who is lost on a day has had it; whose pass runs out on the day of the snapshot has none after it.
+
+    Args:
+        curve: (rows, days): P(still in the spell) at the end of days 1, 2, ... after the snapshot.
+        frame: the snapshot rows.
+    """
+    renewed = frame["is_already_renewed"].cast(pl.Boolean).fill_null(False)
+    is_last_day = ((frame["days_to_end"] <= 0) & ~renewed).fill_null(False).to_numpy()
+    return (np.where(is_last_day, curve[:, 0], 1.0) + curve[:, :-1].sum(axis=1)) / 7

@@ -19,7 +19,7 @@ from ris_assets.evaluation.split import Windows
 from ris_assets.evaluation.survival import HORIZON_WEEKS, first_sunday
 from ris_assets.evaluation.survival_contest import SurvivalContender, rules_told
 from ris_assets.features.score_rows import renewal_columns
-from ris_assets.models.hazard import MAX_WEEKS, HazardModel, rule_name
+from ris_assets.models.hazard import CURVE_DAYS, HazardModel, rule_name
 from ris_assets.models.plain_frame import CLOCK_COLUMNS, CURVE_WEEKS, DAYS_TO_END
 from ris_assets.models.protocol import Array
 from ris_assets.models.reconcile import reconciled
@@ -139,7 +139,7 @@ def candidate_files(
 
 def curves_plot(model: HazardModel, day: pl.DataFrame, renewal: RenewalModel | None) -> bytes:
     """Mean curves of a day's members by risk band, as they are scored; without a renewal model by weeks expected."""
-    curve = model.predict_survival(day, tuple(range(1, MAX_WEEKS + 1)))
+    curve = model.predict_survival_on(day, CURVE_DAYS)
     if renewal is None:
         bands, by = by_weeks_expected(curve), "weeks expected"
     else:
@@ -147,7 +147,7 @@ def curves_plot(model: HazardModel, day: pl.DataFrame, renewal: RenewalModel | N
         curve = reconciled(curve, day, renewing)
         bands, by = by_risk(renewing, renewal), "risk band"
     return model_plots.band_curves_plot(
-        {band: curve[rows].mean(axis=0) for band, rows in bands.items()},
+        {band: curve[rows, 6::7].mean(axis=0) for band, rows in bands.items()},
         {band: len(rows) for band, rows in bands.items()},
         f"{model.family}: members of {day['as_of_date'][0]} by {by}",
     )

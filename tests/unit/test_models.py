@@ -193,13 +193,15 @@ def test_a_hazard_model_beats_the_base_rate_and_orders_members(hazard):
     assert abs(metrics["person_week_calibration_in_the_large"]) < 0.01
 
 
-def test_survival_falls_and_expected_weeks_are_its_sum(hazard, studio):
+def test_survival_falls_and_expected_weeks_are_the_area_under_it(hazard, studio):
     (model, _), _ = hazard
     day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
-    curve = model.predict_survival(day, tuple(range(1, 53)))
-    assert np.all(np.diff(curve, axis=1) <= 0)
+    curve = model.predict_survival_on(day, range(1, 365))
+    assert np.all(np.diff(curve, axis=1) <= 1e-12)
     assert curve.max() <= 1
-    assert model.expected_weeks(day) == pytest.approx(curve.sum(axis=1))
+    assert np.array_equal(curve[:, 6::7], model.predict_survival(day, tuple(range(1, 53))))
+    under = np.trapezoid(np.hstack([np.ones((len(curve), 1)), curve]), dx=1 / 7, axis=1)
+    assert model.expected_weeks(day) == pytest.approx(under, abs=1 / 7)
 
 
 def test_the_norm_at_once_is_the_norm_from_the_second_week_on(hazard, studio):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from ris_assets.models.next_pass import NextPass
-from ris_assets.models.passes_ahead import PassesAhead
+from ris_assets.models.passes_ahead import PassesAhead, weeks_in_spell
 
 MONTH_AFTER_TRIAL = NextPass([30], {7: [1.0], 30: [1.0]})
 
@@ -50,6 +50,18 @@ def alive(
         passes.go_on(*(np.full(frame.height, p) for p in (between, at_end, at_first_end)))
         found.append(passes.alive)
     return np.column_stack(found)
+
+
+def alive_on(frame: pl.DataFrame, following: NextPass, days: int, **chances: float) -> np.ndarray:
+    """(rows, days): the same at the end of each day."""
+    weeks = -(-days // 7)
+    passes, found = PassesAhead(frame, weeks, following), []
+    for _ in range(weeks):
+        lost = (chances.get("between", 0.0), chances.get("at_end", 0.5), chances.get("at_end", 0.5))
+        passes.go_on(*(np.full(frame.height, p) for p in lost))
+        found.append(passes.by_day)
+        assert passes.by_day[:, -1] == pytest.approx(passes.alive)
+    return np.hstack(found)[:, :days]
 
 
 def falls(frame: pl.DataFrame, following: NextPass, weeks: int) -> list[int]:
@@ -150,6 +162,37 @@ def test_what_may_follow_does_so_in_its_shares():
         expected += share * np.cumprod(1 - np.array(lost))
     found = alive(row, following, weeks, between, at_end, at_end)
     assert found[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("following", "ends"),
+    [
+        (NextPass(), [3, 10, 17, 24, 31, 38]),
+        (MONTH_AFTER_TRIAL, [3, 33]),
+        (NextPass([10, 30], {7: [0.5, 0.5], 10: [0, 1], 30: [0, 1]}), [3, 13, 33]),
+    ],
+)
+def test_who_is_lost_at_the_end_of_a_pass_is_lost_on_its_day(following, ends):
+    trial = snapshot(days_to_end=[3], pass_days=[7])
+    curve = np.hstack([[1.0], alive_on(trial, following, 38)[0]])
+    assert (np.flatnonzero(np.diff(curve) < 0) + 1).tolist() == ends
+
+
+def test_between_the_ends_of_passes_a_week_is_lost_evenly():
+    rows = snapshot(days_to_end=[400, 3], pass_days=[400, 7], is_already_renewed=[False, True])
+    found = alive_on(rows, MONTH_AFTER_TRIAL, 10, between=0.2)
+    assert found == pytest.approx(np.tile(0.8 ** (np.arange(1, 11) / 7), (2, 1)))
+
+
+def test_weeks_expected_are_the_area_under_the_curve():
+    rows = snapshot(
+        days_to_end=[10, 10, 0, 0, None],
+        pass_days=[400] * 5,
+        is_already_renewed=[False, True, False, True, None],
+    )
+    curve = alive_on(rows, NextPass(), 364, at_end=0.7)
+    days = [10 + 0.3 * 354, 364, 0.3 * 364, 364, 364]
+    assert weeks_in_spell(curve, rows) == pytest.approx(np.array(days) / 7)
 
 
 @pytest.mark.parametrize("found", [NextPass(), NextPass([30, 90], {7: [0.5, 0.5], 30: [1.0, 0.0]})])
