@@ -47,13 +47,25 @@ def list_versions() -> None:
 @model.command()
 @click.argument("which", type=click.Choice([*NAMES, "all"]), default="renewal")
 def rollback(which: str) -> None:
-    """Make the champion before the champion again. The next scores name its version."""
+    """Make the champion before the champion again. The next scores name its version.
+
+    A model that has none before it stays, and is named; where no model goes back the command fails.
+    """
     from ris_assets import tracking
 
     _activate()
-    for name in NAMES.values() if which == "all" else [NAMES[which]]:
-        was, now = tracking.rollback(name)
-        click.echo(f"{name}: version {now} is champion again, {was} no longer is.")
+    names, stay = list(NAMES.values()) if which == "all" else [NAMES[which]], []
+    for name in names:
+        try:
+            was, now = tracking.rollback(name)
+        except RisError as error:
+            stay.append(str(error))
+        else:
+            click.echo(f"{name}: version {now} is champion again, {was} no longer is.")
+    if len(stay) == len(names):
+        raise RisError(" ".join(stay))
+    for reason in stay:
+        click.echo(reason)
 
 
 def _activate() -> None:

@@ -323,7 +323,7 @@ def rollback(name: str) -> tuple[int, int]:
     try:
         client.get_model_version(name, before)
     except MlflowException as error:
-        raise RisError(f"version {before} of {name} is no longer in the registry") from error
+        raise RisError(f"Version {before} of {name} is no longer in the registry.") from error
     client.set_registered_model_alias(name, CHAMPION, before)
     client.set_model_version_tag(name, str(now), "rolled_back_to", before)
     return now, int(before)

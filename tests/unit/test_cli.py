@@ -65,3 +65,26 @@ def test_a_run_without_a_source_says_so_before_anything_is_loaded_or_made(tmp_pa
     assert found.stdout == "1 set()\n"
     assert found.stderr.startswith("ris: No document source: set RIS_MONGO_URL")
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("has_none_before", "code", "words"),
+    [
+        (("ris_renewal",), 0, "ris_survival: version 1 is champion again"),
+        (("ris_renewal", "ris_survival"), 1, "of ris_survival"),
+    ],
+)
+def test_all_that_have_a_champion_before_roll_back(monkeypatch, has_none_before, code, words):
+    from ris_assets import cli_model, tracking
+
+    def rollback(name: str) -> tuple[int, int]:
+        if name in has_none_before:
+            raise RisError(f"Version 2 of {name} is the first champion: there is none before it.")
+        return 2, 1
+
+    monkeypatch.setattr(cli_model, "_activate", lambda: None)
+    monkeypatch.setattr(tracking, "rollback", rollback)
+    found = CliRunner().invoke(main, ["model", "rollback", "all"])
+    assert found.exit_code == code
+    assert "of ris_renewal is the first champion" in found.output
+    assert words in found.output
