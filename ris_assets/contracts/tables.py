@@ -99,8 +99,8 @@ MODEL_BANDS = Table(
     (
         *_MODEL,
         Column("risk_band", "text", "The band", True, ("low", "medium", "high", "critical")),
-        Column("from_score", "float8", "Lowest risk score of the band", True),
-        Column("to_score", "float8", "Risk score at which the next band begins", True),
+        Column("from_score", "float8", "Lowest risk score of the band; null if nobody can be in it"),
+        Column("to_score", "float8", "Risk score at which the next band begins; null if nobody can be in it"),
         Column("expected_share", "float8",
                "Mean predicted P(renew in 30 days), of a survival model P(still in their spell in 28); null if empty"),
         Column("observed_share", "float8", "Share that did; null if empty"),

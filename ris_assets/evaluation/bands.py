@@ -114,14 +114,19 @@ def band_of(risk: pl.Expr, limits: Mapping[str, float]) -> pl.Expr:
 def band_table(
     limits: Mapping[str, float], risk: Array, predicted: Array, outcome: Array, weight: Array
 ) -> pl.DataFrame:
-    """What happened in each band: limits, expected and observed share with its interval, passes, lift of the loss."""
+    """What happened in each band: limits, expected and observed share with its interval, passes, lift of the loss.
+
+    A band that nobody can be in has no limits.
+    """
     edges = [*limits.values(), NOBODY]
     lost = 1 - float(np.average(outcome, weights=weight)) if len(outcome) else 0.0
     rows = []
     for band, (low, high) in zip(limits, pairwise(edges), strict=True):
         inside = (risk >= low) & (risk < high)
         passes = float(weight[inside].sum())
-        row = {"risk_band": band, "from_score": low, "to_score": round(high, 1), "passes": passes}
+        row: dict[str, object] = {"risk_band": band, "passes": passes}
+        if low < high:
+            row |= {"from_score": low, "to_score": round(high, 1)}
         if passes:
             observed = float(np.average(outcome[inside], weights=weight[inside]))
             row["expected_share"] = float(np.average(predicted[inside], weights=weight[inside]))
@@ -132,6 +137,15 @@ def band_table(
     numbers = ["expected_share", "observed_share", "observed_low", "observed_high", "lift"]
     schema = {"risk_band": pl.String, "from_score": pl.Float64, "to_score": pl.Float64}
     return pl.DataFrame(rows, schema=schema | dict.fromkeys([*numbers, "passes"], pl.Float64))
+
+
+def bands_told(table: pl.DataFrame) -> pl.DataFrame:
+    """The table for people: the scores of each band in one column, which says where nobody can be in it."""
+    last = (10 * pl.col("to_score") - 1).round(0) / 10
+    scores = pl.format("{} - {}", "from_score", last).fill_null("nobody has such a score")
+    return table.select(
+        "risk_band", scores.alias("risk_score"), pl.exclude("risk_band", "from_score", "to_score")
+    )
 
 
 def wilson(share: float, count: float, z: float = 1.96) -> tuple[float, float]:

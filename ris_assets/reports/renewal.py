@@ -11,6 +11,7 @@ from ris_assets import tracking
 from ris_assets.contracts.columns import Table
 from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.evaluation import explain, model_plots, plots
+from ris_assets.evaluation.bands import bands_told
 from ris_assets.evaluation.calibration_error import calibration_error
 from ris_assets.evaluation.contest import RenewalContender
 from ris_assets.evaluation.gate import Verdict
@@ -185,7 +186,7 @@ def card(
     metrics = {name: report.metrics[name] for name in SHOWN if name in report.metrics}
     found = {}
     if report.bands.height:
-        found["Risk bands"] = plots.as_table(report.bands)
+        found["Risk bands"] = plots.as_table(bands_told(report.bands))
     if winner.backtest.height:
         found["Backtest"] = plots.as_table(winner.backtest)
     coefficients = coefficients_of(model)
@@ -240,7 +241,7 @@ def metadata(
     }
     if report.metrics:
         shown["metrics"] = dg.MetadataValue.md(metrics_table(contenders, SHOWN))
-        shown["bands"] = dg.MetadataValue.md(plots.as_table(report.bands))
+        shown["bands"] = dg.MetadataValue.md(plots.as_table(bands_told(report.bands)))
     for name in (
         "reliability_30d",
         "reliability_60d",

@@ -12,7 +12,7 @@ from ris_assets import tracking
 from ris_assets.contracts.columns import Table
 from ris_assets.contracts.tables import MODEL_BANDS, MODEL_CALIBRATION, MODEL_IMPORTANCE
 from ris_assets.evaluation import hazard_report, model_plots, plots
-from ris_assets.evaluation.bands import band_of
+from ris_assets.evaluation.bands import band_of, bands_told
 from ris_assets.evaluation.gate import Verdict
 from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.split import Windows
@@ -102,7 +102,8 @@ def candidate(
         seen = windows.fitting.filter(pl.col("as_of_date").is_not_null())
     params = {f"rows_{name}": rows.height for name, rows in windows.parts.items()}
     metrics = dict(contender.metrics) | {
-        f"future_{place}_brier": score for place, score in enumerate(contender.rules.values())
+        f"future_brier_{name.replace(' ', '_')}": score
+        for name, score in rules_told(contender.rules).items()
     }
     return Candidate(
         name=tracking.SURVIVAL, family=model.family, model=model, example=seen,
@@ -207,7 +208,7 @@ def card(
             ["| rule | score |", "|---|---|", *lines]
         )
     if explanation.bands.height:
-        found["Risk bands, four weeks ahead"] = plots.as_table(explanation.bands)
+        found["Risk bands, four weeks ahead"] = plots.as_table(bands_told(explanation.bands))
     if winner.backtest.height:
         found["Backtest"] = plots.as_table(winner.backtest)
     return Card(

@@ -14,6 +14,8 @@ from psycopg import sql
 from ris_assets.contracts.columns import STORED_AS, WIDENED_FROM, Table
 from ris_assets.errors import Interrupted, RisError
 
+Stored = tuple[str, str, str, bool, str]
+"""A column in the database: name, type, comment, whether it must be filled, and the comment of its table."""
 _VALUES_AT_ONCE = 1 << 18
 """Encoded in one piece: the server parses one while the next is made, and both stay in cache (twice as fast)."""
 
@@ -142,7 +144,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             return int(counted[0]) if counted else None
 
     def ensure_table(self, table: Table) -> None:
-        """Create the table with key and comments if missing; add columns that it lacks, widen types of before.
+        """Create the table with key and comments if missing; add columns that it lacks, widen types of before, let in
+        nulls that may be.
 
         Raises:
             RisError: a column has a type not all of whose values would be kept, or a view of others reads one that is
@@ -177,8 +180,11 @@ def _create(connection: psycopg.Connection, table: Table) -> None:
     connection.execute(
         f"create table if not exists {table.qualified} ({columns}, primary key ({key}))"
     )
-    present = {name: kind for name, kind, *_ in _stored(connection, table)}
+    stored = _stored(connection, table)
+    present = {name: kind for name, kind, *_ in stored}
     _widen(connection, table, present)
+    for name in _wrongly_filled(table, stored):
+        connection.execute(f'alter table {table.qualified} alter column "{name}" drop not null')
     target = sql.SQL(table.qualified)
     for column in table.columns:
         if column.name not in present:
@@ -253,19 +259,26 @@ def _views_on(connection: psycopg.Connection, table: Table) -> list[tuple[str, s
 
 
 def _is_as_declared(connection: psycopg.Connection, table: Table) -> bool:
-    """Whether the table is there with all its columns, types and comments."""
+    """Whether the table is there with all its columns, types and comments, and demands no value that may be null."""
     rows = _stored(connection, table)
     found = {row[:3] for row in rows}
     wanted = {(column.name, STORED_AS[column.type], column.description) for column in table.columns}
-    return wanted <= found and {words for *_, words in rows} == {table.description}
+    is_described = {words for *_, words in rows} == {table.description}
+    return wanted <= found and is_described and not _wrongly_filled(table, rows)
 
 
-def _stored(connection: psycopg.Connection, table: Table) -> list[tuple[str, str, str, str]]:
-    """The columns that the table has: name, type, comment, and the table's comment."""
+def _wrongly_filled(table: Table, stored: list[Stored]) -> list[str]:
+    """Columns that demand a value, as an earlier version's did, and need none."""
+    may_be_null = {c.name for c in table.columns if not c.required} - set(table.key)
+    return [name for name, _, _, is_filled, _ in stored if is_filled and name in may_be_null]
+
+
+def _stored(connection: psycopg.Connection, table: Table) -> list[Stored]:
+    """The columns that the table has: name, type, comment, whether it must be filled, and the table's comment."""
     return connection.execute(
         """
         select a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum),
-               obj_description(c.oid, 'pg_class')
+               a.attnotnull, obj_description(c.oid, 'pg_class')
         from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

@@ -15,6 +15,7 @@ from ris_assets.evaluation.bands import (
     band_limits,
     band_of,
     band_table,
+    bands_told,
     wilson,
 )
 from ris_assets.evaluation.calibration import (
@@ -177,6 +178,14 @@ def test_nobody_is_critical_where_only_two_shares_can_be_told_apart():
     assert limits == {"low": 0.0, "medium": 35.0, "high": 35.0, "critical": 100.1}
     table = band_table(limits, risk, 1 - risk / 100, 1 - lost, np.ones(120))
     assert table.filter(risk_band="high")["passes"].item() == 60
+    told = bands_told(table)["risk_score"].to_list()
+    assert told == [
+        "0.0 - 34.9",
+        "nobody has such a score",
+        "35.0 - 100.0",
+        "nobody has such a score",
+    ]
+    assert table["from_score"].to_list() == [0.0, None, 35.0, None]
     # Half of them are lost, of all 30%.
     assert table.filter(risk_band="high")["lift"].item() == pytest.approx(0.5 / 0.3)
 

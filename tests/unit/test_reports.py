@@ -8,8 +8,10 @@ from ris_assets.evaluation import contest, model_plots, survival_contest
 from ris_assets.evaluation.bands import BANDS
 from ris_assets.evaluation.probability_scores import Interval
 from ris_assets.evaluation.tiers import Tier
+from ris_assets.features.matrix import FeatureSet
 from ris_assets.features.score_rows import renewal_columns
 from ris_assets.models.hazard import CURVE_DAYS
+from ris_assets.models.hazard_families import RATES
 from ris_assets.models.reconcile import reconciled
 from ris_assets.reports import renewal as report
 from ris_assets.reports import survival
@@ -100,3 +102,14 @@ def test_findings_are_files_and_metrics_and_an_end_that_is_not_known_is_none(ren
     found = with_findings(candidate, {"a.png": b"a"}, bounds)
     assert found.metrics == {"auc": 0.7, "auc_low": 0.6, "auc_high": 0.8}
     assert found.files == {"a.png": b"a"}
+
+
+def test_rules_for_the_weeks_ahead_are_metrics_by_their_names(studio):
+    windows = survival_contest.survival_windows(person_weeks(studio), studio.horizon)
+    rate = RATES["hazard_base_rate"](FeatureSet(())).fit(windows.fitting, windows.validation)
+    contender = survival_contest.SurvivalContender(rate, {}, rules={None: 0.1, 0.5: 0.2})
+    found = survival.candidate(contender, survival.Background(windows, person_weeks(studio)), {})
+    assert found.metrics == {
+        "future_brier_hold_the_last_week": 0.1,
+        "future_brier_half-way_to_the_norm_in_0.5_weeks": 0.2,
+    }
