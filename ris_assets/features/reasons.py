@@ -8,28 +8,37 @@ without three adverse differences get plain facts instead (what their profile sa
 stands).
 """
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
 
 REASONS = 3
-LEAST_STRENGTH = 0.25
-"""A difference under a quarter of its standard deviation is nothing to speak of."""
+LEAST_STRENGTH = 0.5
+"""A difference under half of its standard deviation is nothing to speak of."""
 LEAST_WEIGHT = 1e-4
 """Of a feature that the model does not read: where a rule scores, the largest differences are told."""
 DIRECTIONS = {"up": 1.0, "down": -1.0}
-NEUTRAL = {"ratio": 1.0}
+NEUTRAL = {"ratio": 1.0, "days, at most 60": 7.0}
 """Unit -> the value that is neither good nor bad; 0 of any other."""
+A_WEEK = " a week"
+"""End of the unit of what is counted in a week, in whole numbers."""
+LEAST_STEP = {"up": 0.5, "down": 1.0}
+"""By how much such a count must differ from its norm: of what is usually rarer than weekly, none in a week is usual."""
+OWN_ABSENCE = 42
+"""Days from which on half of the norm of an absence, or more, is this absence: what its sentence has in brackets is
+left out."""
+OUTER = 0.75
+"""Of the members of the day whom "few" or "more than most" leaves out."""
 MOST = "than most"
-"""Words of a sentence that are true of the outer quarter alone, of those whose pass is as long; one that shows a value
-needs the outer half."""
+"""Words of a sentence that compares with those whose pass is as long."""
 LENGTH = "pass_days"
 DAY = "as_of_date"
 FIRST, OWN_NORM, PROFILE, PLAIN = 3, 2, 1, 0
 """Ranks of reasons: a higher one always comes before a lower one."""
 
 PLAIN_FACTS = {
-    "days_to_end": ("the pass ends in {value} days", "до конца абонемента дней: {value}"),
+    "days_to_end": ("days to the end of the pass: {value}", "до конца абонемента дней: {value}"),
     "pass_number": ("passes bought so far: {value}", "куплено абонементов: {value}"),
     "tenure_days": ("days since registration: {value}", "дней с регистрации: {value}"),
 }
@@ -107,22 +116,25 @@ def _candidate(
 
 
 def _holds(rows: pl.DataFrame, entry: Mapping, direction: float) -> pl.Expr:
-    """Whether a sentence that does not name the norm is true of the value alone.
+    """Whether a sentence that names the norm tells a change, and one that does not is true of the value alone.
 
     A value that goes up is adverse above its neutral value; so is a change that goes down, below it. An internal
-    feature that goes down is little or much beside other members only, so it is held against those of the day.
+    feature is little or much beside other members only, so it is held against those of the day.
     """
     sentence, value = entry["reason_en"], pl.col(entry["feature"]).cast(pl.Float64)
+    unit, form = entry.get("unit") or "", entry["value_format"]
+    if "{norm}" in sentence and unit.endswith(A_WEEK):
+        away = value - pl.col(f"{entry['feature']}_ewma").cast(pl.Float64)
+        return direction * away >= LEAST_STEP[entry["risk_direction"]]
     if "{norm}" in sentence or "{value}" not in sentence:
         return pl.lit(True)
-    neutral, form = NEUTRAL.get(entry.get("unit") or "", 0.0), entry["value_format"]
+    neutral = NEUTRAL.get(unit, 0.0)
     is_adverse = direction * (value - neutral) > 0
     is_adverse &= printed(value, form) != printed(pl.lit(neutral), form)
     if entry["feature_group"] == "external":
         return is_adverse
-    is_of_most = MOST in sentence
-    among = [DAY, LENGTH] if is_of_most else [DAY]
-    is_beyond = _is_beyond(rows, direction * value, 0.75 if is_of_most else 0.5, among)
+    among = [DAY, LENGTH] if MOST in sentence else [DAY]
+    is_beyond = _is_beyond(rows, direction * value, OUTER, among)
     return is_adverse & is_beyond if direction > 0 else is_beyond
 
 
@@ -165,11 +177,12 @@ def _fixed(
 def _speak(rows: pl.DataFrame, feature: str, sentences: tuple[str, str], form: str) -> pl.DataFrame:
     """Add feature, en and ru; `is_told` is false where the sentence names value and norm and they read the same."""
     value, norm = printed(pl.col("value"), form), printed(pl.col("norm"), form)
+    is_short = pl.col("value") > OWN_ABSENCE
     english, russian = sentences
     return rows.with_columns(
         pl.lit(feature).alias("feature"),
-        _filled(english, value, norm).alias("en"),
-        _filled(russian or english, _in_russian(value), _in_russian(norm)).alias("ru"),
+        _filled(english, value, norm, is_short).alias("en"),
+        _filled(russian or english, _in_russian(value), _in_russian(norm), is_short).alias("ru"),
         (pl.lit("{norm}" not in english) | pl.col("norm").is_null() | (value != norm)).alias(
             "is_told"
         ),
@@ -203,8 +216,12 @@ def _in_russian(number: pl.Expr) -> pl.Expr:
     return number.str.replace(".", ",", literal=True)
 
 
-def _filled(template: str, value: pl.Expr, norm: pl.Expr) -> pl.Expr:
+def _filled(template: str, value: pl.Expr, norm: pl.Expr, is_short: pl.Expr) -> pl.Expr:
     """The template with its {value} and {norm} filled in; it may hold each any number of times."""
+    if "[" in template:
+        short, whole = (re.sub(gone, "", template) for gone in (r"\[.*?\]", r"[\[\]]"))
+        texts = (_filled(one, value, norm, is_short) for one in (short, whole))
+        return pl.when(is_short).then(next(texts)).otherwise(next(texts))
     text = template.replace("{value}", "\0value\0").replace("{norm}", "\0norm\0")
     places = {"value": value, "norm": norm}
     pieces = [places.get(piece, pl.lit(piece)) for piece in text.split("\0") if piece]
