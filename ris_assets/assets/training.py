@@ -146,6 +146,8 @@ def survival_model(
     as_of = training_day(config.as_of, snapshots.horizon())
     weeks = snapshots.person_weeks(as_of, config.max_rows)
     catalog, windows = snapshots.catalog(), survival_contest.survival_windows(weeks, as_of)
+    frozen = snapshots.frozen_weeks(as_of, weeks["spell_id"].unique())
+    weeks = pl.concat([weeks, frozen], how="vertical_relaxed")
     contenders = survival_contest.fit_hazards(
         weeks, windows, catalog, config.families, said=context.log.info
     )

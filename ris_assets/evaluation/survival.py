@@ -30,7 +30,7 @@ def survival_metrics(model: HazardModel, windows: Windows, weeks: pl.DataFrame) 
 
     Args:
         windows: person-weeks beside their snapshots, parted by time.
-        weeks: all mature person-weeks, the straddling ones too: they tell what became of a member.
+        weeks: all mature person-weeks, the straddling and the frozen ones too: they tell what became of a member.
     """
     if not windows.test.height:
         return {}
@@ -96,14 +96,15 @@ def outcomes_after(origin: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         origin: rows with as_of_date (a Sunday) and spell_id.
-        weeks: person-weeks of `interval_hp` whose outcome is mature.
+        weeks: person-weeks of `interval_hp` whose outcome is mature, frozen ones beside them.
 
     Returns:
         Rows and order of `origin`; event_week is null while the spell goes on, last_week is the
-        last week that is known.
+        last week that is known. A spell that ends frozen does so later than its last week at risk.
     """
+    ended_on = pl.col("matures_on") - pl.duration(days=GRACE_DAYS)
     spells = weeks.group_by("spell_id").agg(
-        pl.col("week_start").filter(pl.col("event")).max().alias("event_start"),
+        ended_on.filter(pl.col("event")).max().alias("ended_on"),
         pl.col("week_start").max().alias("last_start"),
     )
     joined = origin.select("as_of_date", "spell_id").join(
@@ -114,7 +115,7 @@ def outcomes_after(origin: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:
         return ((pl.col(start) - pl.col("as_of_date")).dt.total_days() + 6) // 7
 
     return joined.select(
-        step("event_start").clip(lower_bound=1).alias("event_week"),
+        step("ended_on").clip(lower_bound=1).alias("event_week"),
         step("last_start").clip(lower_bound=0).fill_null(0).alias("last_week"),
     )
 

@@ -23,6 +23,8 @@ KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed
 WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event",
                 "days_to_end_at_start", "matures_on")  # fmt: skip
 SUNDAY = 7
+DAYS_TO_KNOW = 37
+"""From a Sunday on until what becomes of the week after it must be known: the week and the grace."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,26 @@ class Snapshots:
             f"select {weeks}, case when i.event then p.how_ended end as ended_by, {snapshot}"
             f" from {thinned} order by i.matures_on, i.week_start, i.spell_id"
         )
+
+    def frozen_weeks(self, as_of: date, spells: pl.Series) -> pl.DataFrame:
+        """Weeks on a pass that were frozen altogether, of some spells, as `person_weeks`: nobody is at risk in them.
+
+        They teach a hazard nothing, but who is asked on the day before one is asked as well.
+        """
+        snapshot = self._select(without=("spell_id",))
+        frozen = self.postgres.read(
+            "select distinct on (s.user_id, s.as_of_date) p.spell_id, s.as_of_date + 1 as week_start,"
+            " (s.as_of_date + 1 - date_trunc('week', p.spell_starts_on)::date) / 7 as week_number,"
+            " 0::float8 as exposure, false as event, p.hp_end_corrected - s.as_of_date as days_to_end_at_start,"
+            f" s.as_of_date + {DAYS_TO_KNOW} as matures_on, null::text as ended_by, {snapshot}"
+            " from ris.member_snapshot s join ris.core_hp_period p on p.user_id = s.user_id and p.has_coverage"
+            " and s.as_of_date + 1 between p.starts_on and p.hp_end_corrected"
+            f" where extract(isodow from s.as_of_date) = {SUNDAY} and s.as_of_date + {DAYS_TO_KNOW} <= '{as_of}'"
+            " and not exists (select from ris.interval_hp i"
+            " where i.user_id = s.user_id and i.week_start = s.as_of_date + 1)"
+            " order by s.user_id, s.as_of_date, p.hp_end_corrected desc"
+        )
+        return frozen.filter(pl.col("spell_id").is_in(spells.implode()))
 
     def first_of_spells(self, columns: Sequence[str]) -> pl.DataFrame:
         """Columns of the first Sunday's snapshot of every spell, beside spell_id."""

@@ -21,10 +21,12 @@ from ris_assets.assets import inference, quality, scores, training
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
 from ris_assets.evaluation.gate import Verdict
+from ris_assets.evaluation.survival import outcomes_after, snapshots_after
 from ris_assets.models.hazard_families import HAZARDS
 from ris_assets.models.renewal import ESTIMATORS
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource, copy_frame
+from ris_assets.resources.snapshots import Snapshots
 from ris_assets.settings import get_settings
 from tests.fakes import CATALOG, FakeStudio, fake_studio
 
@@ -66,7 +68,7 @@ def database(embedded_postgres, studio) -> str:
         "ris.member_snapshot": studio.snapshot,
         "ris.label_hp": studio.labels,
         "ris.interval_hp": studio.weeks,
-        "ris.core_hp_period": studio.passes,
+        "ris.core_hp_period": periods(studio),
         "ris.meta_feature_catalog": catalog,
         "ris_raw.extraction_log": pl.DataFrame({"through_day": [studio.horizon]}),
     }
@@ -77,6 +79,17 @@ def database(embedded_postgres, studio) -> str:
             connection.execute(f"create table {name} ({columns})")
             copy_frame(connection, name, frame)
     return url
+
+
+def periods(studio: FakeStudio) -> pl.DataFrame:
+    """Passes on the exposure clock, those that no Sunday has seen without their days."""
+    end = pl.col("hp_end_corrected")
+    start = end - pl.duration(days=pl.col("pass_days") - 1)
+    seen = studio.snapshot.unique("hp_id").select(
+        "hp_id", "user_id", "spell_id", start.alias("starts_on"), "hp_end_corrected",
+        start.min().over("spell_id").alias("spell_starts_on"), pl.lit(True).alias("has_coverage"),
+    )  # fmt: skip
+    return studio.passes.join(seen, "hp_id", "left")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +106,38 @@ def resources(home, database, tmp_path_factory) -> dict:
 @pytest.fixture(scope="module")
 def trained(resources) -> dg.ExecuteInProcessResult:
     return dg.materialize(EVERYTHING, resources=resources)
+
+
+def test_who_is_frozen_all_week_is_asked_the_day_before_it(database, studio):
+    """A member's weeks at risk leave out the third: all of it was frozen."""
+    snapshots = Snapshots(PostgresResource(url=database))
+    of_member = studio.weeks.filter(pl.col("week_start").len().over("spell_id") > 20)
+    spell = of_member["spell_id"][0]
+    weeks = of_member.filter(spell_id=spell).sort("week_start")
+    monday = weeks["week_start"][2]
+    row = f"spell_id = '{spell}' and week_start = '{monday}'"
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            f"create temporary table kept as select * from ris.interval_hp where {row}"
+        )
+        connection.execute(f"delete from ris.interval_hp where {row}")
+        connection.commit()
+        at_risk = snapshots.person_weeks(studio.horizon, 10**6)
+        frozen = snapshots.frozen_weeks(studio.horizon, at_risk["spell_id"].unique())
+        connection.execute("insert into ris.interval_hp select * from kept")
+    assert frozen.columns == at_risk.columns
+    (found,) = frozen.filter(spell_id=spell).iter_rows(named=True)
+    eve = monday - timedelta(days=1)
+    assert (found["as_of_date"], found["week_start"], found["exposure"]) == (eve, monday, 0.0)
+    assert (found["week_number"], found["event"]) == (weeks["week_number"][2], False)
+    assert found["matures_on"] == eve + timedelta(days=37)
+    everyone = snapshots_after(
+        eve - timedelta(days=7), pl.concat([at_risk, frozen], how="vertical_relaxed")
+    )
+    asked = everyone.filter(spell_id=spell, as_of_date=eve)
+    assert asked.height == 1
+    later = outcomes_after(asked, at_risk)["last_week"][0]
+    assert later > 10
 
 
 def score(

@@ -269,10 +269,16 @@ def test_outcomes_are_counted_in_weeks_from_the_snapshot(studio):
     sunday, spell = origin["as_of_date"][0], origin["spell_id"][0]
     weeks = pl.DataFrame(
         {"spell_id": [spell] * 3, "event": [False, False, True],
-         "week_start": [sunday + timedelta(days=1 + 7 * n) for n in range(3)]}
+         "week_start": [sunday + timedelta(days=1 + 7 * n) for n in range(3)],
+         "matures_on": [sunday + timedelta(days=7 + 7 * n + 30) for n in range(3)]}
     )  # fmt: skip
     assert outcomes_after(origin, weeks).row(0) == (3, 3)
     assert outcomes_after(origin, weeks[:2]).row(0) == (None, 2)
+    # The pass goes on frozen for ten days after the last week at risk.
+    later = pl.col("matures_on") + pl.when("event").then(pl.duration(days=10)).otherwise(
+        pl.duration()
+    )
+    assert outcomes_after(origin, weeks.with_columns(later)).row(0) == (5, 3)
 
 
 def test_concordance_of_a_perfect_order_is_one():
