@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -18,6 +19,7 @@ from rich.console import Console
 
 from ris_assets import cli_runs, summary, tracking
 from ris_assets.assets import inference, quality, scores, training
+from ris_assets.contracts.tables import MODEL_BANDS
 from ris_assets.errors import RisError
 from ris_assets.evaluation import contest, survival_contest
 from ris_assets.evaluation.gate import Verdict
@@ -138,6 +140,22 @@ def test_who_is_frozen_all_week_is_asked_the_day_before_it(database, studio):
     assert asked.height == 1
     later = outcomes_after(asked, at_risk)["last_week"][0]
     assert later > 10
+
+
+def test_a_table_of_an_earlier_version_lets_in_nulls_that_may_be(database):
+    older = replace(
+        MODEL_BANDS, name="older_bands",
+        columns=tuple(replace(column, required=True, description="?") for column in MODEL_BANDS.columns),
+    )  # fmt: skip
+    postgres = PostgresResource(url=database)
+    postgres.ensure_table(older)
+    postgres.ensure_table(replace(MODEL_BANDS, name="older_bands"))
+    null_or_not = (
+        "select attname, attnotnull from pg_attribute"
+        " where attrelid = 'ris.older_bands'::regclass and attnum > 0"
+    )
+    required = {column.name for column in MODEL_BANDS.columns if column.required}
+    assert {name for name, is_required in rows(database, null_or_not) if is_required} == required
 
 
 def score(
