@@ -103,7 +103,7 @@ def _candidate(
     norm = pl.col(f"{feature}_ewma").cast(pl.Float64) if is_external else pl.lit(None, pl.Float64)
     away = value - norm if is_external else value - scale["mean"]
     strength = direction * away / scale["sd"]
-    kept = rows.filter(_holds(rows, entry, direction)).select(
+    kept = rows.filter(_holds(rows, entry, direction, scale["sd"])).select(
         "row",
         value.alias("value"),
         norm.alias("norm"),
@@ -115,11 +115,12 @@ def _candidate(
     return _shaped(spoken.filter(pl.col("is_told")), rank)
 
 
-def _holds(rows: pl.DataFrame, entry: Mapping, direction: float) -> pl.Expr:
+def _holds(rows: pl.DataFrame, entry: Mapping, direction: float, sd: float) -> pl.Expr:
     """Whether a sentence that names the norm tells a change, and one that does not is true of the value alone.
 
-    A value that goes up is adverse above its neutral value; so is a change that goes down, below it. An internal
-    feature is little or much beside other members only, so it is held against those of the day.
+    A value that goes up is adverse above its neutral value; so is a change that goes down, below it; of a weekly metric
+    by as much as a difference from the norm has to be. An internal feature is little or much beside other members only,
+    so it is held against those of the day.
     """
     sentence, value = entry["reason_en"], pl.col(entry["feature"]).cast(pl.Float64)
     unit, form = entry.get("unit") or "", entry["value_format"]
@@ -132,7 +133,7 @@ def _holds(rows: pl.DataFrame, entry: Mapping, direction: float) -> pl.Expr:
     is_adverse = direction * (value - neutral) > 0
     is_adverse &= printed(value, form) != printed(pl.lit(neutral), form)
     if entry["feature_group"] == "external":
-        return is_adverse
+        return is_adverse & (direction * (value - neutral) >= LEAST_STRENGTH * sd)
     among = [DAY, LENGTH] if MOST in sentence else [DAY]
     is_beyond = _is_beyond(rows, direction * value, OUTER, among)
     return is_adverse & is_beyond if direction > 0 else is_beyond

@@ -166,6 +166,16 @@ def test_a_sentence_without_the_norm_is_told_of_values_that_are_adverse_by_thems
     assert alone(feature, [value], norm) == [is_told]
 
 
+def test_what_is_told_without_its_norm_is_large_by_itself():
+    entry = pl.read_csv(SEED).filter(feature="muscle_change_kg")
+    frame = pl.DataFrame([MEMBER] * 2).with_columns(
+        pl.Series("muscle_change_kg", [-0.1, -0.6]), pl.lit(0.9).alias("muscle_change_kg_ewma")
+    )
+    reference = {"muscle_change_kg_delta": {"mean": 0.0, "sd": 1.0}}
+    found = ["muscle" in r for r in reasons_of(frame, entry, {}, reference)]
+    assert found == [False, True]
+
+
 @pytest.mark.parametrize(
     ("feature", "norm", "value", "is_told"),
     [
