@@ -117,6 +117,7 @@ profiles as (
         case when has_clans then known_clan_id is not null end as is_in_clan,
         case when known_clan_id is not null then in_clan_since_on end as clan_since_on,
         known_friend_count as friend_count,
+        factors,
         as_of_date - registered_on as tenure_days
     from known_profiles
 )

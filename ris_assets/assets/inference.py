@@ -8,7 +8,7 @@ import polars as pl
 from ris_assets import tracking
 from ris_assets.contracts.tables import MODEL_HAZARD_RATIOS, SURVIVAL_BY_SEGMENT
 from ris_assets.evaluation import model_plots, plots
-from ris_assets.evaluation.inference import SEGMENTS, Inference, infer
+from ris_assets.evaluation.inference import Inference, infer, segments_of
 from ris_assets.evaluation.split import MAX_ROWS
 from ris_assets.resources.mlflow import MlflowResource
 from ris_assets.resources.postgres import PostgresResource
@@ -33,7 +33,7 @@ def survival_inference(
     champion = tracking.load_champion(tracking.SURVIVAL)
     weeks = snapshots.person_weeks(as_of, MAX_ROWS)
     importance = list(champion.model.importance())
-    first = snapshots.first_of_spells([name for name in SEGMENTS if name in weeks.columns])
+    first = snapshots.first_of_spells(segments_of(weeks))
     found = infer(weeks, champion.model.features, importance, BY, first)
     for column, reason in found.refused.items():
         context.log.warning(f"{column} is left out: {reason}")

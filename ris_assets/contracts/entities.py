@@ -77,6 +77,9 @@ def _id(name: str, what: str, required: bool = False) -> Column:
     return Column(name, "text", what, required)
 
 
+FACTORS = "factors"
+"""The one field that a map gives in a list of its own (`factors:`), not among the fields."""
+
 USERS = Entity(
     "users", "A person known to the studio", Keeping.VERSIONS, "user_id", "registered_at",
     (
@@ -97,6 +100,7 @@ USERS = Entity(
         Column("has_trial", "bool", "Took a trial before the first paid pass"),
         _id("clan_id", "Clan in the app"),
         Column("friend_ids", "text[]", "Friends in the app: their user ids"),
+        Column(FACTORS, "jsonb", "Factors of the business's own: name to text"),
     ),
     mandatory=True,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ris_assets.evaluation.kaplan_meier import LogRank, kaplan_meier_by_segment, log_rank
-from ris_assets.features.matrix import FeatureSet
+from ris_assets.features.matrix import FACTOR, FeatureSet
 from ris_assets.models.cox import CoxRefusedError, CoxResult, fit_cox, fit_cox_by_segment
 from ris_assets.models.week_clock import ends_in_week
 
@@ -152,6 +152,12 @@ def _sound_fit(rows: pl.DataFrame, columns: list[str]) -> tuple[CoxResult | None
     return None, refused
 
 
+def segments_of(rows: pl.DataFrame) -> list[str]:
+    """The columns that part members into segments: the known ones, and factors of the business's own that are texts."""
+    own = [c for c, kind in rows.schema.items() if c.startswith(FACTOR) and kind == pl.String]
+    return [name for name in SEGMENTS if name in rows.columns] + own
+
+
 def spells_of(weeks: pl.DataFrame, first: pl.DataFrame | None = None) -> pl.DataFrame:
     """One row a spell: weeks lived (duration), whether it ended (event), segments as they were known first.
 
@@ -161,7 +167,7 @@ def spells_of(weeks: pl.DataFrame, first: pl.DataFrame | None = None) -> pl.Data
         first: spell_id and segments on the first Sunday of a spell, for those that no later week has a snapshot of:
             who leaves in the first week would be missing, and who stays would not.
     """
-    segments = [name for name in SEGMENTS if name in weeks.columns]
+    segments = segments_of(weeks)
     begun = weeks.filter(pl.col("week_number") == 0)["spell_id"].unique()
     spells = (
         weeks.filter(pl.col("spell_id").is_in(begun.implode()))
@@ -187,9 +193,7 @@ def spells_of(weeks: pl.DataFrame, first: pl.DataFrame | None = None) -> pl.Data
 def _curves(spells: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, LogRank]]:
     """Kaplan-Meier curves and log-rank tests of every kind of segment that has two large enough."""
     parts, tests = [], {}
-    for kind in SEGMENTS:
-        if kind not in spells.columns:
-            continue
+    for kind in segments_of(spells):
         rows = large_segments(spells, kind)
         if rows[kind].n_unique() < 2:
             continue

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from ris_assets.contracts.columns import Column
-from ris_assets.contracts.entities import Entity
+from ris_assets.contracts.entities import FACTORS, Entity
 from ris_assets.extract.exact import id_text, literal
 from ris_assets.extract.plan import (
     CANONICAL,
@@ -72,6 +72,8 @@ ParentLookup = Callable[[ParentSpec, pl.Series], pl.DataFrame]
 CHANGED = "_changed_at"
 _FILTER, _PARENT, _PERSONAL = "_filter:", "_parent:", "_personal:"
 _SPAN, _REPEAT, _ELSE = "_span:", "_repeat:", "_else:"
+_FACTOR = f"{FACTORS}."
+"""What is noted of a factor bears this before its name, which may be that of a field."""
 _REPEATED = f"{_REPEAT}ends_at"
 _AMOUNT, _RAW = "_amount:", "_raw:"
 _SHOWN_TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -124,6 +126,7 @@ class EntityShape:
         readings += [
             Reading(f"{_PERSONAL}{n}", path, "id") for n, path in self.part.personal.items()
         ]
+        readings += [Reading(f"{_FACTOR}{n}", path, "id") for n, path in self.part.factors.items()]
         readings += [
             Reading(name, amount.path, "id" if amount.values else "int4")
             for name, span in self._spans.items()
@@ -390,6 +393,9 @@ class EntityShape:
         return (pl.col(CHANGED) if self.part.changed_at else empty).alias("changed_at")
 
     def _column(self, column: Column) -> pl.Expr:
+        if column.name == FACTORS and self.part.factors:
+            told = [pl.col(f"{_FACTOR}{name}").alias(name) for name in self.part.factors]
+            return pl.struct(told).struct.json_encode().alias(FACTORS)
         spec = self.part.fields.get(column.name)
         is_done = column.name in self._translated_first or (spec and spec.span)
         if is_done or (self.part.repeat and column.name in _PERIOD):

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ris_assets.contracts.entities import ENTITIES, Entity, Keeping
+from ris_assets.contracts.entities import ENTITIES, FACTORS, Entity, Keeping
 from ris_assets.errors import RisError
 from ris_assets.extract.exact import literal
 from ris_assets.extract.plan import (
@@ -49,6 +49,7 @@ UNITS = {
 """Factor from a source's unit to the contract's: kg, share 0-1, whole currency, cm, minutes."""
 Unit = Literal["g", "lb", "percent", "minor", "m", "inch", "seconds", "milliseconds"]
 OPERATORS = {"$in", "$nin", "$ne", "$exists"}
+FACTOR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def _known_zone(name: str | None) -> str | None:
@@ -210,6 +211,15 @@ class SourcePart(_Strict):
     personal: dict[str, str] = Field(
         default_factory=dict, description="Personal details: a name of your own to a path"
     )
+    factors: dict[str, str] = Field(
+        default_factory=dict,
+        description="Of users: what else may tell members apart, a name of your own to a path",
+    )
+
+    @property
+    def mapped(self) -> list[str]:
+        """The entity's fields that it gives."""
+        return [*self.fields, *([FACTORS] if self.factors else [])]
 
     @model_validator(mode="after")
     def _sound(self) -> "SourcePart":
@@ -303,7 +313,8 @@ def _check_entity(name: str, entity_map: EntityMap, mapped: set[str]) -> None:
 
 
 def _check_fields(entity: Entity, part: SourcePart) -> None:
-    known = {column.name for column in entity.fields}
+    known = {column.name for column in entity.fields} - {FACTORS}
+    _check_factors(entity, part)
     if unknown := sorted(set(part.fields) - known):
         raise ValueError(
             f"`{entity.name}` has no field {', '.join(unknown)}; it has {', '.join(sorted(known))}"
@@ -334,6 +345,15 @@ def _check_literal(entity: Entity, field: str, spec: FieldSpec, written: Any) ->
         literal(written, reading)
     except ValueError as error:
         raise ValueError(f"`{entity.name}.{field}` cannot be {written!r}: {error}") from None
+
+
+def _check_factors(entity: Entity, part: SourcePart) -> None:
+    if part.factors and FACTORS not in {column.name for column in entity.fields}:
+        raise ValueError(f"`factors` are of users, not of `{entity.name}`")
+    if strange := [name for name in part.factors if not FACTOR_NAME.fullmatch(name)]:
+        raise ValueError(
+            f"`{entity.name}.factors`: {', '.join(strange)}: write names of at most 40 small letters, digits and _"
+        )
 
 
 def _check_repeat(entity: Entity, part: SourcePart) -> None:

@@ -12,6 +12,8 @@ import polars as pl
 
 EXTERNAL_SUFFIXES = ("", "_ewma", "_delta", "_recent")
 MAX_LEVELS = 20
+FACTOR = "factor_"
+"""What columns of factors of the business's own begin with."""
 
 
 @dataclass(frozen=True)

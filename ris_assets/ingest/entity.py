@@ -480,7 +480,7 @@ def _log(
     if entity_map is not None:
         mapped = {
             "reject_limit": entity_map.reject_limit,
-            "mapped_fields": sorted({name for part in parts for name in part.source.fields}),
+            "mapped_fields": sorted({name for part in parts for name in part.source.mapped}),
             "map_fingerprint": entity_map.fingerprint,
             "recorded_since": entity_map.since,
         }

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from ris_assets.contracts.entities import ENTITIES, Entity
+from ris_assets.contracts.entities import ENTITIES, FACTORS, Entity
 from ris_assets.errors import RisError
 from ris_assets.extract.decode import BatchDecoder
 from ris_assets.extract.plan import ROW, Decoded
@@ -185,7 +185,7 @@ class Holder:
         refused = shaped.rejects.filter(~pl.col("is_row_kept"))
         held.refused += refused.select(ROW, "source_id").n_unique()
         for one in held.fields:
-            column = rows[one.name]
+            column = rows[one.name] if one.name in rows.columns else read[one.name]
             is_plain = one.name in read.columns and not one.has_fallback
             source = read[one.name] if is_plain else column
             one.filled += source.count()
@@ -259,6 +259,8 @@ def _fields(part: Part) -> list[FieldHeld]:
         zone = spec.zone or part.shape.zone.key
         required, spare = entity.field(name).required, spec.fallback is not None
         found.append(FieldHeld(name, origin, required, zone=zone, has_fallback=spare))
+    for name, path in part.source.factors.items():
+        found.append(FieldHeld(f"{FACTORS}.{name}", path, False, zone=part.shape.zone.key))
     if part.source.repeat and "ends_at" not in part.source.fields:
         found.append(FieldHeld("ends_at", "repeat", True))
     return found

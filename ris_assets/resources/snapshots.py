@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 
 from ris_assets.errors import RisError
-from ris_assets.features.matrix import catalog_columns
+from ris_assets.features.matrix import FACTOR, catalog_columns
 from ris_assets.features.training_rows import LABELS
 from ris_assets.resources.postgres import PostgresResource
 
@@ -20,6 +20,7 @@ CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_di
 KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed", "currency",
                "price", "pass_days", "pass_number", "days_to_end", "spell_weeks",
                "tenure_days")  # fmt: skip
+_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event",
                 "days_to_end_at_start", "matures_on")  # fmt: skip
 SUNDAY = 7
@@ -34,10 +35,44 @@ class Snapshots:
     postgres: PostgresResource
 
     def catalog(self) -> pl.DataFrame:
-        """The feature catalogue."""
-        return self.postgres.read(
+        """The feature catalogue, and a row for each factor of the business's own."""
+        listed = self.postgres.read(
             f"select {', '.join(CATALOG_COLUMNS)} from ris.meta_feature_catalog order by feature"
         )
+        own = pl.DataFrame(
+            [
+                {"feature": name, "feature_group": "internal", "source_entity": "users",
+                 "risk_direction": "none", "is_active": True,
+                 **dict.fromkeys(("label_en", "label_ru"), name.removeprefix(FACTOR).replace("_", " "))}
+                for name in self._factors()
+            ],
+            schema=listed.schema,
+        )  # fmt: skip
+        return pl.concat([listed, own])
+
+    def _factors(self) -> dict[str, str]:
+        """Columns of the factors that members have at the horizon, as SQL: numbers where they say nothing else."""
+        if "factors" not in self._kinds("core_user"):
+            return {}
+        found = self.postgres.read(
+            f"select key as name, coalesce(bool_and(value ~ '{_NUMBER}'), false) as is_number"
+            " from ris.core_user, jsonb_each_text(factors) group by key order by key"
+        )
+        text = {name: f"(s.factors ->> '{name}')" for name in found["name"]}
+        return {
+            f"{FACTOR}{name}": f"case when {text[name]} ~ '{_NUMBER}' then {text[name]}::float8 end"
+            if is_number
+            else text[name]
+            for name, is_number in found.iter_rows()
+        }
+
+    def _kinds(self, table: str) -> dict[str, str]:
+        """The columns of a mart, and of what type they are."""
+        found = self.postgres.read(
+            "select column_name::text as name, data_type::text as kind from information_schema.columns"
+            f" where table_schema = 'ris' and table_name = '{table}'"
+        )
+        return dict(found.iter_rows())
 
     def horizon(self) -> date:
         """The last studio day that is completely extracted.
@@ -131,8 +166,12 @@ class Snapshots:
 
     def first_of_spells(self, columns: Sequence[str]) -> pl.DataFrame:
         """Columns of the first Sunday's snapshot of every spell, beside spell_id."""
+        own = self._factors()
+        wanted = ", ".join(
+            ["spell_id", *(f'{own[c]} as "{c}"' if c in own else c for c in columns)]
+        )
         return self.postgres.read(
-            f"select distinct on (spell_id) {', '.join(['spell_id', *columns])} from ris.member_snapshot"
+            f"select distinct on (spell_id) {wanted} from ris.member_snapshot s"
             f" where extract(isodow from as_of_date) = {SUNDAY} order by spell_id, as_of_date"
         )
 
@@ -146,22 +185,18 @@ class Snapshots:
 
     def _select(self, without: tuple[str, ...] = ()) -> str:
         """Key and feature columns as SQL; `numeric` as float8, which is what frames can hold."""
-        kinds = dict(
-            self.postgres.read(
-                "select column_name::text as name, data_type::text as kind"
-                " from information_schema.columns"
-                " where table_schema = 'ris' and table_name = 'member_snapshot'"
-            ).iter_rows()
-        )
+        kinds, own = self._kinds("member_snapshot"), self._factors()
         columns = catalog_columns(self.catalog())
-        wanted = dict.fromkeys([*KEY_COLUMNS, *(name for name in columns if name in kinds)])
-        missing = [name for name in {*KEY_COLUMNS, *columns.values()} if name not in kinds]
+        known = kinds.keys() | own.keys()
+        wanted = dict.fromkeys([*KEY_COLUMNS, *(name for name in columns if name in known)])
+        missing = [name for name in {*KEY_COLUMNS, *columns.values()} if name not in known]
         if missing:
             raise RisError(
                 f"ris.member_snapshot lacks {', '.join(sorted(missing))}: build the marts first, `ris run`"
             )
+        exact = {n: f's."{n}"::float8' for n, kind in kinds.items() if kind == "numeric"} | own
         return ", ".join(
-            f's."{name}"::float8 as "{name}"' if kinds[name] == "numeric" else f's."{name}"'
+            f'{exact[name]} as "{name}"' if name in exact else f's."{name}"'
             for name in wanted
             if name not in without
         )

@@ -6,8 +6,12 @@ The last extracted day is Sunday 2024-06-30; all documents were there when RIS w
 from datetime import date
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 
+from ris_assets.features.matrix import choose_features
+from ris_assets.resources.postgres import PostgresResource
+from ris_assets.resources.snapshots import Snapshots
 from tests.dbt.marts import Marts
 from tests.dbt.members import days_of
 from tests.dbt.raw_rows import RawRows
@@ -27,7 +31,16 @@ MAPPED = {
 def known(marts: Marts) -> Marts:
     """The marts of a studio whose map leaves fields out."""
     raw = RawRows(ALMATY)
-    for write in (ties, readings, newcomer, spenders, friends_who_book, leaves_traces, history):
+    for write in (
+        factors,
+        ties,
+        readings,
+        newcomer,
+        spenders,
+        friends_who_book,
+        leaves_traces,
+        history,
+    ):
         write(raw)
     marts.timezone = str(ALMATY)
     marts.reset()
@@ -42,6 +55,38 @@ def known(marts: Marts) -> Marts:
     )
     marts.build()
     return marts
+
+
+def factors(raw: RawRows) -> None:
+    """Fay pays by card from 20 June on; until then by check. A number may be a text."""
+    raw.member("fay", factors='{"payment": "check", "lines": "2", "code": "x"}')
+    raw.member("fay", known_at="2024-06-20 12:00",
+               factors='{"payment": "card", "lines": "3.5", "code": "7"}')  # fmt: skip
+    raw.member("max", factors='{"payment": null, "lines": null, "code": "y"}')
+    for name in ("fay", "max"):
+        raw.hero_pass(f"{name}-1", "2024-04-01 10:00", "2024-04-01", "2024-08-30")
+
+
+def test_factors_of_the_business_are_features_as_known_on_the_day(known):
+    snapshots = Snapshots(PostgresResource(url=known.url))
+    catalog = snapshots.catalog()
+    assert catalog.filter(pl.col("feature").str.starts_with("factor_"))["label_en"].to_list() == [
+        "code", "lines", "payment",
+    ]  # fmt: skip
+    rows = snapshots.on_days(date(2024, 6, 16), date(2024, 6, 23))
+    found = rows.filter(
+        pl.col("user_id") == "fay",
+        pl.col("as_of_date").is_in([date(2024, 6, 16), date(2024, 6, 23)]),
+    )
+    assert found.select("factor_payment", "factor_lines", "factor_code").rows() == [
+        ("check", 2.0, "x"), ("card", 3.5, "7"),
+    ]  # fmt: skip
+    chosen = choose_features(rows, catalog)
+    assert chosen.levels["factor_payment"] == ("card", "check")
+    assert "factor_lines" in chosen.numeric
+    spell = rows.filter(pl.col("user_id") == "fay")["spell_id"][0]
+    first = snapshots.first_of_spells(["product", "factor_payment"])
+    assert first.filter(pl.col("spell_id") == spell)["factor_payment"].to_list() == ["check"]
 
 
 def ties(raw: RawRows) -> None:

@@ -220,7 +220,8 @@ def telco(customers: int = 90) -> dict[str, Documents]:
     """One row a customer: for how many months, and whether they have left."""
     return {
         "customers": [
-            {"_id": n, "gender": ("Male", "Female")[n % 2], "tenure": n % 73, "Contract": "One year",
+            {"_id": n, "gender": ("Male", "Female")[n % 2], "tenure": n % 73, "PhoneService": ("No", "Yes")[n % 2],
+             "Contract": ("One year", "Month-to-month")[n % 2], "PaymentMethod": ("Mailed check", "Bank")[n % 2],
              "MonthlyCharges": 20.5 + n, "TotalCharges": str(99.5 * n) if n else " ",
              "Churn": ("No", "Yes")[n % 3 == 0]}
             for n in range(customers)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ris_assets.contracts.entities import ENTITIES
-from ris_assets.extract.profiling.draft import EntityGuess, draft_map
+from ris_assets.extract.profiling.draft import EntityGuess, draft_map, snake
 from ris_assets.extract.profiling.draft_yaml import draft_yaml
 from ris_assets.extract.profiling.standins import with_standins
 from ris_assets.extract.source_map import SourceMap, load_source_map
@@ -530,7 +530,32 @@ def test_members_of_a_table_of_tenures_are_drafted_with_a_pass_a_month(tmp_path)
     assert passes["ends_at"] == {"path": "Churn", "values": {"No": None, "Yes": TODAY}}
     assert passes["starts_at"] == passes["purchased_at"] == since
     assert (passes["user_id"], passes["price"]) == ("_id", "MonthlyCharges")
+    assert passes["product"] == "Contract"
     assert loaded.entities["hero_passes"].sources[0].repeat is not None
+
+
+def test_fields_of_persons_that_nothing_reads_are_proposed_as_factors(tmp_path):
+    found = explored(telco()).collections
+    text = draft_yaml(with_standins(draft_map(found), found, TODAY), "UTC")
+    line = "    # factors: {phone_service: PhoneService, payment_method: PaymentMethod}  #"
+    (proposed,) = [one for one in text.splitlines() if one.startswith(line)]
+    path = tmp_path / "m.yaml"
+    path.write_text(text.replace(proposed, proposed.replace("# factors", "factors")))
+    (part,) = load_source_map(path).entities["users"].sources
+    assert part.factors == {"phone_service": "PhoneService", "payment_method": "PaymentMethod"}
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("streamingTV", "streaming_tv"),
+        ("ISOCode", "iso_code"),
+        ("Номер телефона", "номер_телефона"),
+        ("a.b", "a_b"),
+    ],
+)
+def test_a_key_is_written_as_a_name_of_the_map(key, name):
+    assert snake(key) == name
 
 
 @pytest.mark.parametrize("shape", [crm(), embedded(), club()], ids=["crm", "embedded", "club"])

@@ -587,3 +587,21 @@ def test_an_element_that_is_no_document_is_shown_alone():
 def test_a_masked_detail_that_is_read_again_is_no_value():
     rows = cut(users(city="c"), [{"_id": 1, "at": NOON, "c": "<personal>"}]).rows
     assert rows["city"].to_list() == [None]
+
+
+def test_factors_of_the_business_are_texts_by_a_name_of_its_own():
+    part = SourcePart.model_validate({
+        "collection": "users", "fields": {"user_id": "_id", "registered_at": "at"},
+        "factors": {"payment": "billing.method", "senior": "senior", "user_id": "n"},
+    })  # fmt: skip
+    shape = EntityShape(ENTITIES["users"], part, ALMATY)
+    documents = [
+        {"_id": 1, "at": NOON, "billing": {"method": "card"}, "senior": True, "n": 2.5},
+        {"_id": 2, "at": NOON, "billing": {"method": " "}, "n": [1]},
+    ]
+    found = cut(shape, documents)
+    assert [json.loads(text) for text in found.rows["factors"]] == [
+        {"payment": "card", "senior": "true", "user_id": "2.5"},
+        {"payment": None, "senior": None, "user_id": None},
+    ]
+    assert found.rejects.select("field", "is_row_kept").rows() == [("factors.user_id", True)]

@@ -116,3 +116,23 @@ def test_the_schema_for_editors_knows_every_entity_and_both_ways_to_write_a_fiel
     kinds = [way.get("type") for way in schema["$defs"]["FieldSpec"]["anyOf"]]
     assert kinds == ["string", "object"]
     json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("factors: {Payment: p},", "Payment: write names of at most 40 small letters"),
+        ("factors: {'a b': p},", "a b: write names"),
+    ],
+)
+def test_a_factor_has_a_name_that_a_column_can_have(tmp_path, rest, said):
+    with pytest.raises(RisError, match=said):
+        load(tmp_path, with_users("goal: g", rest))
+
+
+def test_factors_are_of_users_and_stand_in_a_list_of_their_own(tmp_path):
+    of_passes = PASSES.replace("fields:", "factors: {plan: p}, fields:")
+    with pytest.raises(RisError, match="`factors` are of users, not of `hero_passes`"):
+        load(tmp_path, f"entities: {{users: {USERS}, hero_passes: {of_passes}}}")
+    with pytest.raises(RisError, match="no field factors"):
+        load(tmp_path, with_users("factors: g"))

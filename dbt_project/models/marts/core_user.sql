@@ -97,6 +97,7 @@ final as (
         profiles.is_in_clan,
         profiles.clan_since_on,
         profiles.friend_count,
+        profiles.factors,
         friends.active_friend_count,
         {{ sociability('profiles.friend_count', 'social.acts_a_week') }} as sociability,
         case when friends.user_id is not null then habits.joint_share end as joint_visit_share,

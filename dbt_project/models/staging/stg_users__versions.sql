@@ -29,7 +29,8 @@ final as (
         case
             when friend_ids is not null
                 then (select count(distinct friend_id) from unnest(friend_ids) as friend_id where friend_id <> user_id)::int
-        end as friend_count
+        end as friend_count,
+        factors
     from source
 )
 

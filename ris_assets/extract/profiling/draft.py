@@ -4,6 +4,7 @@ Only guesses; `draft_yaml.py` writes them down.
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -493,15 +494,16 @@ def _personal(frame: Frame) -> dict[str, str]:
             and not candidate.is_list
             and "[]" not in candidate.profile.path
         ):
-            name = _snake(candidate.profile.keys[-1])
+            name = snake(candidate.profile.keys[-1])
             found.setdefault(
-                name if name not in found else _snake("_".join(candidate.profile.keys)),
+                name if name not in found else snake("_".join(candidate.profile.keys)),
                 candidate.path,
             )
     return found
 
 
-def _snake(key: str) -> str:
-    words = "".join(f"_{c.lower()}" if c.isupper() else c for c in key)
+def snake(key: str) -> str:
+    """A key of a document as a name of the map's."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key).lower()
     clean = "".join(c if c.isalnum() else "_" for c in words)
     return "_".join(part for part in clean.split("_") if part) or "detail"

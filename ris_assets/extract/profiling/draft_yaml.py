@@ -1,14 +1,20 @@
 """A drafted source map as YAML: what is sure enough stands in it, the rest is commented out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import yaml
 
 from ris_assets.contracts.entities import ENTITIES
-from ris_assets.extract.profiling.draft import LEAST_CONFIDENCE, EntityGuess
+from ris_assets.extract.profiling.draft import LEAST_CONFIDENCE, EntityGuess, snake
 from ris_assets.extract.profiling.fit import Guess
+from ris_assets.extract.profiling.frames import Candidate
+from ris_assets.extract.source_map import FACTOR_NAME
+from ris_assets.extract.spans import LONGEST
 
+_FACTORS = "# what else may tell members apart; leave out what says that somebody has left"
+_MOST_LEVELS, _LEAST_FILL, _MOST_FACTORS = 12, 0.5, 20
+_OF_THE_END = frozenset({"churn", "status", "end", "cancel", "tenure"})
 _HEAD = """\
 # Drafted by `ris explore`: guesses, each with its confidence (0-1) and why. Read every line, mend it, then hold
 # the map against the database with `ris check --map <this file>`. Entities without all that they need, or with a
@@ -26,7 +32,7 @@ def draft_yaml(guesses: Sequence[EntityGuess], timezone: str) -> str:
     lines = [_HEAD.format(least=LEAST_CONFIDENCE), *_lacking(guesses), "version: 1"]
     lines += [f"timezone: {timezone}", *_legacy(guesses), "entities:"]
     for guess in guesses:
-        lines += _entity(guess) if guess.frame else _absent(guess)
+        lines += _entity(guess, _factors(guess, guesses)) if guess.frame else _absent(guess)
     return "\n".join(lines) + "\n"
 
 
@@ -46,7 +52,35 @@ def _absent(guess: EntityGuess) -> list[str]:
     return ["", f"  # {guess.entity}: nothing like it was found"]
 
 
-def _entity(guess: EntityGuess) -> list[str]:
+def _factors(users: EntityGuess, guesses: Sequence[EntityGuess]) -> dict[str, str]:
+    """What of persons has few values, and serves no field."""
+    if users.entity != "users" or users.frame is None:
+        return {}
+    name = users.frame.collection.name
+    others = (g for g in guesses if g.frame and g.frame.collection.name == name)
+    used = {path for guess in others for field in guess.fields for path in _paths(field.spec)}
+    used |= {path for _, path in users.personal}
+    found = [c for c in users.frame.candidates if c.path not in used and _parts_members(c)]
+    named = {snake(c.profile.keys[-1]): c.path for c in reversed(found[:_MOST_FACTORS])}
+    return {n: path for n, path in reversed(named.items()) if FACTOR_NAME.fullmatch(n)}
+
+
+def _parts_members(candidate: Candidate) -> bool:
+    profile = candidate.profile
+    is_plain = not candidate.is_list and "[]" not in profile.path and not profile.is_personal
+    is_told_apart = 1 < len(profile.values) <= _MOST_LEVELS and profile.fill >= _LEAST_FILL
+    return is_plain and is_told_apart and not candidate.words & _OF_THE_END
+
+
+def _paths(spec: Any) -> Iterator[str]:
+    """The paths that a spec speaks of, those of lengths of time among them."""
+    if isinstance(spec, dict):
+        for key, value in spec.items():
+            is_path = isinstance(value, str) and key in {"path", "fallback", "key", *LONGEST}
+            yield from [value] if is_path else _paths(value)
+
+
+def _entity(guess: EntityGuess, factors: dict[str, str]) -> list[str]:
     frame = guess.frame
     assert frame is not None
     lines = [f"  {guess.entity}:", f"    collection: {_flow(frame.collection.name)}"]
@@ -60,8 +94,7 @@ def _entity(guess: EntityGuess) -> list[str]:
         lines.append("    distinct: true")
     if guess.changed_at:
         lines.append(f"    changed_at: {_spec(guess.changed_at)}{_why(guess.changed_at)}")
-    if guess.personal:
-        lines.append(f"    personal: {_flow(dict(guess.personal))}")
+    lines += _of_one_s_own(guess, factors)
     lines.append("    fields:")
     for field in guess.fields:
         lines += [f"      {field.name}: {_spec(field)}{_why(field)}"]
@@ -72,6 +105,12 @@ def _entity(guess: EntityGuess) -> list[str]:
     if frame.is_nested:
         head += "; its array lies within another one: only one can be exploded"
     return ["", head, *(lines if guess.is_active else _commented(lines))]
+
+
+def _of_one_s_own(guess: EntityGuess, factors: dict[str, str]) -> list[str]:
+    """Names of the business's own: personal details, and proposed factors."""
+    personal = [f"    personal: {_flow(dict(guess.personal))}"] if guess.personal else []
+    return personal + ([f"    # factors: {_flow(factors)}  {_FACTORS}"] if factors else [])
 
 
 def _commented(lines: Iterable[str]) -> list[str]:

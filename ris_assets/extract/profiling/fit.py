@@ -65,7 +65,8 @@ def fit(
     """The guess that the column lies at the candidate's path; None if it cannot."""
     named, phrase = name_fit(phrases, candidate, frame)
     is_time = column.name in _MONEY and "duration" in candidate.words  # such as total_secs
-    if not named or is_time:
+    is_flag = column.name == "product" and bool(_booleans(candidate.profile).share)
+    if not named or is_time or is_flag:
         return None
     reading = read_as(column, candidate)
     if reading.share < 0.5:

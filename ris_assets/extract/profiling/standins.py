@@ -91,6 +91,7 @@ def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
     own.pop("cancelled_at", None)
     own.pop("price", None)  # such as the total of all months
     own |= {price.name: price for price in _prices_of_a_month(table)}
+    own |= {kind.name: kind for kind in _kinds_of_contract(table)}
     if left:
         ends = {flag: made_on if is_gone else None for flag, is_gone in left[1].items()}
         spec = {"path": left[0], "values": ends}
@@ -123,6 +124,14 @@ def _prices_of_a_month(table: Frame) -> list[Guess]:
         Guess("price", {"path": c.path, **reading.spec}, _STANDING_IN, (reading.evidence,))
         for reading, c in shares
         if reading.share > _STANDING_IN
+    ]
+
+
+def _kinds_of_contract(table: Frame) -> list[Guess]:
+    """What a contract is called, where the table says it in few words."""
+    named = [c for c in table.by_word.get("pass", ()) if c.profile.values and not _flags_of(c)]
+    return [
+        Guess("product", {"path": c.path}, _STANDING_IN, ("kind of contract",)) for c in named[:1]
     ]
 
 
