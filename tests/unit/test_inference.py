@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ris_assets.evaluation.inference import decision_weeks, infer, spells_of
+from ris_assets.evaluation.inference import decision_weeks, infer, segments_of, spells_of
 from ris_assets.features.matrix import choose_features
 from ris_assets.models.week_clock import CLOCK_FEATURES
 from tests.fakes import CATALOG, fake_studio, person_weeks
@@ -58,6 +58,17 @@ def test_curves_differ_by_city_as_members_do(found):
         .select((pl.col("low") <= pl.col("survival")).all())
         .item()
     )
+
+
+def test_factors_of_the_business_that_are_texts_are_segments(weeks):
+    owned = weeks.with_columns(
+        pl.col("city").alias("factor_place"),
+        pl.lit(1.5).alias("factor_number"),
+    )
+    assert segments_of(owned)[-1] == "factor_place"
+    assert "factor_number" not in segments_of(owned)
+    found = infer(owned, choose_features(owned, CATALOG, exclude=CLOCK_FEATURES), ["visits"])
+    assert found.tests["factor_place"].p_value == found.tests["city"].p_value
 
 
 def test_a_column_that_gives_itself_away_is_left_out_by_name(weeks):
