@@ -1,7 +1,8 @@
 """RIS's survival estimators beside their peers on public data sets, five folds, one seed, one run.
 
-The sets are shipped inside scikit-survival and lifelines: nothing is downloaded. Scores are Antolini's C and the
-integrated Brier score between the 5th and 95th percentile of the test times, the same functions for every model.
+The sets are shipped inside scikit-survival and lifelines: nothing is downloaded. Those of the package SurvSet (GPL,
+so no dependency of RIS) take part where it is installed. Scores are Antolini's C and the integrated Brier score between
+the 5th and 95th percentile of the test times, the same functions for every model.
 """
 
 import time
@@ -17,6 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 from sksurv import datasets
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
+from ris_assets.errors import RisError
 from ris_assets.evaluation.survival_scores import (
     Censoring,
     antolini_concordance,
@@ -27,6 +29,9 @@ from ris_assets.models.survival_api import as_outcome
 
 Array = np.ndarray
 FOLDS, SEED, TIMES = 5, 0, 60
+SURVSET, MAX_ROWS, MAX_COLUMNS = "survset", 6000, 600
+"""`survset:NAME` is one of its sets, at most so many rows of it; `survset` all whose covariates stand still, without
+those of more columns and those that are there already."""
 Load = Callable[[], tuple[pd.DataFrame, Array]]
 
 
@@ -59,6 +64,54 @@ SETS: dict[str, Load] = {
     "regression_dataset": _of_lifelines("regression_dataset", "T", "E"),
     "waltons": _of_lifelines("waltons", "T", "E"),
 }
+TWICE = ("GBSG2", "whas500", "veteran", "flchain", "actg", "cancer")
+"""Names in SurvSet of sets that are here under others."""
+
+
+def _of_survset(name: str) -> tuple[pd.DataFrame, Array]:
+    """A set of the package SurvSet."""
+    frame = _survset().load_dataset(name)["df"]
+    if len(frame) > MAX_ROWS:
+        frame = frame.sample(MAX_ROWS, random_state=SEED)
+    outcome = as_outcome(frame["event"].to_numpy(dtype=bool), frame["time"].to_numpy(dtype=float))
+    covariates = frame.filter(regex="^(num|fac)_")
+    words = covariates.filter(regex="^fac_").columns
+    return covariates.astype(dict.fromkeys(words, "string")).astype(
+        dict.fromkeys(words, "category")
+    ), outcome
+
+
+def _survset() -> Any:
+    try:
+        from SurvSet.data import SurvLoader
+    except ImportError:
+        raise RisError(
+            "these sets are in a package of their own: pip install SurvSet==0.2.11"
+        ) from None
+    return SurvLoader()
+
+
+def names_of(asked: list[str]) -> list[str]:
+    """Sets by name, `survset` resolved.
+
+    Raises:
+        RisError: there is no such set.
+    """
+    found = []
+    for name in asked:
+        if name == SURVSET:
+            about = _survset().df_ds
+            is_taken = (
+                ~about["is_td"]
+                & (about["n_ohe"] + about["n_num"] <= MAX_COLUMNS)
+                & ~about["ds"].isin(TWICE)
+            )
+            found += [f"{SURVSET}:{one}" for one in about.loc[is_taken, "ds"]]
+        elif name in SETS or name.startswith(f"{SURVSET}:"):
+            found.append(name)
+        else:
+            raise RisError(f"no data set {name!r}; there are {', '.join(SETS)}, and {SURVSET}")
+    return found
 
 
 class LifelinesCox:
@@ -126,7 +179,8 @@ def run(names: list[str]) -> dict[str, dict[str, dict[str, float]]]:
 
 def load(name: str) -> tuple[Array, Array]:
     """Numbers and a structured outcome; words become indicators, gaps stay NaN."""
-    frame, outcome = SETS[name]()
+    inside, _, own = name.partition(":")
+    frame, outcome = _of_survset(own) if inside == SURVSET else SETS[name]()
     event, moment = (np.asarray(outcome[field]) for field in outcome.dtype.names or ())
     if name == "flchain":
         frame = frame.drop(columns="chapter")  # the cause of death

@@ -73,12 +73,9 @@ def weekly(members: int, weeks: int, only: str, folder: Path | None, out: Path |
 def survival(sets: str, out: Path | None) -> None:
     """RIS's survival estimators beside Cox, survival forests and boosting, on public data sets."""
     _from_the_checkout()
-    from benchmarks.survival_sets import SETS, run
+    from benchmarks.survival_sets import names_of, run
 
-    asked = sets.split(",")
-    if unknown := [name for name in asked if name not in SETS]:
-        raise RisError(f"no data set {unknown[0]!r}; there are {', '.join(SETS)}")
-    results = run(asked)
+    results = run(names_of(sets.split(",")))
     if out:
         out.write_text(json.dumps(results, indent=2))
 
