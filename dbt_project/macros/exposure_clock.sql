@@ -24,6 +24,7 @@ known_passes as (
         as_of.as_of_date,
         passes.hp_id,
         passes.user_id,
+        passes.known_from_on,
         passes.purchased_on,
         passes.purchased_at,
         -- What was given back was not spent; until the cancellation it was.
@@ -141,6 +142,7 @@ pass_clock as (
         passes.as_of_date,
         passes.hp_id,
         passes.user_id,
+        passes.known_from_on,
         passes.purchased_on,
         passes.purchased_at,
         passes.spent,
@@ -196,7 +198,8 @@ followed_passes as (
         *,
         first_value(first_hp_id) over (ends groups between 1 following and 1 following) as next_hp_id,
         first_value(first_starts_on) over (ends groups between 1 following and 1 following) as next_starts_on,
-        min(purchased_on) over (ends groups between 1 following and unbounded following) as renewed_on
+        min(purchased_on) over (ends groups between 1 following and unbounded following) as renewed_on,
+        min(known_from_on) over (ends groups between 1 following and unbounded following) as renewal_known_on
     from passes_in_order
     window ends as (partition by as_of_date, user_id order by hp_end_corrected)
 ),
@@ -226,6 +229,113 @@ pass_chain as (
         user_id || ':' || spell_number as spell_id,
         min(starts_on) over (partition by as_of_date, user_id, spell_number) as spell_starts_on
     from numbered_spells
+)
+{%- endmacro %}
+
+{#
+    Days over which the chain of a member only grows, so that it need be made once, for the last of them. All that is told of
+    passes known before them stands, and what is added starts after all that was told of by then, and was bought no earlier:
+    cut where a pass is not known yet, the chain of the last day is the chain of each day, but for what follows a pass. That
+    there is a renewal is known from renewal_known_on on.
+
+    days: a CTE with as_of_date. versions: a CTE of those that may cover one of the days; of nobody else is anything asked.
+
+    Emits the CTE growing_chains (as_of_date, user_id) with first_on, as_of_date being the last of the days.
+#}
+{% macro growing_chains(days, versions='versions') %}
+days_in_order as (
+    select as_of_date, lag(as_of_date) over (order by as_of_date) as previous_on
+    from {{ days }}
+),
+
+-- What is told after one of the days is seen on the next.
+told_days as (
+    select
+        previous_on + generate_series(1, as_of_date - previous_on) as told_on,
+        previous_on,
+        as_of_date as seen_on
+    from days_in_order
+),
+
+told_passes as (
+    select
+        user_id,
+        hp_id,
+        known_from_on,
+        known_until_on,
+        cancelled_on,
+        (
+            starts_on > max(starts_on) over told_before
+            and purchased_on >= max(purchased_on) over told_before
+        ) is true as is_added
+    from {{ ref('int_hero_passes_versioned') }}
+    where user_id in (select user_id from {{ versions }})
+    window told_before as (
+        partition by user_id order by known_from_on groups between unbounded preceding and 1 preceding
+    )
+),
+
+told_freezes as (
+    select
+        passes.user_id,
+        freezes.known_from_on,
+        freezes.known_until_on,
+        freezes.called_off_on,
+        freezes.ends_on is null as is_open
+    from told_passes as passes
+    inner join {{ ref('int_freezes_versioned') }} as freezes on passes.hp_id = freezes.hp_id
+),
+
+told as (
+    select user_id, known_from_on as told_on from told_passes
+    where not is_added
+    union all
+    select user_id, known_until_on from told_passes
+    union all
+    select user_id, cancelled_on from told_passes
+    where cancelled_on > known_from_on
+    union all
+    select user_id, unnest(array[known_from_on, known_until_on, called_off_on]) from told_freezes
+    union all
+    -- An open freeze is longer each day.
+    select
+        user_id,
+        known_from_on + generate_series(
+            1, least(known_until_on, called_off_on, (select max(as_of_date) from {{ days }})) - known_from_on
+        )
+    from told_freezes
+    where is_open
+),
+
+chain_starts as (
+    select told.user_id, told_days.seen_on as first_on, told_days.previous_on
+    from told
+    inner join told_days on told.told_on = told_days.told_on
+    union
+    select user_id, (select min(as_of_date) from {{ days }}), null::date
+    from {{ versions }}
+),
+
+chains as (
+    select
+        user_id,
+        first_on,
+        coalesce(
+            lead(previous_on) over (partition by user_id order by first_on),
+            (select max(as_of_date) from {{ days }})
+        ) as as_of_date
+    from chain_starts
+),
+
+growing_chains as (
+    select distinct chains.user_id, chains.first_on, chains.as_of_date
+    from chains
+    inner join {{ versions }} as passes
+        on chains.user_id = passes.user_id
+        and passes.known_from_on <= chains.as_of_date
+        and chains.first_on < passes.known_until_on
+        and passes.starts_on <= chains.as_of_date
+        and chains.first_on <= passes.covers_at_most_until_on
 )
 {%- endmacro %}
 

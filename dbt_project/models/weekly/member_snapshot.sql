@@ -46,26 +46,50 @@ earlier_days as (
     where as_of_date <> {{ horizon() }}
 ),
 
--- Whom a pass may cover: of nobody else is anything asked.
-perhaps_active as (
-    select distinct earlier_days.as_of_date, versions.user_id
-    from earlier_days
-    inner join versions
-        on {{ is_known('versions', 'earlier_days.as_of_date') }}
-        and earlier_days.as_of_date between versions.starts_on and versions.covers_at_most_until_on
-),
+{{ growing_chains('earlier_days') }},
 
-{{ exposure_clock('earlier_days', members='perhaps_active') }},
+{{ exposure_clock('earlier_days', members='growing_chains') }},
 
 {{ pass_chain() }},
 
-{%- set chained = ['user_id', 'hp_id', 'starts_on', 'hp_end_corrected', 'purchased_on', 'previous_end_on', 'next_hp_id', 'pass_number', 'spell_id', 'spell_number', 'spell_starts_on', 'first_purchased_on', 'spent_so_far'] %}
+{%- set chained = ['user_id', 'hp_id', 'starts_on', 'hp_end_corrected', 'purchased_on', 'previous_end_on', 'pass_number', 'spell_id', 'spell_number', 'spell_starts_on', 'first_purchased_on', 'spent_so_far'] %}
+
+earlier_passes as (
+    select
+        pass_chain.*,
+        greatest(pass_chain.starts_on, pass_chain.known_from_on, growing_chains.first_on) as covers_from_on,
+        least(pass_chain.hp_end_corrected, pass_chain.as_of_date) as covers_until_on
+    from pass_chain
+    inner join growing_chains
+        on pass_chain.user_id = growing_chains.user_id and pass_chain.as_of_date = growing_chains.as_of_date
+),
+
+covered_days as (
+    select
+        covers_from_on + generate_series(0, covers_until_on - covers_from_on) as covered_on,
+        as_of_date as chained_on,
+        renewal_known_on,
+        pass_days,
+        {{ chained | join(', ') }}
+    from earlier_passes
+),
 
 chained_passes as (
-    select as_of_date, pass_days, {{ chained | join(', ') }}
-    from pass_chain
+    select
+        earlier_days.as_of_date,
+        covered_days.chained_on,
+        coalesce(covered_days.renewal_known_on <= earlier_days.as_of_date, false) as is_already_renewed,
+        covered_days.pass_days,
+        {{ chained | join(', ') }}
+    from covered_days
+    inner join earlier_days on covered_days.covered_on = earlier_days.as_of_date
     union all
-    select {{ horizon() }}, ends_on - starts_on + 1, {{ chained | join(', ') }}
+    select
+        {{ horizon() }},
+        {{ horizon() }},
+        next_hp_id is not null,
+        ends_on - starts_on + 1,
+        {{ chained | join(', ') }}
     from {{ ref('core_hp_period') }}
     where {{ horizon() }} between starts_on and hp_end_corrected
         and {{ horizon() }} in (select as_of_date from as_of_dates)
@@ -74,7 +98,7 @@ chained_passes as (
 {{ active_passes('chained_passes') }},
 
 frozen_days as (
-    select as_of_date, hp_id, frozen_from_on, frozen_to_on
+    select as_of_date as chained_on, hp_id, frozen_from_on, frozen_to_on
     from frozen_spans
     union all
     select {{ horizon() }}, hp_id, frozen_from_on, frozen_to_on
@@ -121,13 +145,16 @@ metrics as (
 
 freeze_use as (
     select
-        as_of_date,
-        hp_id,
-        sum(least(frozen_to_on, as_of_date) - frozen_from_on + 1)::int as freeze_days_used,
-        bool_or(as_of_date between frozen_from_on and frozen_to_on) as is_frozen
-    from frozen_days
-    where frozen_from_on <= as_of_date
-    group by as_of_date, hp_id
+        active.as_of_date,
+        active.hp_id,
+        sum(least(frozen_days.frozen_to_on, active.as_of_date) - frozen_days.frozen_from_on + 1)::int as freeze_days_used,
+        bool_or(active.as_of_date between frozen_days.frozen_from_on and frozen_days.frozen_to_on) as is_frozen
+    from active_passes as active
+    inner join frozen_days
+        on active.hp_id = frozen_days.hp_id
+        and active.chained_on = frozen_days.chained_on
+        and frozen_days.frozen_from_on <= active.as_of_date
+    group by active.as_of_date, active.hp_id
 ),
 
 final as (
@@ -137,7 +164,7 @@ final as (
         active.hp_id,
         active.spell_id,
         active.hp_end_corrected,
-        active.next_hp_id is not null as is_already_renewed,
+        active.is_already_renewed,
         versions.currency,
         profiles.age_years,
         profiles.sex,
