@@ -82,7 +82,7 @@ def refuse_hindsight(champion: Champion, first: date, allow: bool) -> None:
 
 def refuse_unreadable(champion: Champion, snapshot: pl.DataFrame) -> None:
     """Raise RisError if the snapshot lacks a column that the champion reads."""
-    missing = [name for name in champion.model.features.columns if name not in snapshot.columns]
+    missing = champion.model.features.missing_in(snapshot.columns)
     if missing:
         raise RisError(
             f"{champion.name} version {champion.version} reads {', '.join(missing)}, which the"

@@ -104,4 +104,4 @@ def unjudged(
 
 def in_office(champion: Readable, windows: Windows) -> bool:
     """Whether the snapshot has all columns that the champion reads: without them it cannot score."""
-    return set(champion.features.columns) <= set(windows.test.columns)
+    return not champion.features.missing_in(windows.test.columns)

@@ -166,7 +166,7 @@ def _shares(values: pl.Series, reference: Mapping) -> list[tuple[float, float]]:
         found = _text_reference(values)["shares"]
         pairs = [(found.get(key, 0.0), then.get(key, 0.0)) for key in sorted({*found, *then})]
     else:
-        now = _numeric_shares(values.cast(pl.Float64), reference["edges"])
+        now = _numeric_shares(values.cast(pl.Float64, strict=False), reference["edges"])
         pairs = list(zip(now, then, strict=True))
     return [(now_share, then_share) for now_share, then_share in pairs if now_share or then_share]
 

@@ -4,7 +4,7 @@ The choice is made once, on training rows, and travels with the model as plain J
 scaling belong to the models that need them; missing stays missing here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -49,20 +49,29 @@ class FeatureSet:
         parents = {c: f for c, f in self.parents.items() if c in numeric or c in levels}
         return FeatureSet(numeric, levels, parents, self.left_out)
 
+    def missing_in(self, columns: Collection[str]) -> list[str]:
+        """What is read and is not there; a factor may be gone from the map, nobody has one then."""
+        return [c for c in self.columns if c not in columns and not c.startswith(FACTOR)]
+
     def encode(self, frame: pl.DataFrame) -> np.ndarray:
         """The matrix, (rows, len(names)) float32: null is NaN, an unknown level is all zeros.
+
+        A factor is read as the model learned it, whatever members have by now: a text where it learned numbers is
+        NaN, a number is the level that reads so.
 
         Raises:
             KeyError: the frame lacks a column that the model was fitted on.
         """
-        missing = [column for column in self.columns if column not in frame.columns]
+        missing = self.missing_in(frame.columns)
         if missing:
             raise KeyError(f"the frame lacks model features: {', '.join(missing)}")
         if not self.columns:
             return np.empty((frame.height, 0), dtype=np.float32)
-        numbers = [pl.col(column).cast(pl.Float32) for column in self.numeric]
+        gone = [pl.lit(None, pl.String).alias(c) for c in self.columns if c not in frame.columns]
+        frame = frame.with_columns(gone)
+        numbers = [pl.col(column).cast(pl.Float32, strict=False) for column in self.numeric]
         levels = [
-            (pl.col(column).cast(pl.String) == value).fill_null(False).cast(pl.Float32).alias(
+            _is_level(frame[column], value).fill_null(False).cast(pl.Float32).alias(
                 f"{column}={value}"
             )
             for column, values in self.levels.items()
@@ -128,6 +137,13 @@ def choose_features(
         parents={c: f for c, f in parents.items() if c in filled},
         left_out=tuple(c for c in parents if c not in filled),
     )
+
+
+def _is_level(values: pl.Series, level: str) -> pl.Series:
+    """Whether each value is the level; numbers are it by what they are worth, 2.0 is "2"."""
+    if not values.dtype.is_numeric():
+        return values.cast(pl.String) == level
+    return values == pl.Series([level]).cast(pl.Float64, strict=False)
 
 
 def _levels(values: pl.Series) -> tuple[str, ...]:

@@ -163,6 +163,16 @@ def test_a_day_on_which_nobody_has_a_value_is_not_outside_the_days_of_training(m
     assert told(nobody, training)["visits"] == ("ok", rule)
 
 
+def test_a_factor_of_numbers_that_has_a_text_by_now_is_compared_by_its_numbers():
+    training = pl.DataFrame({"factor_floor": [float(n % 9) for n in range(90)]})
+    reference = reference_of(training, FeatureSet(("factor_floor",)))
+    day = training.select(pl.col("factor_floor").cast(pl.String))
+    day = pl.concat([day, pl.DataFrame({"factor_floor": ["cellar"]})])
+    row = feature_stats(day, ["factor_floor"], reference).row(0, named=True)
+    assert (row["status"], row["fill_share"], row["distinct_count"]) == ("ok", 1.0, 10)
+    assert row["psi"] < 0.1
+
+
 def test_statistics_are_those_of_the_filled_values():
     day = pl.DataFrame({"price": [1.0, 2.0, 3.0, 4.0, None]})
     row = feature_stats(day, ["price"], {}).row(0, named=True)

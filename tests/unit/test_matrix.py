@@ -53,6 +53,30 @@ def test_missing_stays_missing_and_unknown_text_is_no_level(features):
     assert matrix["city=Astana"].tolist() == [0, 0, 0]
 
 
+OWN = FeatureSet(("price", "factor_floor"), {"factor_door": ("2", "blue")})
+
+
+def test_a_factor_that_the_map_no_longer_has_counts_as_missing():
+    price = pl.DataFrame({"price": [10.0, 20.0]})
+    matrix = OWN.encode(price)
+    assert matrix[:, 0].tolist() == [10, 20]
+    assert np.isnan(matrix[:, 1]).all()
+    assert not matrix[:, 2:].any()
+    assert OWN.missing_in(price.columns) == []
+    assert OWN.missing_in(["factor_floor"]) == ["price"]
+
+
+def test_a_factor_is_read_as_it_was_learned_whatever_members_have_by_now():
+    price = pl.DataFrame({"price": [1.0, 2.0, 3.0]})
+    texts = price.with_columns(
+        factor_floor=pl.Series(["3", "cellar", None]), factor_door=pl.Series(["2", "blue", None])
+    )
+    assert np.isnan(OWN.encode(texts)[:, 1]).tolist() == [False, True, True]
+    assert OWN.encode(texts)[0].tolist() == [1, 3, 1, 0]
+    numbers = price.with_columns(factor_floor=pl.lit(3.0), factor_door=pl.Series([2.0, 4.0, None]))
+    assert OWN.encode(numbers)[:, 2:].tolist() == [[1, 0], [0, 0], [0, 0]]
+
+
 def test_a_frame_without_a_feature_is_refused(features):
     with pytest.raises(KeyError, match="visits_ewma"):
         features.encode(ROWS.drop("visits_ewma"))
