@@ -139,6 +139,10 @@ class _Starts:
     def _linear(self, windows: Windows) -> LinearWeeks:
         if windows.cuts not in self.known:
             model = LinearWeeks(self.features, prior_weeks=PRIOR_WEEKS[self.tier])
+            if self.tier not in (Tier.FULL, Tier.SMALL):
+                # Nothing judges it, and in a short history the age of a spell is the day: whoever has left of late
+                # would have left of age, and everybody would be as old soon.
+                model.oldest = 0.0
             self.known[windows.cuts] = model.fit(windows.fitting, windows.validation)
         return self.known[windows.cuts]
 

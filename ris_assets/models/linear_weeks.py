@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import polars as pl
@@ -32,6 +32,7 @@ three demo studios of 1,500 members at five cuts each: the level in the months t
 10, by 5.6 % with 50, by 5.1 % where the newest weeks counted for nothing, which no studio that changes could do with.
 """
 ARRAYS = ("centre", "scale", "weights", "ahead")
+AGE = CLOCK.index("log_week")
 FIRST = 1 + len(CLOCK)
 """Where the matrix columns begin among the weights."""
 PRIOR_CLOCK = ((0, 2, 0, 0), (0, 2, 0, 1), (1, 1.5, 1, 0), (1, 1.5, 1, 1), (1, 3, 0, 0))
@@ -47,6 +48,8 @@ class LinearWeeks(HazardModel):
     Attributes:
         penalty: of the ridge on snapshot columns.
         prior_weeks: made-up weeks of each kind in `PRIOR_CLOCK`; 0 lets the data speak alone.
+        oldest: week of a spell from which on it counts as in that week: the last one seen in training, or sooner
+            where it is given. At 0 no spell ages.
         centre, scale: per matrix column; a missing value stands at the centre.
         weights: intercept, clock columns, matrix columns, missing-indicators; for a week at whose
             start it is known who has renewed already.
@@ -57,6 +60,7 @@ class LinearWeeks(HazardModel):
     family: ClassVar[str] = "hazard"
     penalty: float = PENALTY
     prior_weeks: float = 0.0
+    oldest: float = np.inf
     centre: Array = field(default_factory=lambda: np.empty(0))
     scale: Array = field(default_factory=lambda: np.empty(0))
     weights: Array = field(default_factory=lambda: np.empty(0))
@@ -65,6 +69,7 @@ class LinearWeeks(HazardModel):
     def fit(self, training: pl.DataFrame, validation: pl.DataFrame) -> Self:
         """Fit on `training` person-weeks; scale the hazard so that `validation` sees its events."""
         matrix = self._matrix(training)
+        self.oldest = min(self.oldest, float(cast(float, training["week_number"].max() or 0)))
         self.centre, self.scale = centre_and_scale(matrix)
         self.weights = self._fit_weights(training, matrix, validation)
         self.ahead = self._fit_weights(blind(training), matrix, blind(validation), self.weights)
@@ -87,7 +92,7 @@ class LinearWeeks(HazardModel):
         repeat = round(self.prior_weeks)
         if repeat:
             made_up = np.zeros((len(PRIOR_CLOCK), design.shape[1]))
-            made_up[:, 0], made_up[:, 1:FIRST] = 1.0, PRIOR_CLOCK
+            made_up[:, 0], made_up[:, 1:FIRST] = 1.0, self._bounded(np.array(PRIOR_CLOCK))
             design = np.vstack([design, np.repeat(made_up, repeat, axis=0)])
             event = np.concatenate([event, np.repeat(PRIOR_SHARES, repeat)])
             offset = np.concatenate([offset, np.zeros(repeat * len(PRIOR_CLOCK))])
@@ -114,7 +119,7 @@ class LinearWeeks(HazardModel):
             weights = self.ahead if step else self.weights
             grown = np.log1p(tenure + 7 * step) - np.log1p(tenure)
             ageing = self._weight_of("tenure_days", weights) * grown
-            return states[min(step, 1)] + ageing + clock @ weights[1:FIRST]
+            return states[min(step, 1)] + ageing + self._bounded(clock) @ weights[1:FIRST]
 
         return score
 
@@ -133,14 +138,18 @@ class LinearWeeks(HazardModel):
 
     def params(self) -> dict[str, Any]:
         """Settings worth logging."""
-        return super().params() | {"penalty": self.penalty, "prior_weeks": self.prior_weeks}
+        names = ("penalty", "prior_weeks", "oldest")
+        return super().params() | {name: getattr(self, name) for name in names}
 
     def _to_json(self, folder: Path) -> dict[str, Any]:
         arrays = {name: getattr(self, name).tolist() for name in ARRAYS}
-        return {"penalty": self.penalty, "prior_weeks": self.prior_weeks, **arrays}
+        oldest = self.oldest if np.isfinite(self.oldest) else None
+        return {"penalty": self.penalty, "prior_weeks": self.prior_weeks, "oldest": oldest} | arrays
 
     def _from_json(self, data: Mapping, folder: Path) -> None:
         self.penalty, self.prior_weeks = data["penalty"], data["prior_weeks"]
+        oldest = data.get("oldest")
+        self.oldest = np.inf if oldest is None else oldest
         for name in ARRAYS:
             setattr(self, name, np.array(data[name]))
 
@@ -152,7 +161,13 @@ class LinearWeeks(HazardModel):
         missing = np.isnan(matrix)
         scaled = np.where(missing, 0.0, (matrix - self.centre) / self.scale)
         scaled = np.clip(scaled, -FARTHEST, FARTHEST)
-        return np.hstack([np.ones((len(matrix), 1)), clock, scaled, missing])
+        return np.hstack([np.ones((len(matrix), 1)), self._bounded(clock), scaled, missing])
+
+    def _bounded(self, clock: Array) -> Array:
+        """The clock, no spell older than `oldest`: what nobody has lived yet, a slope knows nothing of."""
+        bounds = np.full(clock.shape[1], np.inf)
+        bounds[AGE] = np.log1p(self.oldest)
+        return np.minimum(clock, bounds)
 
     def _weight_of(self, column: str, weights: Array) -> float:
         """Change of the log hazard when a matrix column rises by one; 0 if it is not read."""

@@ -21,8 +21,9 @@ from ris_assets.features.score_rows import Scorers, most_at_risk, score_rows, va
 from ris_assets.features.training_rows import renewal_rows
 from ris_assets.models.hazard import at_norm
 from ris_assets.models.hazard_families import HAZARDS, RATES, load_hazard
+from ris_assets.models.linear_weeks import LinearWeeks
 from ris_assets.models.renewal import ESTIMATORS, PROBABILITIES, RenewalModel, risk_scores
-from ris_assets.models.week_clock import CLOCK_FEATURES, ends_in_week
+from ris_assets.models.week_clock import CLOCK_FEATURES, clock_columns, ends_in_week
 from tests.fakes import CATALOG, FakeStudio, fake_studio, person_weeks
 
 FAMILIES = list(ESTIMATORS)
@@ -180,6 +181,19 @@ def test_the_truth_is_the_ceiling_of_its_own_report(contenders, windows, studio)
     perfect = studio.truth.with_columns(p_renew_30d=pl.lit(0.5))
     metrics = report_on(contenders["logistic"].model, windows, perfect).metrics
     assert "test_share_of_ceiling" not in {k for k, v in metrics.items() if np.isfinite(v)}
+
+
+def test_no_spell_counts_as_older_than_any_that_was_seen(studio, tmp_path):
+    """Who leaves has been a member for half a year: two years ahead it is as at the end of what is known."""
+    weeks = person_weeks(studio)
+    weeks = weeks.with_columns(event=pl.col("event") & (pl.col("week_number") > 26))
+    model = LinearWeeks(FeatureSet(())).fit(weeks, weeks.clear())
+    model.save(tmp_path)
+    ages = np.array([26, weeks["week_number"].max(), 104, 520])
+    ones = np.ones(4)
+    for one in (model, load_hazard(tmp_path)):
+        said = one.scores(weeks[:4])(clock_columns(ones, ages, 0 * ones, 0 * ones), 1)
+        assert said[0] < said[1] == said[2] == said[3]
 
 
 def test_a_hazard_model_beats_the_base_rate_and_orders_members(hazard):

@@ -157,6 +157,34 @@ def test_curves_that_nothing_has_judged_go_by_all_that_is_known_on_the_last_day(
     assert blind.model.predict_survival(rows, (12,)).mean() == kept["before"]
 
 
+def test_where_nothing_judges_curves_and_renewals_tell_the_same(large):
+    """All spells begin with the history, losses are told of its last weeks only: so old nobody was before."""
+    studio = losses_of_late(of_members(large, 1000))
+    late = pl.col("matures_on") > studio.horizon - timedelta(days=100)
+    weeks = person_weeks(studio).with_columns(
+        event=pl.col("event") & late,
+        week_number=(pl.col("week_start") - pl.col("week_start").min()).dt.total_days() // 7,
+    )
+    day = studio.snapshot.filter(as_of_date=studio.snapshot["as_of_date"].max())
+    day = day.with_columns(
+        spell_weeks=weeks["week_number"].max() + 1, as_of_date=pl.lit(studio.horizon)
+    )
+    (renewal,) = contest.fit_contenders(
+        contest.renewal_windows(studio.labelled, studio.horizon), CATALOG
+    ).values()
+    windows = survival_contest.survival_windows(weeks, studio.horizon)
+    (hazard,) = survival_contest.fit_hazards(weeks, windows, CATALOG).values()
+    scores = score_rows(day, CATALOG, Scorers(renewal.model, hazard.model, "ris_renewal", 1, 1))
+    open_ = scores.filter((pl.col("basis") == "insufficient") & (pl.col("pass_days") == 28))
+    lost = (1 - open_["p_renew_30d"]).mean()
+    assert 0.05 < lost < 0.2
+    # Of passes of four weeks three or four end in 90 days, of those bought already at most one in 30.
+    assert lost <= open_["p_lost_90d"].mean() < 1 - (1 - lost) ** 4
+    renewed = scores.filter((pl.col("basis") == "renewed") & (pl.col("pass_days") == 28))
+    assert renewed.height
+    assert renewed["p_lost_30d"].max() < 1 - (1 - lost) ** 2
+
+
 @pytest.mark.parametrize("estimator", [BaseRateRenewal, RuleRenewal])
 def test_passes_of_the_same_members_make_no_share_surer(estimator, tmp_path):
     """Forty passes of ten members are bounded as ten are; of forty members more narrowly."""
