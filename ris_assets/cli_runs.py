@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +17,17 @@ if TYPE_CHECKING:
     from ris_assets.runs import Progress as OnProgress
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
+LINE_SECONDS = 60.0
+"""Between lines of progress where there is no terminal."""
 
 
 @contextmanager
 def bar(console: Console, title: str) -> Iterator["OnProgress"]:
-    """A progress bar, as a function of steps done, steps in all, and what was done last."""
+    """A progress bar, as a function of steps done, steps in all, and what was done last; in a file lines instead."""
+    if not console.is_terminal:
+        with _lines(console, title) as tell:
+            yield tell
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<28}"),
@@ -37,6 +45,36 @@ def bar(console: Console, title: str) -> Iterator["OnProgress"]:
         yield advance
         total = progress.tasks[task].total
         progress.update(task, completed=total, last="")
+
+
+@contextmanager
+def _lines(console: Console, title: str) -> Iterator["OnProgress"]:
+    """A line every `LINE_SECONDS`, and one at the end: a bar is drawn nowhere but on a terminal."""
+    over, began, state = Event(), monotonic(), (0, 1, "")
+
+    def advance(done: int, total: int, last: str) -> None:
+        nonlocal state
+        state = min(done, total), total, last
+
+    def tell() -> None:
+        done, total, last = state
+        passed = timedelta(seconds=round(monotonic() - began))
+        words = f"{title}: {done:.0f}/{total:.0f} after {passed}{last and f', {last}'}"
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    def follow() -> None:
+        while not over.wait(LINE_SECONDS):
+            tell()
+
+    thread = Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield advance
+    finally:
+        over.set()
+        thread.join()
+    advance(state[1], state[1], "")
+    tell()
 
 
 def _run(console: Console, title: str, job: str, **arguments: Any) -> None:

@@ -1,13 +1,16 @@
 """The command line: what a wrong argument ends in."""
 
+import io
 import os
 import subprocess
 import sys
+from time import sleep
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from ris_assets import launcher
+from ris_assets import cli_runs, launcher
 from ris_assets.cli import main
 from ris_assets.errors import RisError
 from ris_assets.resources.postgres import PostgresResource
@@ -88,3 +91,15 @@ def test_all_that_have_a_champion_before_roll_back(monkeypatch, has_none_before,
     assert found.exit_code == code
     assert "of ris_renewal is the first champion" in found.output
     assert words in found.output
+
+
+def test_a_file_gets_a_line_of_a_long_stage_now_and_then(monkeypatch):
+    monkeypatch.setattr(cli_runs, "LINE_SECONDS", 0.02)
+    file = io.StringIO()
+    with cli_runs.bar(Console(file=file), "Train the models") as advance:
+        advance(1, 3, "renewal_models")
+        sleep(0.2)
+    lines = file.getvalue().splitlines()
+    assert len(lines) > 2
+    assert lines[-2] == "Train the models: 1/3 after 0:00:00, renewal_models"
+    assert lines[-1] == "Train the models: 3/3 after 0:00:00"
