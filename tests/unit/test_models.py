@@ -1,7 +1,7 @@
 """Every renewal family, the hazard model, and what they promise."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -167,6 +167,18 @@ def test_every_family_takes_its_log_odds_apart(contenders, windows, family):
     names, parts = explain.contributions_by_feature(model, rows.head(200))
     assert names[0] == "visits"
     assert parts.shape == (200, len(names))
+
+
+def test_a_clock_is_read_where_it_is_more_than_the_day():
+    day = [date(2026, 1, 4) + timedelta(days=7 * n) for n in range(50)]
+    rows = pl.DataFrame({"as_of_date": day * 2, "tenure_days": 0, "spell_weeks": 0, "price": 1.0})
+    since = pl.col("as_of_date").cast(pl.Int32) - pl.lit(day[0]).cast(pl.Int32)
+    young = rows.with_columns(tenure_days=since, spell_weeks=pl.lit(None, pl.Float64))
+    assert contest.renewal_features(young, CATALOG).columns == ["price"]
+    old = pl.Series([0] * 50 + [900] * 50)
+    founded = young.with_columns(tenure_days=since + old, spell_weeks=since / 7)
+    assert contest.renewal_features(founded, CATALOG).columns == ["price", "tenure_days"]
+    assert contest.renewal_features(founded.clear(), CATALOG).columns == []
 
 
 def test_the_test_window_does_not_touch_the_model(contenders, windows):
