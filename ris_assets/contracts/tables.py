@@ -117,7 +117,7 @@ MODEL_HAZARD_RATIOS = Table(
     ("segment", "feature"),
     (
         Column("segment", "text", "City; empty for all members", True),
-        Column("feature", "text", "Snapshot column", True),
+        Column("feature", "text", "Snapshot column; of a text column=value, beside its commonest value", True),
         Column("hazard_ratio", "float8", "Hazard of leaving when the feature is one unit higher, others equal", True),
         Column("hr_low", "float8", "Lower end of its 95% interval"),
         Column("hr_high", "float8", "Upper end of that interval"),

@@ -17,6 +17,8 @@ from ris_assets.models.week_clock import ends_in_week
 
 COLUMNS = 12
 """Covariates: the most important ones of the hazard model that most members have."""
+MOST_LEVELS = 6
+"""Of a text that is asked about."""
 LEAST_FILLED = 0.6
 SEGMENTS = ("city", "club_id", "product", "onboarding", "sex", "work_type", "is_trial")
 MOST_SEGMENTS = 8
@@ -68,7 +70,7 @@ def infer(
         by: text column whose segments get hazard ratios of their own, partially pooled.
         first: see `spells_of`.
     """
-    decisions = decision_weeks(weeks)
+    decisions = with_levels(decision_weeks(weeks), [name for name in features.levels if name != by])
     ratios, refused, notes = _ratios(decisions, candidates(decisions, features, importance), by)
     spells = spells_of(weeks, first)
     curves, tests = _curves(spells)
@@ -85,7 +87,7 @@ def decision_weeks(weeks: pl.DataFrame) -> pl.DataFrame:
 def candidates(
     decisions: pl.DataFrame, features: FeatureSet, importance: Sequence[str]
 ) -> list[str]:
-    """Columns to ask about: the norm and the difference from it, or the value where there is no norm.
+    """Columns to ask about: the norm and the difference from it, the value where there is no norm, levels of a text.
 
     A member's own value is norm plus difference: all three would be one too many.
     """
@@ -94,12 +96,28 @@ def candidates(
     for feature in importance:
         pair = [f"{feature}_ewma", f"{feature}_delta"]
         columns = pair if set(pair) <= numeric else [feature]
-        for column in columns:
-            if column in numeric and _is_filled(decisions, column):
-                found.append(column)
-        if len(found) >= COLUMNS:
-            break
-    return found[:COLUMNS]
+        if feature in features.levels:
+            columns = [name for name in decisions.columns if name.startswith(f"{feature}=")]
+            numeric |= set(columns)
+        filled = [name for name in columns if name in numeric and _is_filled(decisions, name)]
+        if len(found) + len(filled) <= COLUMNS:
+            found += filled
+    return found
+
+
+def with_levels(decisions: pl.DataFrame, texts: Sequence[str]) -> pl.DataFrame:
+    """Beside texts of few values a column of 0 and 1 for each value, `column=value`, but for the commonest.
+
+    So the hazard ratio of a value is that beside the commonest, others equal.
+    """
+    added = []
+    for name in texts:
+        values = decisions[name].drop_nulls()
+        levels = values.value_counts().sort(["count", name], descending=[True, False])[name]
+        if values.dtype == pl.String and len(levels) <= MOST_LEVELS:
+            added += [(pl.col(name) == level).cast(pl.Float64).alias(f"{name}={level}")
+                      for level in levels[1:]]  # fmt: skip
+    return decisions.with_columns(added)
 
 
 def _is_filled(rows: pl.DataFrame, column: str) -> bool:

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
+from lifelines import CoxTimeVaryingFitter
 
 from ris_assets.evaluation.inference import decision_weeks, infer, segments_of, spells_of
 from ris_assets.features.matrix import choose_features
@@ -38,6 +39,25 @@ def test_effects_have_the_sign_that_they_were_made_with(found):
     assert whole["price"]["hr_low"] > 1
     # The app says nothing in this studio.
     assert whole["app_minutes"]["p_value"] > 0.01 if "app_minutes" in whole else True
+
+
+def test_the_values_of_a_text_are_asked_beside_its_commonest(weeks):
+    city = weeks["city"].drop_nulls().value_counts().sort("count")["city"].to_list()
+    features = choose_features(weeks, CATALOG, exclude=CLOCK_FEATURES)
+    rows = infer(weeks, features, ["city", "visits"], by=None).ratios
+    ratios = dict(rows.select("feature", "hazard_ratio").iter_rows())
+    assert set(ratios) == {f"city={city[0]}", "visits_ewma", "visits_delta"}
+    assert (ratios[f"city={city[0]}"] < 1) == (city[0] == "Almaty")
+    seen = decision_weeks(weeks)
+    cox = CoxTimeVaryingFitter().fit(
+        seen.select(
+            "spell_id", "start", "stop", "event", a=(pl.col("city") == city[0]).cast(pl.Float64),
+            **{name: pl.col(name).fill_null(pl.col(name).median())
+               for name in ("visits_ewma", "visits_delta")},
+        ).to_pandas(),
+        event_col="event", start_col="start", stop_col="stop", id_col="spell_id",
+    )  # fmt: skip
+    assert ratios[f"city={city[0]}"] == pytest.approx(np.exp(cox.params_["a"]), rel=0.01)
 
 
 def test_cities_have_ratios_of_their_own(found):
