@@ -16,6 +16,8 @@ import polars as pl
 REASONS = 3
 LEAST_STRENGTH = 0.5
 """A difference under half of its standard deviation is nothing to speak of."""
+SURE = 3.0
+"""Standard errors by which more are lost with a text that is told than of all."""
 LEAST_WEIGHT = 1e-4
 """Of a feature that the model does not read: where a rule scores, the largest differences are told."""
 DIRECTIONS = {"up": 1.0, "down": -1.0}
@@ -60,7 +62,8 @@ def reasons_of(
         frame: snapshot rows.
         catalog: active rows name features, direction of risk and sentences with {value} and {norm}.
         importance: catalogue feature -> share of the model's importance.
-        reference: snapshot column -> mean and sd in training; gives deltas their scale.
+        reference: snapshot column -> mean and sd in training, which give deltas their scale; of a text what is
+            `adverse` in it (`adverse_texts`).
     """
     rows = frame.with_row_index("row")
     found = [
@@ -97,6 +100,8 @@ def _candidate(
     is_external = entry["feature_group"] == "external"
     scale = reference.get(f"{feature}_delta" if is_external else feature, {})
     told = bool(entry["reason_en"]) and feature in rows.columns
+    if told and scale.get("adverse"):
+        return _of_text(rows, entry, importance.get(feature, 0.0), scale["adverse"])
     if direction is None or not told or not scale.get("sd"):
         return None
     value = pl.col(feature).cast(pl.Float64)
@@ -113,6 +118,55 @@ def _candidate(
     spoken = _speak(kept, feature, (entry["reason_en"], entry["reason_ru"]), entry["value_format"])
     rank = OWN_NORM if is_external else PROFILE
     return _shaped(spoken.filter(pl.col("is_told")), rank)
+
+
+def _of_text(
+    rows: pl.DataFrame, entry: Mapping, importance: float, adverse: Mapping[str, float]
+) -> pl.DataFrame:
+    """Rows whose text is one of those with which more were lost in training."""
+    text = pl.col(entry["feature"]).cast(pl.String)
+    strength = text.replace_strict(adverse, default=None, return_dtype=pl.Float64)
+    kept = rows.select(
+        "row",
+        text.alias("text"),
+        (strength * (importance + LEAST_WEIGHT)).alias("score"),
+        pl.lit(entry["feature"]).alias("feature"),
+        *(pl.lit(None, pl.Float64).alias(name) for name in ("value", "norm")),
+    ).filter(pl.col("score").is_not_null())
+    sentences = {"en": entry["reason_en"], "ru": entry["reason_ru"] or entry["reason_en"]}
+    return _shaped(
+        kept.with_columns(
+            _filled(sentence, pl.col("text"), pl.lit(""), pl.lit(False)).alias(language)
+            for language, sentence in sentences.items()
+        ),
+        PROFILE,
+    )
+
+
+def adverse_texts(training: pl.DataFrame, column: str) -> dict[str, float]:
+    """Texts with which more passes were not renewed than of all, beyond chance: text -> how far beyond.
+
+    Args:
+        training: rows with `renewed_30d` and `weight`, which is about 1 over a pass.
+        column: a text.
+
+    Returns:
+        In standard deviations of such shares between members, those from `LEAST_STRENGTH` on.
+    """
+    weight, lost = pl.col("weight"), (~pl.col("renewed_30d")).cast(pl.Float64)
+    texts = (
+        training.filter(pl.col(column).is_not_null() & pl.col("renewed_30d").is_not_null())
+        .group_by(pl.col(column).cast(pl.String).alias("text"))
+        .agg(weight.sum().alias("passes"), ((lost * weight).sum() / weight.sum()).alias("share"))
+    )
+    passes = texts["passes"]
+    of_all = (texts["share"] * passes).sum() / (passes.sum() or 1.0)
+    away = texts["share"] - of_all
+    sd, error = (away**2 * passes).sum() / (passes.sum() or 1.0), of_all * (1 - of_all) / passes
+    far = texts.with_columns(strength=away / (sd**0.5 or 1.0)).filter(
+        (away > SURE * error.sqrt()) & (pl.col("strength") >= LEAST_STRENGTH)
+    )
+    return dict(far.sort("text").select("text", "strength").iter_rows())
 
 
 def _holds(rows: pl.DataFrame, entry: Mapping, direction: float, sd: float) -> pl.Expr:

@@ -30,6 +30,7 @@ from ris_assets.evaluation.calibration import (
 from ris_assets.evaluation.drift import reference_of
 from ris_assets.evaluation.split import Windows
 from ris_assets.features.matrix import FeatureSet
+from ris_assets.features.reasons import adverse_texts
 from ris_assets.models.base_rate import BaseRateRenewal
 from ris_assets.models.blend import BlendRenewal
 from ris_assets.models.forest_renewal import ForestRenewal
@@ -134,6 +135,8 @@ class RenewalModel:
     def with_reference(self, rows: pl.DataFrame, features: FeatureSet) -> "RenewalModel":
         """Remember what rows looked like, as a model needs that is to score: reasons and drift go by all features."""
         self.reference = reference_of(rows, features)
+        for column in features.levels:
+            self.reference[column]["adverse"] = adverse_texts(rows, column)
         return self
 
     def with_newest(self, windows: Windows) -> "RenewalModel":

@@ -43,8 +43,10 @@ class Snapshots:
             [
                 {"feature": name, "feature_group": "internal", "source_entity": "users",
                  "risk_direction": "none", "is_active": True,
-                 **dict.fromkeys(("label_en", "label_ru"), name.removeprefix(FACTOR).replace("_", " "))}
+                 **dict.fromkeys(("label_en", "label_ru"), label),
+                 **dict.fromkeys(("reason_en", "reason_ru"), label + ": {value}")}
                 for name in self._factors()
+                for label in [name.removeprefix(FACTOR).replace("_", " ")]
             ],
             schema=listed.schema,
         )  # fmt: skip

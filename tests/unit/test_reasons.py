@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ris_assets.features.reasons import printed, reasons_of
+from ris_assets.features.reasons import adverse_texts, printed, reasons_of
 from tests.fakes import CATALOG
 
 SEED = Path(__file__).parents[2] / "dbt_project/seeds/meta_feature_catalog.csv"
@@ -73,6 +73,46 @@ def test_a_null_norm_makes_no_sentence():
 def test_a_difference_that_reads_the_same_is_not_told():
     frame = {"app_minutes": 40.4, "app_minutes_ewma": 40.4}
     assert "app_minutes" not in [reason["feature"] for reason in told(**frame)]
+
+
+CONTRACT = {
+    "feature": "factor_contract", "feature_group": "internal", "risk_direction": "none", "is_active": True,
+    "reason_en": "contract: {value}", "reason_ru": "contract: {value}", "value_format": None,
+}  # fmt: skip
+
+
+def with_contract(contract: str | None) -> list[dict]:
+    """The reasons of a member among whose kind those by the month were lost."""
+    lost = {"by the month": 40, "by the year": 10, "{norm} of $1": 2}
+    training = pl.DataFrame([
+        {"factor_contract": kind, "renewed_30d": n >= of_kind, "weight": 1.0}
+        for kind, of_kind in lost.items() for n in range(100)
+    ])  # fmt: skip
+    adverse = adverse_texts(training, "factor_contract")
+    assert list(adverse) == ["by the month"]
+    frame = pl.DataFrame([MEMBER | {"factor_contract": contract, "visits": 2.0}],
+                         schema_overrides={"steps": pl.Float64, "steps_ewma": pl.Float64})  # fmt: skip
+    catalog = pl.concat([CATALOG, pl.DataFrame([CONTRACT], schema=CATALOG.schema)])
+    reference = REFERENCE | {"factor_contract": {"adverse": adverse}}
+    return json.loads(reasons_of(frame, catalog, IMPORTANCE, reference)[0])
+
+
+def test_a_text_with_which_more_were_lost_is_told_after_own_norms():
+    assert with_contract("by the month")[1] == {
+        "feature": "factor_contract", "en": "contract: by the month", "ru": "contract: by the month",
+        "value": None, "norm": None,
+    }  # fmt: skip
+    for other in ("by the year", "{norm} of $1", "a new one", None):
+        assert "factor_contract" not in {reason["feature"] for reason in with_contract(other)}
+
+
+def test_chance_makes_no_text_adverse():
+    """Of a hundred each 13 and 7 are lost: one standard error from the 10 of all."""
+    goal = ["slim"] * 100 + ["strong"] * 100
+    renewed = [n % 100 >= (13 if n < 100 else 7) for n in range(200)]
+    training = pl.DataFrame({"goal": goal, "renewed_30d": renewed, "weight": 1.0})
+    assert adverse_texts(training, "goal") == {}
+    assert adverse_texts(training.clear(), "goal") == {}
 
 
 def test_own_norms_come_before_the_profile_and_the_profile_before_plain_facts():
