@@ -77,7 +77,7 @@ class FeatureSet:
             for column, values in self.levels.items()
             for value in values
         ]  # fmt: skip
-        encoded = frame.select(numbers + levels)
+        encoded = frame.select(*numbers, *levels)
         return encoded.fill_null(float("nan")).to_numpy().astype(np.float32, copy=False)
 
     def feature_of(self, name: str) -> str:

@@ -11,6 +11,7 @@ stands).
 import re
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 
 REASONS = 3
@@ -159,14 +160,18 @@ def adverse_texts(training: pl.DataFrame, column: str) -> dict[str, float]:
         .group_by(pl.col(column).cast(pl.String).alias("text"))
         .agg(weight.sum().alias("passes"), ((lost * weight).sum() / weight.sum()).alias("share"))
     )
-    passes = texts["passes"]
-    of_all = (texts["share"] * passes).sum() / (passes.sum() or 1.0)
-    away = texts["share"] - of_all
-    sd, error = (away**2 * passes).sum() / (passes.sum() or 1.0), of_all * (1 - of_all) / passes
-    far = texts.with_columns(strength=away / (sd**0.5 or 1.0)).filter(
-        (away > SURE * error.sqrt()) & (pl.col("strength") >= LEAST_STRENGTH)
+    passes, share = texts["passes"].to_numpy(), texts["share"].to_numpy()
+    whole = max(float(passes.sum()), 1e-9)
+    of_all = float(share @ passes) / whole
+    away = share - of_all
+    strength = away / (float(np.sqrt(away**2 @ passes / whole)) or 1.0)
+    error = np.sqrt(of_all * (1 - of_all) / passes)
+    is_told = (away > SURE * error) & (strength >= LEAST_STRENGTH)
+    return dict(
+        sorted(
+            zip(texts["text"].to_numpy()[is_told].tolist(), strength[is_told].tolist(), strict=True)
+        )
     )
-    return dict(far.sort("text").select("text", "strength").iter_rows())
 
 
 def _holds(rows: pl.DataFrame, entry: Mapping, direction: float, sd: float) -> pl.Expr:
