@@ -89,6 +89,8 @@ def _what_failed(name: str, result: dg.ExecuteInProcessResult) -> str:
             while error is not None and error.cause is not None:
                 error = error.cause
             message = error.message.strip() if error else "no reason given"
+            if dg.DagsterExecutionInterruptedError.__name__ in message:
+                return f"Job `{name}` was interrupted at {event.step_key}: run it again."
             for prefix in _OURS:
                 message = message.removeprefix(prefix)
             return f"Job `{name}` stopped at {event.step_key}: {message}"
