@@ -270,6 +270,8 @@ told_passes as (
         ) is true as is_added
     from {{ ref('int_hero_passes_versioned') }}
     where user_id in (select user_id from {{ versions }})
+        -- A run of the horizon alone asks of no day before it.
+        and exists (select from {{ days }})
     window told_before as (
         partition by user_id order by known_from_on groups between unbounded preceding and 1 preceding
     )
