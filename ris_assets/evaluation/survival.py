@@ -17,11 +17,11 @@ from ris_assets.evaluation.survival_scores import (
     time_dependent_auc,
 )
 from ris_assets.features.matrix import FeatureSet
+from ris_assets.features.training_rows import GRACE_DAYS
 from ris_assets.models.hazard import MAX_WEEKS, HazardModel
 from ris_assets.models.rate_weeks import BaseRateWeeks
 
 HORIZON_WEEKS = (4, 8, 12)
-GRACE_DAYS = 30
 Array = np.ndarray
 
 

@@ -6,6 +6,8 @@ KEYS = ("as_of_date", "user_id", "hp_id")
 LABELS = tuple(f"{name}_{days}d{end}" for days in (30, 60, 90)
                for name, end in (("renewed", ""), ("matures", "_on")))  # fmt: skip
 NOMINAL_DAYS = 28.0
+GRACE_DAYS = 30
+"""After the end of a pass, within which buying the next one renews it."""
 
 
 def renewal_rows(labelled: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 No statistics: which rows and columns, not what to make of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from ris_assets.errors import RisError
 from ris_assets.features.matrix import FACTOR, catalog_columns
-from ris_assets.features.training_rows import LABELS
+from ris_assets.features.training_rows import GRACE_DAYS, LABELS
 from ris_assets.resources.postgres import PostgresResource
 
 CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_direction",
@@ -24,7 +24,7 @@ _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event",
                 "days_to_end_at_start", "matures_on")  # fmt: skip
 SUNDAY = 7
-DAYS_TO_KNOW = 37
+DAYS_TO_KNOW = 7 + GRACE_DAYS
 """From a Sunday on until what becomes of the week after it must be known: the week and the grace."""
 
 
@@ -36,6 +36,9 @@ class Snapshots:
 
     def catalog(self) -> pl.DataFrame:
         """The feature catalogue, and a row for each factor of the business's own."""
+        return self._catalog_with(self._factors())
+
+    def _catalog_with(self, factors: Iterable[str]) -> pl.DataFrame:
         listed = self.postgres.read(
             f"select {', '.join(CATALOG_COLUMNS)} from ris.meta_feature_catalog order by feature"
         )
@@ -45,7 +48,7 @@ class Snapshots:
                  "risk_direction": "none", "is_active": True,
                  **dict.fromkeys(("label_en", "label_ru"), label),
                  **dict.fromkeys(("reason_en", "reason_ru"), label + ": {value}")}
-                for name in self._factors()
+                for name in factors
                 for label in [name.removeprefix(FACTOR).replace("_", " ")]
             ],
             schema=listed.schema,
@@ -188,7 +191,7 @@ class Snapshots:
     def _select(self, without: tuple[str, ...] = ()) -> str:
         """Key and feature columns as SQL; `numeric` as float8, which is what frames can hold."""
         kinds, own = self._kinds("member_snapshot"), self._factors()
-        columns = catalog_columns(self.catalog())
+        columns = catalog_columns(self._catalog_with(own))
         known = kinds.keys() | own.keys()
         wanted = dict.fromkeys([*KEY_COLUMNS, *(name for name in columns if name in known)])
         missing = [name for name in {*KEY_COLUMNS, *columns.values()} if name not in known]
