@@ -5,7 +5,8 @@ python -m benchmarks.weekly_sides ris|pandas '{"database": "postgresql://...", "
 pandas does what a user would write: groupby, merge_asof, shifted and weighted sums, rolling quantiles, COPY. What
 needs the exposure clock it is given ready-made: which weeks are exposed, friends and freezes in them
 (`int_exposed_weeks`, which RIS rebuilds within its time), and the columns `GIVEN`. Both read what a day adds to:
-bookings and days as they became known, the changes of body readings and test scores.
+bookings and days as they became known, the changes of body readings and test scores. Where all members would need more
+memory than there is, pandas takes them in parts (`parts`), one after the other.
 """
 
 import io
@@ -48,7 +49,34 @@ def ris(options: dict[str, Any]) -> int:
 
 
 def by_pandas(options: dict[str, Any]) -> int:
-    """The same columns by pandas, into `bench.pandas_week`."""
+    """The same columns by pandas, into `bench.pandas_week`, one part of the members after the other."""
+    written = 0
+    for number, members in enumerate(_parts(options["database"], options["parts"])):
+        facts = _facts(options, members)
+        _write(options["database"], facts, is_first=number == 0)
+        written += len(facts)
+        del facts
+    with psycopg.connect(options["database"]) as connection:
+        connection.execute("alter table bench.pandas_week add primary key (user_id, week_start)")
+    return written
+
+
+def _parts(url: str, parts: int) -> list[str]:
+    """Conditions on `user_id` that divide the members into parts of about the same size."""
+    shares = [n / parts for n in range(1, parts)]
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "select percentile_disc(%s::float8[]) within group (order by user_id)"
+            " from (select distinct user_id from ris_int.int_users_versioned) as users",
+            [shares],
+        ).fetchone()
+    bounds = (found[0] if found else None) or []
+    above = ["true", *(f"user_id > '{bound}'" for bound in bounds)]
+    below = [*(f"user_id <= '{bound}'" for bound in bounds), "true"]
+    return [f"{a} and {b}" for a, b in zip(above, below, strict=True)]
+
+
+def _facts(options: dict[str, Any], members: str) -> pd.DataFrame:
     import adbc_driver_postgresql.dbapi as adbc
 
     with adbc.connect(options["database"]) as connection:
@@ -56,43 +84,45 @@ def by_pandas(options: dict[str, Any]) -> int:
         def read(query: str) -> pd.DataFrame:
             return pd.read_sql(query, connection)
 
-        days = read(_days_sql(options["measures"]))
+        days = read(_days_sql(options["measures"], members))
         visits = read(
             "select user_id, activity_date, known_on, change, class_hour, coach_id, class_type, starts_at"
-            " from ris_int.int_booking_changes where what = 'attended'"
+            f" from ris_int.int_booking_changes where what = 'attended' and {members}"
+        )
+        classes = read(
+            "select coach_id, activity_date, min(known_on) as known_on from ris_int.int_booking_changes"
+            " where what = 'attended' and coach_id is not null group by 1, 2"
         )
         weeks = read(
             "select user_id, week_start, window_end, active_friend_count, lost_friend_count, frozen_days,"
             f" {', '.join(GIVEN)} from ris_int.int_exposed_weeks"
-            " join ris.user_week_metrics using (user_id, week_start)"
+            f" join ris.user_week_metrics using (user_id, week_start) where {members}"
         )
         first_passes = read(
             "select user_id, min(starts_on) as first_pass_on from ris_int.int_hero_passes_versioned"
-            " group by user_id"
+            f" where {members} group by user_id"
         )
         readings = read(
             "select user_id, known_on, weight_change_kg, fat_share_change, muscle_change_kg"
-            " from ris_int.int_body_readings_known order by known_on"
+            f" from ris_int.int_body_readings_known where {members} order by known_on"
         )
         scores = read(
             "select user_id, known_on, score_change as assessment_change"
-            " from ris_int.int_scores_known order by known_on"
+            f" from ris_int.int_scores_known where {members} order by known_on"
         )
-    for frame in (days, visits, weeks, first_passes, readings, scores):
+    for frame in (days, visits, classes, weeks, first_passes, readings, scores):
         for name in frame.columns.intersection(_DAYS):
             frame[name] = pd.to_datetime(frame[name])
     weeks = weeks.sort_values(KEY, ignore_index=True)
     last = _last_visits(weeks, visits)
     states = pd.concat(
         [
-            _absences(weeks, last, visits, first_passes),
+            _absences(weeks, last, classes, first_passes),
             _changes(weeks, readings, scores),
         ],
         axis=1,
     )
-    facts = _norms(_metrics(weeks, states, _summed(days), _spreads(visits)))
-    _write(options["database"], facts)
-    return len(facts)
+    return _norms(_metrics(weeks, states, _summed(days), _spreads(visits)))
 
 
 _DAYS = ("activity_date", "known_on", "week_start", "window_end", "first_pass_on")
@@ -132,12 +162,11 @@ def _last_visits(weeks: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _absences(
-    weeks: pd.DataFrame, last: pd.DataFrame, visits: pd.DataFrame, first_passes: pd.DataFrame
+    weeks: pd.DataFrame, last: pd.DataFrame, classes: pd.DataFrame, first_passes: pd.DataFrame
 ) -> pd.DataFrame:
     """How long the member and the coach of the last visit have been away."""
     first_pass = weeks["user_id"].map(first_passes.set_index("user_id")["first_pass_on"])
     since = last["activity_date"].fillna(first_pass)
-    classes = visits.groupby(["coach_id", "activity_date"])["known_on"].min().reset_index()
     ends = pd.DataFrame({"window_end": weeks["window_end"].unique()})
     taught = classes.merge(ends, how="cross")
     age = (taught["window_end"] - taught["activity_date"]).dt.days
@@ -170,9 +199,12 @@ def _changes(weeks: pd.DataFrame, readings: pd.DataFrame, scores: pd.DataFrame) 
     return pd.concat(found, axis=1).reindex(weeks.index)
 
 
-def _days_sql(measures: list[dict[str, str]]) -> str:
+def _days_sql(measures: list[str], members: str) -> str:
     columns = ", ".join(f"{one}::float8 as {one}" for one in measures)
-    return f"select user_id, activity_date, known_on, {columns} from ris_int.int_user_days_measured"
+    return (
+        f"select user_id, activity_date, known_on, {columns} from ris_int.int_user_days_measured"
+        f" where {members}"
+    )
 
 
 def _in_known_weeks(frame: pd.DataFrame) -> pd.DataFrame:
@@ -283,15 +315,16 @@ def _norms(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1).reindex(metrics.index)
 
 
-def _write(url: str, facts: pd.DataFrame) -> None:
+def _write(url: str, facts: pd.DataFrame, is_first: bool) -> None:
     columns = ", ".join(f'"{name}" float8' for name in facts.columns)
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "create schema if not exists bench; drop table if exists bench.pandas_week"
-        )
-        connection.execute(
-            f"create table bench.pandas_week (user_id text, week_start date, {columns})"
-        )
+        if is_first:
+            connection.execute(
+                "create schema if not exists bench; drop table if exists bench.pandas_week"
+            )
+            connection.execute(
+                f"create table bench.pandas_week (user_id text, week_start date, {columns})"
+            )
         with (
             connection.cursor() as cursor,
             cursor.copy("copy bench.pandas_week from stdin (format csv)") as copy,
@@ -300,7 +333,6 @@ def _write(url: str, facts: pd.DataFrame) -> None:
                 text = io.StringIO()
                 facts.iloc[start : start + 20_000].to_csv(text, header=False)
                 copy.write(text.getvalue())
-        connection.execute("alter table bench.pandas_week add primary key (user_id, week_start)")
 
 
 def main() -> None:
