@@ -67,7 +67,12 @@ class TrainingConfig(dg.Config):
 
 @dg.asset(
     group_name="training",
-    deps=[["ris", "member_snapshot"], ["ris", "label_hp"], ["ris", "meta_feature_catalog"]],
+    deps=[
+        ["ris", "member_snapshot"],
+        ["ris", "label_hp"],
+        ["ris", "meta_feature_catalog"],
+        ["ris", "meta_factor"],
+    ],
     check_specs=[dg.AssetCheckSpec(GATE, asset="renewal_models", description=GATE_TELLS)],
     kinds={"python", "mlflow"},
     description="Renewal models of every family on the same windows; the better becomes champion",
@@ -130,6 +135,7 @@ def renewal_models(
         ["ris", "interval_hp"],
         ["ris", "core_hp_period"],
         ["ris", "meta_feature_catalog"],
+        ["ris", "meta_factor"],
     ],
     check_specs=[dg.AssetCheckSpec(GATE, asset="survival_model", description=GATE_TELLS)],
     kinds={"python", "mlflow"},

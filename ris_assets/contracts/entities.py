@@ -127,6 +127,7 @@ HERO_PASSES = Entity(
                "Covers nothing: from `ends_at` on it takes back what the member bought before it, of its `product`"),
         Column("payment_status", "text", "State of the payment",
                allowed=("paid", "failed", "refunded", "pending")),
+        Column(FACTORS, "jsonb", "Factors of the business's own: name to text"),
     ),
     mandatory=True,
 )  # fmt: skip

@@ -6,6 +6,7 @@ Only the shape of the map is checked here; `extract/holding.py` holds it against
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ris_assets.contracts.entities import ENTITIES, FACTORS, Entity, Keeping
+from ris_assets.contracts.entities import ENTITIES, FACTORS, HERO_PASSES, USERS, Entity, Keeping
 from ris_assets.errors import RisError
 from ris_assets.extract.exact import literal
 from ris_assets.extract.plan import (
@@ -213,7 +214,7 @@ class SourcePart(_Strict):
     )
     factors: dict[str, str] = Field(
         default_factory=dict,
-        description="Of users: what else may tell members apart, a name of your own to a path",
+        description="Of users and hero_passes: what else may tell members apart, a name of your own to a path",
     )
 
     @property
@@ -289,6 +290,7 @@ class SourceMap(_Strict):
     def _known_names(self) -> "SourceMap":
         for name, entity_map in self.entities.items():
             _check_entity(name, entity_map, set(self.entities))
+        _check_factors_apart(self.entities)
         missing = [n for n, e in ENTITIES.items() if e.mandatory and n not in self.entities]
         if missing:
             raise ValueError(f"mandatory entities are not mapped: {', '.join(missing)}")
@@ -349,10 +351,23 @@ def _check_literal(entity: Entity, field: str, spec: FieldSpec, written: Any) ->
 
 def _check_factors(entity: Entity, part: SourcePart) -> None:
     if part.factors and FACTORS not in {column.name for column in entity.fields}:
-        raise ValueError(f"`factors` are of users, not of `{entity.name}`")
+        raise ValueError(f"`factors` are of users and hero_passes, not of `{entity.name}`")
     if strange := [name for name in part.factors if not FACTOR_NAME.fullmatch(name)]:
         raise ValueError(
             f"`{entity.name}.factors`: {', '.join(strange)}: write names of at most 40 small letters, digits and _"
+        )
+
+
+def _check_factors_apart(entities: Mapping[str, EntityMap]) -> None:
+    """One name is one feature: a pass's factor may not be called like one of its member's."""
+    named = {
+        name: {factor for part in entity.sources for factor in part.factors}
+        for name, entity in entities.items()
+    }
+    twice = sorted(named.get(USERS.name, set()) & named.get(HERO_PASSES.name, set()))
+    if twice:
+        raise ValueError(
+            f"`factors` of users and of hero_passes have the same name: {', '.join(twice)}; call one of them otherwise"
         )
 
 

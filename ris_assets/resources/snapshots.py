@@ -3,14 +3,14 @@
 No statistics: which rows and columns, not what to make of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
 from ris_assets.errors import RisError
-from ris_assets.features.matrix import FACTOR, catalog_columns
+from ris_assets.features.matrix import catalog_columns
 from ris_assets.features.training_rows import GRACE_DAYS, LABELS
 from ris_assets.resources.postgres import PostgresResource
 
@@ -20,7 +20,6 @@ CATALOG_COLUMNS = ("feature", "feature_group", "source_entity", "unit", "risk_di
 KEY_COLUMNS = ("as_of_date", "user_id", "hp_id", "spell_id", "is_already_renewed", "currency",
                "price", "pass_days", "pass_number", "days_to_end", "spell_weeks",
                "tenure_days")  # fmt: skip
-_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 WEEK_COLUMNS = ("spell_id", "week_start", "week_number", "exposure", "event",
                 "days_to_end_at_start", "matures_on")  # fmt: skip
 SUNDAY = 7
@@ -38,38 +37,33 @@ class Snapshots:
         """The feature catalogue, and a row for each factor of the business's own."""
         return self._catalog_with(self._factors())
 
-    def _catalog_with(self, factors: Iterable[str]) -> pl.DataFrame:
+    def _catalog_with(self, factors: pl.DataFrame) -> pl.DataFrame:
         listed = self.postgres.read(
             f"select {', '.join(CATALOG_COLUMNS)} from ris.meta_feature_catalog order by feature"
         )
-        own = pl.DataFrame(
-            [
-                {"feature": name, "feature_group": "internal", "source_entity": "users",
-                 "risk_direction": "none", "is_active": True,
-                 **dict.fromkeys(("label_en", "label_ru"), label),
-                 **dict.fromkeys(("reason_en", "reason_ru"), label + ": {value}")}
-                for name in factors
-                for label in [name.removeprefix(FACTOR).replace("_", " ")]
-            ],
-            schema=listed.schema,
-        )  # fmt: skip
-        return pl.concat([listed, own])
-
-    def _factors(self) -> dict[str, str]:
-        """Columns of the factors that members have at the horizon, as SQL: numbers where they say nothing else."""
-        if "factors" not in self._kinds("core_user"):
-            return {}
-        found = self.postgres.read(
-            f"select key as name, coalesce(bool_and(value ~ '{_NUMBER}'), false) as is_number"
-            " from ris.core_user, jsonb_each_text(factors) group by key order by key"
+        reason = pl.col("label") + ": {value}"
+        own = factors.select(
+            "feature",
+            pl.lit("internal").alias("feature_group"),
+            "source_entity",
+            pl.lit(None, pl.String).alias("unit"),
+            pl.lit("none").alias("risk_direction"),
+            *(pl.col("label").alias(f"label_{language}") for language in ("en", "ru")),
+            *(reason.alias(f"reason_{language}") for language in ("en", "ru")),
+            pl.lit(None, pl.String).alias("value_format"),
+            pl.lit(True).alias("is_active"),
         )
-        text = {name: f"(s.factors ->> '{name}')" for name in found["name"]}
-        return {
-            f"{FACTOR}{name}": f"case when {text[name]} ~ '{_NUMBER}' then {text[name]}::float8 end"
-            if is_number
-            else text[name]
-            for name, is_number in found.iter_rows()
-        }
+        return pl.concat([listed, own.cast(listed.schema)])
+
+    def _factors(self) -> pl.DataFrame:
+        """The factors of the business's own: feature, source_entity, label, and the expression that reads it."""
+        if self.postgres.row_count("ris", "meta_factor") is None:
+            return pl.DataFrame(
+                schema=dict.fromkeys(("feature", "source_entity", "label", "expression"), pl.String)
+            )
+        return self.postgres.read(
+            "select feature, source_entity, label, expression from ris.meta_factor order by feature"
+        )
 
     def _kinds(self, table: str) -> dict[str, str]:
         """The columns of a mart, and of what type they are."""
@@ -171,7 +165,7 @@ class Snapshots:
 
     def first_of_spells(self, columns: Sequence[str]) -> pl.DataFrame:
         """Columns of the first Sunday's snapshot of every spell, beside spell_id."""
-        own = self._factors()
+        own = _expressions(self._factors())
         wanted = ", ".join(
             ["spell_id", *(f'{own[c]} as "{c}"' if c in own else c for c in columns)]
         )
@@ -190,8 +184,9 @@ class Snapshots:
 
     def _select(self, without: tuple[str, ...] = ()) -> str:
         """Key and feature columns as SQL; `numeric` as float8, which is what frames can hold."""
-        kinds, own = self._kinds("member_snapshot"), self._factors()
-        columns = catalog_columns(self._catalog_with(own))
+        kinds, factors = self._kinds("member_snapshot"), self._factors()
+        columns = catalog_columns(self._catalog_with(factors))
+        own = _expressions(factors)
         known = kinds.keys() | own.keys()
         wanted = dict.fromkeys([*KEY_COLUMNS, *(name for name in columns if name in known)])
         missing = [name for name in {*KEY_COLUMNS, *columns.values()} if name not in known]
@@ -205,3 +200,8 @@ class Snapshots:
             for name in wanted
             if name not in without
         )
+
+
+def _expressions(factors: pl.DataFrame) -> dict[str, str]:
+    """What reads each factor from a row of member_snapshot, by feature."""
+    return dict(factors.select("feature", "expression").iter_rows())

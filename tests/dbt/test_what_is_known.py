@@ -58,20 +58,32 @@ def known(marts: Marts) -> Marts:
 
 
 def factors(raw: RawRows) -> None:
-    """Fay pays by card from 20 June on; until then by check. A number may be a text."""
+    """Fay pays by card from 20 June on; until then by check. A number may be a text.
+
+    Eve's pass renews itself until 18 June; those of the others say nothing of it.
+    """
     raw.member("fay", factors='{"payment": "check", "lines": "2", "code": "x"}')
     raw.member("fay", known_at="2024-06-20 12:00",
                factors='{"payment": "card", "lines": "3.5", "code": "7"}')  # fmt: skip
     raw.member("max", factors='{"payment": null, "lines": null, "code": "y"}')
     for name in ("fay", "max"):
         raw.hero_pass(f"{name}-1", "2024-04-01 10:00", "2024-04-01", "2024-08-30")
+    for known_at, factors in (
+        ("2024-04-01 10:00", '{"auto_renew": "1", "place": "gym"}'),
+        ("2024-06-18 09:00", '{"auto_renew": "0", "place": "gym"}'),
+    ):
+        raw.hero_pass("eve-1", "2024-04-01 10:00", "2024-04-01", "2024-08-30",
+                      known_at=known_at, factors=factors)  # fmt: skip
+    raw.member("eve", factors='{"code": "z"}')
 
 
 def test_factors_of_the_business_are_features_as_known_on_the_day(known):
     snapshots = Snapshots(PostgresResource(url=known.url))
     catalog = snapshots.catalog()
-    assert catalog.filter(pl.col("feature").str.starts_with("factor_"))["label_en"].to_list() == [
-        "code", "lines", "payment",
+    own = catalog.filter(pl.col("feature").str.starts_with("factor_"))
+    assert own.select("label_en", "source_entity").rows() == [
+        ("auto renew", "hero_passes"), ("code", "users"), ("lines", "users"), ("payment", "users"),
+        ("place", "hero_passes"),
     ]  # fmt: skip
     rows = snapshots.on_days(date(2024, 6, 16), date(2024, 6, 23))
     found = rows.filter(
@@ -87,6 +99,32 @@ def test_factors_of_the_business_are_features_as_known_on_the_day(known):
     spell = rows.filter(pl.col("user_id") == "fay")["spell_id"][0]
     first = snapshots.first_of_spells(["product", "factor_payment"])
     assert first.filter(pl.col("spell_id") == spell)["factor_payment"].to_list() == ["check"]
+
+
+def test_factors_of_a_pass_are_features_of_whoever_is_on_it_as_known_on_the_day(known):
+    snapshots = Snapshots(PostgresResource(url=known.url))
+    of_pass = ("factor_auto_renew", "factor_place", "factor_code")
+    rows = snapshots.on_days(date(2024, 6, 16), date(2024, 6, 23))
+    found = rows.filter(
+        pl.col("user_id") == "eve",
+        pl.col("as_of_date").is_in([date(2024, 6, 16), date(2024, 6, 23)]),
+    )
+    assert found.select(of_pass).rows() == [(1.0, "gym", "z"), (0.0, "gym", "z")]
+    others = rows.filter(pl.col("user_id").is_in(["fay", "max"]))
+    assert others["factor_place"].null_count() == others.height > 0
+    weeks = snapshots.person_weeks(HORIZON, 10**6).filter(pl.col("user_id") == "eve")
+    assert weeks.filter(pl.col("as_of_date") == date(2024, 5, 12))["factor_place"].to_list() == [
+        "gym"
+    ]
+    assert known.read("select factors ->> 'auto_renew' as now from ris.core_hp_period"
+                      " where hp_id = 'eve-1'")["now"].to_list() == ["0"]  # fmt: skip
+    listed = known.read(
+        "select feature, value_count, is_number from ris.meta_factor order by feature"
+    )
+    assert listed.rows() == [
+        ("factor_auto_renew", 1, True), ("factor_code", 3, False), ("factor_lines", 1, True),
+        ("factor_payment", 1, False), ("factor_place", 1, False),
+    ]  # fmt: skip
 
 
 def ties(raw: RawRows) -> None:

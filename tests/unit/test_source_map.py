@@ -130,9 +130,25 @@ def test_a_factor_has_a_name_that_a_column_can_have(tmp_path, rest, said):
         load(tmp_path, with_users("goal: g", rest))
 
 
-def test_factors_are_of_users_and_stand_in_a_list_of_their_own(tmp_path):
+def test_factors_are_of_users_and_passes_and_stand_in_a_list_of_their_own(tmp_path):
     of_passes = PASSES.replace("fields:", "factors: {plan: p}, fields:")
-    with pytest.raises(RisError, match="`factors` are of users, not of `hero_passes`"):
-        load(tmp_path, f"entities: {{users: {USERS}, hero_passes: {of_passes}}}")
+    found = load(tmp_path, f"entities: {{users: {USERS}, hero_passes: {of_passes}}}")
+    (part,) = found.entities["hero_passes"].sources
+    assert part.factors == {"plan": "p"}
+    assert part.mapped[-1] == "factors"
+    of_freezes = "{collection: f, factors: {a: b}, fields: {freeze_id: i, hp_id: h, requested_at: r, starts_at: s}}"
+    with pytest.raises(RisError, match="`factors` are of users and hero_passes, not of `freezes`"):
+        load(
+            tmp_path, f"entities: {{users: {USERS}, hero_passes: {PASSES}, freezes: {of_freezes}}}"
+        )
     with pytest.raises(RisError, match="no field factors"):
         load(tmp_path, with_users("factors: g"))
+
+
+def test_a_name_is_a_factor_of_users_or_of_passes_but_not_of_both(tmp_path):
+    own = "factors: {plan: p, city: c}, fields:"
+    users, passes = (text.replace("fields:", own) for text in (USERS, PASSES))
+    with pytest.raises(
+        RisError, match="of users and of hero_passes have the same name: city, plan"
+    ):
+        load(tmp_path, f"entities: {{users: {users}, hero_passes: {passes}}}")

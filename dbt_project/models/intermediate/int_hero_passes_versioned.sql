@@ -68,6 +68,7 @@ final as (
         least(ranged.cancelled_on, parts.cancelled_on) as cancelled_on,
         coalesce(ranged.cancel_reason, parts.cancel_reason) as cancel_reason,
         ranged.payment_status,
+        ranged.factors,
         coalesce(parts.from_on, ranged.known_from_on) as known_from_on,
         coalesce(parts.until_on, ranged.known_until_on) as known_until_on,
         {{ covers_at_most_until_on('ranged') }} as covers_at_most_until_on,

@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         indexes=[{'columns': ['user_id', 'passes_hash']}],
         pre_hook=[
-            "{{ delete_changed('weeks_hash') }}",
+            "{{ delete_changed('factors') }}",
             "{{ delete_where('user_id = any(array(select user_id from ' ~ this ~ ' where ' ~ has_outlived_grace() ~ '))') }}",
             "{{ only_hash_joins() }}",
         ],
@@ -19,7 +19,7 @@
 
 {#- The passes of a member stay while nothing that they are made of changes, and none that was open has outlived its grace. -#}
 
-{%- set is_added_to = keeps_rows('weeks_hash') %}
+{%- set is_added_to = keeps_rows('factors') %}
 
 with horizon as (
     select {{ horizon() }} as as_of_date
@@ -162,6 +162,7 @@ final as (
         passes.is_trial,
         passes.freeze_days_allowed,
         passes.payment_status,
+        passes.factors,
         passes.purchased_at,
         passes.purchased_on,
         passes.starts_on,

@@ -28,7 +28,8 @@ final as (
         {{ studio_day('cancelled_at') }} as cancelled_on,
         cancel_reason,
         is_cancellation,
-        payment_status
+        payment_status,
+        factors
     from source
 )
 

@@ -182,7 +182,7 @@ final as (
         profiles.has_trial,
         profiles.is_in_clan,
         profiles.friend_count,
-        profiles.factors,
+        coalesce(profiles.factors || versions.factors, profiles.factors, versions.factors) as factors,
         profiles.tenure_days,
         (active.as_of_date - active.spell_starts_on)::float8 / 7 as spell_weeks,
         active.pass_number::int as pass_number,

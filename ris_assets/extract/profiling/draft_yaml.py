@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from ris_assets.contracts.entities import ENTITIES
+from ris_assets.contracts.entities import ENTITIES, HERO_PASSES, USERS
 from ris_assets.extract.profiling.draft import LEAST_CONFIDENCE, EntityGuess, snake
 from ris_assets.extract.profiling.fit import Guess
 from ris_assets.extract.profiling.frames import Candidate
@@ -31,8 +31,9 @@ def draft_yaml(guesses: Sequence[EntityGuess], timezone: str) -> str:
     """
     lines = [_HEAD.format(least=LEAST_CONFIDENCE), *_lacking(guesses), "version: 1"]
     lines += [f"timezone: {timezone}", *_legacy(guesses), "entities:"]
+    factors = _factors(guesses)
     for guess in guesses:
-        lines += _entity(guess, _factors(guess, guesses)) if guess.frame else _absent(guess)
+        lines += _entity(guess, factors.get(guess.entity, {})) if guess.frame else _absent(guess)
     return "\n".join(lines) + "\n"
 
 
@@ -52,15 +53,34 @@ def _absent(guess: EntityGuess) -> list[str]:
     return ["", f"  # {guess.entity}: nothing like it was found"]
 
 
-def _factors(users: EntityGuess, guesses: Sequence[EntityGuess]) -> dict[str, str]:
-    """What of persons has few values, and serves no field."""
-    if users.entity != "users" or users.frame is None:
-        return {}
-    name = users.frame.collection.name
+def _factors(guesses: Sequence[EntityGuess]) -> dict[str, dict[str, str]]:
+    """What of persons and of passes has few values and serves no field, by entity.
+
+    Of a collection that both are read from it is the persons'; a name is given once.
+    """
+    by_entity = {guess.entity: guess for guess in guesses if guess.frame}
+    proposed: dict[str, dict[str, str]] = {}
+    collections: set[str] = set()
+    for entity in (USERS.name, HERO_PASSES.name):
+        guess = by_entity.get(entity)
+        if guess is None or guess.frame is None or guess.frame.collection.name in collections:
+            continue
+        collections.add(guess.frame.collection.name)
+        taken = {name for found in proposed.values() for name in found}
+        named = _unread(guess, by_entity.values())
+        proposed[entity] = {name: path for name, path in named.items() if name not in taken}
+    return proposed
+
+
+def _unread(guess: EntityGuess, guesses: Iterable[EntityGuess]) -> dict[str, str]:
+    """What of an entity's collection has few values and serves no field of any: name to path."""
+    frame = guess.frame
+    assert frame is not None
+    name = frame.collection.name
     others = (g for g in guesses if g.frame and g.frame.collection.name == name)
-    used = {path for guess in others for field in guess.fields for path in _paths(field.spec)}
-    used |= {path for _, path in users.personal}
-    found = [c for c in users.frame.candidates if c.path not in used and _parts_members(c)]
+    used = {path for one in others for field in one.fields for path in _paths(field.spec)}
+    used |= {path for _, path in guess.personal}
+    found = [c for c in frame.candidates if c.path not in used and _parts_members(c)]
     named = {snake(c.profile.keys[-1]): c.path for c in reversed(found[:_MOST_FACTORS])}
     return {n: path for n, path in reversed(named.items()) if FACTOR_NAME.fullmatch(n)}
 
