@@ -126,7 +126,9 @@ class EntityShape:
         readings += [
             Reading(f"{_PERSONAL}{n}", path, "id") for n, path in self.part.personal.items()
         ]
-        readings += [Reading(f"{_FACTOR}{n}", path, "id") for n, path in self.part.factors.items()]
+        readings += [
+            Reading(f"{_FACTOR}{n}", spec.path, "id") for n, spec in self.part.factors.items()
+        ]
         readings += [
             Reading(name, amount.path, "id" if amount.values else "int4")
             for name, span in self._spans.items()
@@ -388,13 +390,22 @@ class EntityShape:
             value = pl.lit(spec.prefix) + value
         return value * spec.factor if spec.factor else value
 
+    def _factor(self, name: str) -> pl.Expr:
+        """A factor as its spec says: names of codes, and what stands before those without one."""
+        spec, value = self.part.factors[name], pl.col(f"{_FACTOR}{name}")
+        unnamed = value if spec.prefix is None else pl.lit(spec.prefix) + value
+        names = {id_text(key, self.uuid_order): to for key, to in (spec.values or {}).items()}
+        if not names:
+            return unnamed
+        return value.replace_strict(list(names), list(names.values()), default=unnamed)
+
     def _changed_at(self) -> pl.Expr:
         empty = pl.lit(None, dtype=INSTANT)
         return (pl.col(CHANGED) if self.part.changed_at else empty).alias("changed_at")
 
     def _column(self, column: Column) -> pl.Expr:
         if column.name == FACTORS and self.part.factors:
-            told = [pl.col(f"{_FACTOR}{name}").alias(name) for name in self.part.factors]
+            told = [self._factor(name).alias(name) for name in self.part.factors]
             return pl.struct(told).struct.json_encode().alias(FACTORS)
         spec = self.part.fields.get(column.name)
         is_done = column.name in self._translated_first or (spec and spec.span)

@@ -185,6 +185,18 @@ class FieldSpec(_Strict):
 Spec = Annotated[FieldSpec, BeforeValidator(_spec)]
 
 
+class FactorSpec(_Strict):
+    """Where a factor of the business's own comes from; it is kept as a text."""
+
+    path: str = Field(description=r"Dotted path in the document; `\.` within a key")
+    values: dict[Any, str] | None = Field(
+        None, description="Names of source values; those without one stay as they are"
+    )
+    prefix: str | None = Field(
+        None, description="Put before what has no name, so that codes are no numbers"
+    )
+
+
 class SourcePart(_Strict):
     """One collection that feeds an entity."""
 
@@ -212,7 +224,7 @@ class SourcePart(_Strict):
     personal: dict[str, str] = Field(
         default_factory=dict, description="Personal details: a name of your own to a path"
     )
-    factors: dict[str, str] = Field(
+    factors: dict[str, Annotated[FactorSpec, BeforeValidator(_spec)]] = Field(
         default_factory=dict,
         description="Of users and hero_passes: what else may tell members apart, a name of your own to a path",
     )

@@ -259,8 +259,8 @@ def _fields(part: Part) -> list[FieldHeld]:
         zone = spec.zone or part.shape.zone.key
         required, spare = entity.field(name).required, spec.fallback is not None
         found.append(FieldHeld(name, origin, required, zone=zone, has_fallback=spare))
-    for name, path in part.source.factors.items():
-        found.append(FieldHeld(f"{FACTORS}.{name}", path, False, zone=part.shape.zone.key))
+    for name, factor in part.source.factors.items():
+        found.append(FieldHeld(f"{FACTORS}.{name}", factor.path, False, zone=part.shape.zone.key))
     if part.source.repeat and "ends_at" not in part.source.fields:
         found.append(FieldHeld("ends_at", "repeat", True))
     return found

@@ -321,6 +321,17 @@ def test_transactions_that_say_until_when_they_pay_are_passes_and_seconds_are_no
     assert passes.field("is_cancellation").spec["path"] == "is_cancel"
 
 
+def test_fields_of_passes_that_nothing_reads_are_proposed_as_factors_and_codes_are_no_numbers():
+    shape = _transactions()
+    for n, document in enumerate(shape["transactions"]):
+        document["is_auto_renew"] = n % 2
+    found = explored(shape).collections
+    text = draft_yaml(with_standins(draft_map(found), found, TODAY), "UTC")
+    factors = "{payment_method_id: {path: payment_method_id, prefix: '#'}, is_auto_renew: is_auto_renew}"
+    assert f"    # factors: {factors}  #" in text
+    assert text.count("# factors:") == 1
+
+
 def test_transactions_without_an_end_are_payments():
     shape = _transactions()
     for document in shape["transactions"]:
@@ -542,7 +553,9 @@ def test_fields_of_persons_that_nothing_reads_are_proposed_as_factors(tmp_path):
     path = tmp_path / "m.yaml"
     path.write_text(text.replace(proposed, proposed.replace("# factors", "factors")))
     (part,) = load_source_map(path).entities["users"].sources
-    assert part.factors == {"phone_service": "PhoneService", "payment_method": "PaymentMethod"}
+    assert {name: factor.path for name, factor in part.factors.items()} == {
+        "phone_service": "PhoneService", "payment_method": "PaymentMethod",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -584,6 +584,28 @@ def test_an_element_that_is_no_document_is_shown_alone():
     assert rejects["value"].to_list() == ['"long"']
 
 
+def test_codes_of_a_factor_have_names_or_something_before_them_that_is_no_number():
+    part = SourcePart.model_validate({
+        "collection": "passes", "fields": {"hp_id": "_id", "user_id": "u", "purchased_at": "at",
+                                           "starts_at": "at", "ends_at": "to"},
+        "factors": {
+            "method": {"path": "pay.method", "values": {41: "card", 38: "kiosk"}, "prefix": "#"},
+            "via": {"path": "via", "prefix": "#"},
+            "renews": {"path": "auto", "values": {1: "by itself"}},
+        },
+    })  # fmt: skip
+    shape = EntityShape(ENTITIES["hero_passes"], part, ALMATY)
+    period = {"u": 1, "at": NOON, "to": NOON + timedelta(days=30)}
+    documents = [
+        {"_id": 1, **period, "pay": {"method": 41}, "via": 7, "auto": 1},
+        {"_id": 2, **period, "pay": {"method": 40}, "auto": 0},
+    ]
+    assert [json.loads(text) for text in cut(shape, documents).rows["factors"]] == [
+        {"method": "card", "via": "#7", "renews": "by itself"},
+        {"method": "#40", "via": None, "renews": "0"},
+    ]
+
+
 def test_a_masked_detail_that_is_read_again_is_no_value():
     rows = cut(users(city="c"), [{"_id": 1, "at": NOON, "c": "<personal>"}]).rows
     assert rows["city"].to_list() == [None]

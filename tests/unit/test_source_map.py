@@ -134,7 +134,7 @@ def test_factors_are_of_users_and_passes_and_stand_in_a_list_of_their_own(tmp_pa
     of_passes = PASSES.replace("fields:", "factors: {plan: p}, fields:")
     found = load(tmp_path, f"entities: {{users: {USERS}, hero_passes: {of_passes}}}")
     (part,) = found.entities["hero_passes"].sources
-    assert part.factors == {"plan": "p"}
+    assert part.factors["plan"].path == "p"
     assert part.mapped[-1] == "factors"
     of_freezes = "{collection: f, factors: {a: b}, fields: {freeze_id: i, hp_id: h, requested_at: r, starts_at: s}}"
     with pytest.raises(RisError, match="`factors` are of users and hero_passes, not of `freezes`"):

@@ -9,11 +9,15 @@ from ris_assets.contracts.entities import ENTITIES, HERO_PASSES, USERS
 from ris_assets.extract.profiling.draft import LEAST_CONFIDENCE, EntityGuess, snake
 from ris_assets.extract.profiling.fit import Guess
 from ris_assets.extract.profiling.frames import Candidate
+from ris_assets.extract.profiling.values import NUMBER_TYPES
 from ris_assets.extract.source_map import FACTOR_NAME
 from ris_assets.extract.spans import LONGEST
 
 _FACTORS = "# what else may tell members apart; leave out what says that somebody has left"
 _MOST_LEVELS, _LEAST_FILL, _MOST_FACTORS = 12, 0.5, 20
+_OF_CODES = frozenset({"id", "code"})
+"""What is called so is no number, be it written as one."""
+_CODE = "#"
 _OF_THE_END = frozenset({"churn", "status", "end", "cancel", "tenure"})
 _HEAD = """\
 # Drafted by `ris explore`: guesses, each with its confidence (0-1) and why. Read every line, mend it, then hold
@@ -53,13 +57,13 @@ def _absent(guess: EntityGuess) -> list[str]:
     return ["", f"  # {guess.entity}: nothing like it was found"]
 
 
-def _factors(guesses: Sequence[EntityGuess]) -> dict[str, dict[str, str]]:
-    """What of persons and of passes has few values and serves no field, by entity.
+def _factors(guesses: Sequence[EntityGuess]) -> dict[str, dict[str, Any]]:
+    """What of persons and of passes has few values and serves no field, by entity: name to path, or to a spec.
 
     Of a collection that both are read from it is the persons'; a name is given once.
     """
     by_entity = {guess.entity: guess for guess in guesses if guess.frame}
-    proposed: dict[str, dict[str, str]] = {}
+    proposed: dict[str, dict[str, Any]] = {}
     collections: set[str] = set()
     for entity in (USERS.name, HERO_PASSES.name):
         guess = by_entity.get(entity)
@@ -72,8 +76,8 @@ def _factors(guesses: Sequence[EntityGuess]) -> dict[str, dict[str, str]]:
     return proposed
 
 
-def _unread(guess: EntityGuess, guesses: Iterable[EntityGuess]) -> dict[str, str]:
-    """What of an entity's collection has few values and serves no field of any: name to path."""
+def _unread(guess: EntityGuess, guesses: Iterable[EntityGuess]) -> dict[str, Any]:
+    """What of an entity's collection has few values and serves no field of any, as `_factors`."""
     frame = guess.frame
     assert frame is not None
     name = frame.collection.name
@@ -81,8 +85,14 @@ def _unread(guess: EntityGuess, guesses: Iterable[EntityGuess]) -> dict[str, str
     used = {path for one in others for field in one.fields for path in _paths(field.spec)}
     used |= {path for _, path in guess.personal}
     found = [c for c in frame.candidates if c.path not in used and _parts_members(c)]
-    named = {snake(c.profile.keys[-1]): c.path for c in reversed(found[:_MOST_FACTORS])}
-    return {n: path for n, path in reversed(named.items()) if FACTOR_NAME.fullmatch(n)}
+    named = {snake(c.profile.keys[-1]): _factor(c) for c in reversed(found[:_MOST_FACTORS])}
+    return {n: factor for n, factor in reversed(named.items()) if FACTOR_NAME.fullmatch(n)}
+
+
+def _factor(candidate: Candidate) -> Any:
+    are_numbers = candidate.profile.types.keys() <= NUMBER_TYPES | {"null"}
+    is_code = are_numbers and candidate.words & _OF_CODES
+    return {"path": candidate.path, "prefix": _CODE} if is_code else candidate.path
 
 
 def _parts_members(candidate: Candidate) -> bool:
@@ -100,7 +110,7 @@ def _paths(spec: Any) -> Iterator[str]:
             yield from [value] if is_path else _paths(value)
 
 
-def _entity(guess: EntityGuess, factors: dict[str, str]) -> list[str]:
+def _entity(guess: EntityGuess, factors: dict[str, Any]) -> list[str]:
     frame = guess.frame
     assert frame is not None
     lines = [f"  {guess.entity}:", f"    collection: {_flow(frame.collection.name)}"]
@@ -127,7 +137,7 @@ def _entity(guess: EntityGuess, factors: dict[str, str]) -> list[str]:
     return ["", head, *(lines if guess.is_active else _commented(lines))]
 
 
-def _of_one_s_own(guess: EntityGuess, factors: dict[str, str]) -> list[str]:
+def _of_one_s_own(guess: EntityGuess, factors: dict[str, Any]) -> list[str]:
     """Names of the business's own: personal details, and proposed factors."""
     personal = [f"    personal: {_flow(dict(guess.personal))}"] if guess.personal else []
     return personal + ([f"    # factors: {_flow(factors)}  {_FACTORS}"] if factors else [])
