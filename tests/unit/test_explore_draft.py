@@ -327,8 +327,9 @@ def test_fields_of_passes_that_nothing_reads_are_proposed_as_factors_and_codes_a
         document["is_auto_renew"] = n % 2
     found = explored(shape).collections
     text = draft_yaml(with_standins(draft_map(found), found, TODAY), "UTC")
-    factors = "{payment_method_id: {path: payment_method_id, prefix: '#'}, is_auto_renew: is_auto_renew}"
-    assert f"    # factors: {factors}  #" in text
+    flag = "{path: is_auto_renew, values: {0: 'no', 1: 'yes'}}"
+    code = "{path: payment_method_id, prefix: '#'}"
+    assert f"    # factors: {{payment_method_id: {code}, is_auto_renew: {flag}}}  #" in text
     assert text.count("# factors:") == 1
 
 
@@ -556,6 +557,68 @@ def test_fields_of_persons_that_nothing_reads_are_proposed_as_factors(tmp_path):
     assert {name: factor.path for name, factor in part.factors.items()} == {
         "phone_service": "PhoneService", "payment_method": "PaymentMethod",
     }  # fmt: skip
+
+
+def _callers(people: int = 90, **fields: Any) -> dict[str, list[dict[str, Any]]]:
+    """Customers of a telephone company: what they have used, and how often they have called."""
+    return {
+        "customers": [
+            {"_id": n, "plan": ("basic", "plus")[n % 2], "total_day_minutes": 100 + n / 7,
+             "service_calls_number": n % 8, **{name: give(n) for name, give in fields.items()}}
+            for n in range(people)
+        ]
+    }  # fmt: skip
+
+
+def test_whose_subscription_has_begun_and_may_have_ended_has_passes():
+    shape = _callers(
+        subscribedAt=lambda n: START - timedelta(days=40 + n),
+        canceledAt=lambda n: None if n % 3 else START - timedelta(days=n // 3),
+        billing=lambda n: "quarterly" if n % 2 else "monthly",
+    )
+    found = explored(shape).collections
+    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    users, passes = guesses["users"], guesses["hero_passes"]
+    assert users.is_active
+    assert passes.is_active
+    assert users.field("registered_at").spec["path"] == "subscribedAt"
+    paths = {guess.name: guess.spec["path"] for guess in passes.fields}
+    assert paths == {
+        "hp_id": "_id", "user_id": "_id", "product": "plan", "purchased_at": "subscribedAt",
+        "starts_at": "subscribedAt", "ends_at": "canceledAt",
+    }  # fmt: skip
+    assert passes.repeat == {
+        "months": {"path": "billing", "values": {"monthly": 1, "quarterly": 3}}
+    }
+    assert "app_sessions" not in {name for name, guess in guesses.items() if guess.is_active}
+
+
+def test_whose_subscriptions_have_all_ended_or_are_sold_elsewhere_has_none_of_that():
+    begun = {"subscribedAt": lambda n: START - timedelta(days=40 + n)}
+    ended = _callers(**begun, canceledAt=lambda n: START - timedelta(days=n % 9))
+    found = explored(ended).collections
+    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    assert not guesses["hero_passes"].is_active
+    left = _callers(**begun, canceledAt=lambda n: None if n % 3 else START)
+    left["passes"] = [
+        {"_id": n, "customerId": n, "soldAt": START, "startsAt": START, "endsAt": START + timedelta(days=30)}
+        for n in range(90)
+    ]  # fmt: skip
+    found = explored(left).collections
+    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    assert guesses["hero_passes"].frame.place == "passes"
+
+
+def test_a_length_of_an_account_is_a_tenure_and_what_is_measured_of_persons_a_factor():
+    shape = _callers(account_length=lambda n: n % 50, churn=lambda n: ("yes", "no")[n % 2])
+    found = explored(shape).collections
+    text = draft_yaml(with_standins(draft_map(found), found, TODAY), "UTC")
+    assert (
+        "    # factors: {total_day_minutes: total_day_minutes, service_calls_number: service_calls_number}"
+        in text
+    )
+    assert text.count("minus: {months: account_length}") == 3
+    assert "product: plan" in text
 
 
 @pytest.mark.parametrize(

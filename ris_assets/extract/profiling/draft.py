@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ris_assets.contracts.columns import Column
 from ris_assets.contracts.entities import ENTITIES, Entity, Keeping
@@ -47,7 +48,7 @@ _REFERS = {
 _BY_REFERENCE = 0.55
 _LITERAL = 0.3
 _BY_PERIOD = 0.5
-_ALWAYS_ENDED = 0.95
+ALWAYS_ENDED = 0.95
 """Share of passes with an end below which the others are likely to renew themselves."""
 _PARENTS = (("hp_id", "hero_passes"), ("booking_id", "bookings"))
 _SINGLE_OBJECTS = frozenset({"hero_passes"})
@@ -67,7 +68,7 @@ class EntityGuess:
     personal: tuple[tuple[str, str], ...] = ()
     is_distinct: bool = False
     """Whether several documents tell of one id."""
-    repeat: dict[str, int] | None = None
+    repeat: dict[str, Any] | None = None
     """How long the periods are that each document stands for."""
 
     @property
@@ -204,21 +205,27 @@ def _told_to_repeat(frame: Frame, fields: dict[str, Guess]) -> dict[str, Guess]:
     """The end of passes with a word on what to do where many have none."""
     end = fields.get("ends_at")
     fill = end.candidate.profile.fill if end and end.candidate else 1.0
-    if end is None or fill >= _ALWAYS_ENDED:
+    if end is None or fill >= ALWAYS_ENDED:
         return {}
-    advice = f"add `repeat: {{months: {_rhythm(frame)}}}` beside `collection`"
+    advice = f"add `repeat: {{months: {_written(rhythm_of(frame))}}}` beside `collection`"
     note = f"empty in {1 - fill:.0%}: if these renew themselves, {advice}"
     return {"ends_at": replace(end, notes=(*end.notes, note))}
 
 
-def _rhythm(frame: Frame) -> str:
-    """How many months a period lasts, as a map writes it: what a field says in words, or one."""
+def rhythm_of(frame: Frame) -> int | dict[str, Any]:
+    """How many months a period lasts: what a field says in words, as a map has it, or one."""
     for candidate in frame.candidates:
         months = {value: months_of(value) for value, _ in candidate.profile.values}
         if months and all(months.values()):
-            table = ", ".join(f"{value}: {n}" for value, n in months.items())
-            return f"{{path: {candidate.path}, values: {{{table}}}}}"
-    return "1"
+            return {"path": candidate.path, "values": months}
+    return 1
+
+
+def _written(rhythm: int | dict[str, Any]) -> str:
+    if isinstance(rhythm, int):
+        return str(rhythm)
+    table = ", ".join(f"{value}: {n}" for value, n in rhythm["values"].items())
+    return f"{{path: {rhythm['path']}, values: {{{table}}}}}"
 
 
 def _sells_periods(frame: Frame, fields: dict[str, Guess]) -> bool:

@@ -6,9 +6,16 @@ from typing import Any
 import yaml
 
 from ris_assets.contracts.entities import ENTITIES, HERO_PASSES, USERS
-from ris_assets.extract.profiling.draft import LEAST_CONFIDENCE, EntityGuess, snake
-from ris_assets.extract.profiling.fit import Guess
+from ris_assets.extract.profiling.draft import (
+    LEAST_CONFIDENCE,
+    LEAST_INSTANTS,
+    EntityGuess,
+    snake,
+)
+from ris_assets.extract.profiling.fit import Guess, instants
 from ris_assets.extract.profiling.frames import Candidate
+from ris_assets.extract.profiling.profile import FieldProfile
+from ris_assets.extract.profiling.standins import is_tenure
 from ris_assets.extract.profiling.values import NUMBER_TYPES
 from ris_assets.extract.source_map import FACTOR_NAME
 from ris_assets.extract.spans import LONGEST
@@ -18,7 +25,9 @@ _MOST_LEVELS, _LEAST_FILL, _MOST_FACTORS = 12, 0.5, 20
 _OF_CODES = frozenset({"id", "code"})
 """What is called so is no number, be it written as one."""
 _CODE = "#"
-_OF_THE_END = frozenset({"churn", "status", "end", "cancel", "tenure"})
+_FLAGS = {0: "no", 1: "yes"}
+"""A reason has words: `renews itself: no`."""
+_OF_THE_END = frozenset({"churn", "status", "end", "cancel"})
 _HEAD = """\
 # Drafted by `ris explore`: guesses, each with its confidence (0-1) and why. Read every line, mend it, then hold
 # the map against the database with `ris check --map <this file>`. Entities without all that they need, or with a
@@ -58,7 +67,8 @@ def _absent(guess: EntityGuess) -> list[str]:
 
 
 def _factors(guesses: Sequence[EntityGuess]) -> dict[str, dict[str, Any]]:
-    """What of persons and of passes has few values and serves no field, by entity: name to path, or to a spec.
+    """What of persons and of passes has few values, or measures something, and serves no field, by entity: name to
+    path, or to a spec.
 
     Of a collection that both are read from it is the persons'; a name is given once.
     """
@@ -77,12 +87,15 @@ def _factors(guesses: Sequence[EntityGuess]) -> dict[str, dict[str, Any]]:
 
 
 def _unread(guess: EntityGuess, guesses: Iterable[EntityGuess]) -> dict[str, Any]:
-    """What of an entity's collection has few values and serves no field of any, as `_factors`."""
+    """What of an entity's collection serves no field of any, as `_factors`."""
     frame = guess.frame
     assert frame is not None
     name = frame.collection.name
-    others = (g for g in guesses if g.frame and g.frame.collection.name == name)
-    used = {path for one in others for field in one.fields for path in _paths(field.spec)}
+    read = [
+        guess,
+        *(g for g in guesses if g.is_active and g.frame and g.frame.collection.name == name),
+    ]
+    used = {path for one in read for field in one.fields for path in _paths(field.spec)}
     used |= {path for _, path in guess.personal}
     found = [c for c in frame.candidates if c.path not in used and _parts_members(c)]
     named = {snake(c.profile.keys[-1]): _factor(c) for c in reversed(found[:_MOST_FACTORS])}
@@ -90,7 +103,9 @@ def _unread(guess: EntityGuess, guesses: Iterable[EntityGuess]) -> dict[str, Any
 
 
 def _factor(candidate: Candidate) -> Any:
-    are_numbers = candidate.profile.types.keys() <= NUMBER_TYPES | {"null"}
+    are_numbers = _are_numbers(candidate.profile)
+    if are_numbers and {value for value, _ in candidate.profile.values} == set(_FLAGS):
+        return {"path": candidate.path, "values": _FLAGS}
     is_code = are_numbers and candidate.words & _OF_CODES
     return {"path": candidate.path, "prefix": _CODE} if is_code else candidate.path
 
@@ -98,8 +113,22 @@ def _factor(candidate: Candidate) -> Any:
 def _parts_members(candidate: Candidate) -> bool:
     profile = candidate.profile
     is_plain = not candidate.is_list and "[]" not in profile.path and not profile.is_personal
-    is_told_apart = 1 < len(profile.values) <= _MOST_LEVELS and profile.fill >= _LEAST_FILL
-    return is_plain and is_told_apart and not candidate.words & _OF_THE_END
+    is_told_apart = 1 < len(profile.values) <= _MOST_LEVELS or _measures(candidate)
+    is_told = is_told_apart and profile.fill >= _LEAST_FILL
+    return is_plain and is_told and not (candidate.words & _OF_THE_END or is_tenure(candidate))
+
+
+def _measures(candidate: Candidate) -> bool:
+    """Whether it is numbers of many values, and neither codes nor instants; whole ones that all differ are codes."""
+    profile = candidate.profile
+    is_code = candidate.words & _OF_CODES or (profile.is_unique and "double" not in profile.types)
+    is_instant = instants(profile).share >= LEAST_INSTANTS
+    is_few = 0 < len(profile.values) <= _MOST_LEVELS
+    return _are_numbers(profile) and not (is_few or is_code or is_instant)
+
+
+def _are_numbers(profile: FieldProfile) -> bool:
+    return profile.types.keys() <= NUMBER_TYPES | {"null"}
 
 
 def _paths(spec: Any) -> Iterator[str]:

@@ -127,15 +127,23 @@ def read_as(column: Column, candidate: Candidate) -> _Reading:
         return instants(candidate.profile)
     if column.type == "jsonb":
         return _Reading(shares.get("object", 0.0), evidence="objects")
-    if column.type == "text" and column.name.endswith("_id"):
-        if candidate.words >= {"at"} and not candidate.words & {"id"}:
-            return _Reading(0.0)
-        return _of(shares, ID_TYPES | NUMBER_TYPES | {"string"})
     if column.type == "text":
-        return _texts(candidate.profile, bool(column.allowed))
+        return _told_in_words(column, candidate)
     if column.type == "bool":
         return _booleans(candidate.profile)
     return _numbers(candidate.profile)
+
+
+def _told_in_words(column: Column, candidate: Candidate) -> _Reading:
+    """The path read as ids or as texts; a number of calls, which is one of few, is neither."""
+    profile, shares = candidate.profile, candidate.profile.type_shares
+    if "count" in candidate.words and profile.values and shares.keys() <= NUMBER_TYPES:
+        return _Reading(0.0)
+    if not column.name.endswith("_id"):
+        return _texts(profile, bool(column.allowed))
+    if "at" in candidate.words and "id" not in candidate.words:
+        return _Reading(0.0)
+    return _of(shares, ID_TYPES | NUMBER_TYPES | {"string"})
 
 
 def instants(profile: FieldProfile) -> _Reading:

@@ -1,4 +1,7 @@
-"""What stands in for collections that a business lacks: persons told of by their passes, passes told of by a tenure."""
+"""What stands in for collections that a business lacks.
+
+Persons are told of by their passes; passes by a tenure, or by when a person's subscription began and ended.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +11,22 @@ from typing import Any
 
 from ris_assets.contracts.columns import Column
 from ris_assets.contracts.entities import ENTITIES
-from ris_assets.extract.profiling.draft import EntityGuess, guessed, surest_first
+from ris_assets.extract.profiling.draft import (
+    ALWAYS_ENDED,
+    LEAST_CONFIDENCE,
+    EntityGuess,
+    guessed,
+    rhythm_of,
+    surest_first,
+)
 from ris_assets.extract.profiling.fit import Guess, read_as
 from ris_assets.extract.profiling.frames import Candidate, Frame, frames_of
 from ris_assets.extract.profiling.profile import CollectionProfile
 
 _STANDING_IN = 0.5
 _MOST_MONTHS = 600
+_OF_A_TENURE = frozenset({"user", "profile", "pass"})
+"""Whose length is a tenure, as in account_length."""
 
 
 def with_standins(
@@ -34,6 +46,8 @@ def with_standins(
     frames = [frame for one in collections for frame in frames_of(one)]
     if passes.is_active and (persons := _persons_of(passes, users, frames)):
         found["users"] = persons
+    elif subscribers := _subscribers_of(users, passes):
+        found["users"], found["hero_passes"] = subscribers
     elif not passes.is_active and (tables := [f for f in frames if _tenure_of(f)]):
         found["users"], found["hero_passes"] = _members_of(tables[0], made_on)
     return surest_first(found.values())
@@ -73,12 +87,63 @@ def _persons_of(
     )  # fmt: skip
 
 
+def _subscribers_of(
+    users: EntityGuess, passes: EntityGuess
+) -> tuple[EntityGuess, EntityGuess] | None:
+    """Persons and passes of a table with a row a member: since when somebody has been there, and until when."""
+    table, sold = users.frame, passes.frame
+    is_sold_elsewhere = (
+        sold is not None and table is not None and sold.collection is not table.collection
+    )
+    if passes.is_active or (is_sold_elsewhere and passes.confidence >= LEAST_CONFIDENCE):
+        return None
+    if table is None or table.explode or table.within:
+        return None
+    own = {
+        guess.name: guess for guess in guessed(ENTITIES["hero_passes"], table, {}, Counter()).fields
+    }
+    persons = {
+        guess.name: guess for guess in guessed(ENTITIES["users"], table, {}, Counter()).fields
+    }
+    begun = persons.get("registered_at") or own.get("starts_at")
+    end = own.get("ends_at") or own.get("cancelled_at")
+    if begun is None or end is None or not _is_open(end) or end.spec == begun.spec:
+        return None
+    told = "a row a member: from then on a pass a period of `repeat`, until it ends; is the period right?"
+    key = replace(persons["user_id"], name="user_id")
+    persons["registered_at"] = replace(begun, name="registered_at")
+    since = replace(begun, notes=(told,))
+    own |= {name: replace(since, name=name) for name in ("purchased_at", "starts_at")}
+    own |= {"user_id": key, "ends_at": replace(end, name="ends_at", notes=())}
+    for name in ("cancelled_at", "is_cancellation"):
+        own.pop(name, None)
+    return (
+        _complete(users, table, persons),
+        replace(_complete(passes, table, own), repeat={"months": rhythm_of(table)}),
+    )
+
+
+def _is_open(end: Guess) -> bool:
+    """Whether many have no end yet."""
+    return end.candidate is not None and end.candidate.profile.fill < ALWAYS_ENDED
+
+
+def _complete(guess: EntityGuess, table: Frame, fields: dict[str, Guess]) -> EntityGuess:
+    columns = [column.name for column in ENTITIES[guess.entity].fields]
+    return replace(
+        guess, frame=table, missing=(), changed_at=None,
+        confidence=max(guess.confidence, _STANDING_IN),
+        fields=tuple(fields[name] for name in columns if name in fields),
+    )  # fmt: skip
+
+
 def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
     """Persons and passes of a table with a row a member: for so many months, and whether they have left."""
     months, left = _tenure_of(table) or ("", None)
     told = "the day on which the table was made, here and wherever it stands; who has left is known 31 days later"
+    unit = "if the number is one of weeks or days, write that instead of months"
     since = {"value": made_on, "minus": {"months": months}}
-    begun = Guess("", since, _STANDING_IN, ("months of tenure",), (told,))
+    begun = Guess("", since, _STANDING_IN, ("months of tenure",), (told, unit))
     fields: dict[str, dict[str, Guess]] = {}
     guesses = {n: guessed(ENTITIES[n], table, {}, Counter()) for n in ("users", "hero_passes")}
     for name, guess in guesses.items():
@@ -96,13 +161,7 @@ def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
         ends = {flag: made_on if is_gone else None for flag, is_gone in left[1].items()}
         spec = {"path": left[0], "values": ends}
         own["ends_at"] = Guess("ends_at", spec, _STANDING_IN, ("has left",), (told,))
-    complete = {
-        name: replace(
-            guess, missing=(), changed_at=None, confidence=max(guess.confidence, _STANDING_IN),
-            fields=tuple(fields[name][c.name] for c in ENTITIES[name].fields if c.name in fields[name]),
-        )
-        for name, guess in guesses.items()
-    }  # fmt: skip
+    complete = {name: _complete(guess, table, fields[name]) for name, guess in guesses.items()}
     return complete["users"], replace(complete["hero_passes"], repeat={"months": 1})
 
 
@@ -110,9 +169,16 @@ def _tenure_of(frame: Frame) -> tuple[str, tuple[str, dict[Any, bool]] | None] |
     """Where documents say for how many months somebody has been there, and where, and how, that they have left."""
     if frame.explode or frame.within:
         return None
-    months = [c for c in frame.by_word.get("tenure", ()) if _counts_months(c)]
+    told = [c for word in ("tenure", "duration") for c in frame.by_word.get(word, ())]
+    months = [c for c in told if is_tenure(c) and _counts_months(c)]
     left = [(c.path, flags) for c in frame.by_word.get("churn", ()) if (flags := _flags_of(c))]
     return (months[0].path, left[0] if left else None) if months else None
+
+
+def is_tenure(candidate: Candidate) -> bool:
+    """Whether a field is called like how long somebody has been there."""
+    words = candidate.words
+    return "tenure" in words or ("duration" in words and bool(words & _OF_A_TENURE))
 
 
 def _prices_of_a_month(table: Frame) -> list[Guess]:

@@ -43,7 +43,7 @@ ENTITY_NAMES = {
 FIELD_NAMES = {
     name: _phrases(text)
     for name, text in {
-        "users.registered_at": "registered at|created at|register|create",
+        "users.registered_at": "registered at|created at|register|create|start at|start",
         "birth_date": "birth date|birth",
         "sex": "sex",
         "height_cm": "height",

@@ -43,7 +43,7 @@ _CONCEPTS = {
     "create": "create created sozdan creation inserted added dobavlen",
     "update": "update updated modif modified changed change obnovlen izmenen lastmodified",
     "register": "beitritt inscripcion signup register registr registration registered join joined signup"
-    " cadastr inscri anmeld alta",
+    " cadastr inscri anmeld alta subscribed",
     "birth": "birth geburt geburtsdatum nacimiento nascimento birthday birthdate born dob bday rozhden dr",
     "sex": "sex gender pol geschlecht genero sexo",
     "height": "height rost altura groesse",
@@ -71,7 +71,7 @@ _CONCEPTS = {
     " compra comprad",
     "start": "start begin from von inicio nachal activ activated since",
     "end": "end ende bis until till to finish expir expires expiry konec konca okonchan due fim fin termino"
-    " venciment ablauf",
+    " venciment ablauf deactiv unsubscrib churned",
     "valid": "valid deistvu deystvu",
     "cancel": "kuendig kundig storn cancel cancell otmen otmena terminat calledoff revok annul"
     " cancelament gekuendig gekundig",
