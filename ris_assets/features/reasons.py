@@ -9,7 +9,7 @@ stands).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,9 @@ LEAST_STRENGTH = 0.5
 """A difference under half of its standard deviation is nothing to speak of."""
 SURE = 3.0
 """Standard errors by which more are lost with a text that is told than of all."""
+QUARTERS = (0.25, 0.5, 0.75)
+FEW = 12
+"""Values of a number up to which each speaks for itself."""
 LEAST_WEIGHT = 1e-4
 """Of a feature that the model does not read: where a rule scores, the largest differences are told."""
 DIRECTIONS = {"up": 1.0, "down": -1.0}
@@ -63,8 +66,8 @@ def reasons_of(
         frame: snapshot rows.
         catalog: active rows name features, direction of risk and sentences with {value} and {norm}.
         importance: catalogue feature -> share of the model's importance.
-        reference: snapshot column -> mean and sd in training, which give deltas their scale; of a text what is
-            `adverse` in it (`adverse_texts`).
+        reference: snapshot column -> mean and sd in training, which give deltas their scale; of a text or of a factor
+            that is a number what is `adverse` in it (`adverse_texts`, `adverse_numbers`).
     """
     rows = frame.with_row_index("row")
     found = [
@@ -101,8 +104,9 @@ def _candidate(
     is_external = entry["feature_group"] == "external"
     scale = reference.get(f"{feature}_delta" if is_external else feature, {})
     told = bool(entry["reason_en"]) and feature in rows.columns
-    if told and scale.get("adverse"):
-        return _of_text(rows, entry, importance.get(feature, 0.0), scale["adverse"])
+    if told and (adverse := scale.get("adverse")):
+        by_itself = _of_text if isinstance(adverse, Mapping) else _of_number
+        return by_itself(rows, entry, importance.get(feature, 0.0) + LEAST_WEIGHT, adverse)
     if direction is None or not told or not scale.get("sd"):
         return None
     value = pl.col(feature).cast(pl.Float64)
@@ -127,12 +131,36 @@ def _of_text(
     """Rows whose text is one of those with which more were lost in training."""
     text = pl.col(entry["feature"]).cast(pl.String)
     strength = text.replace_strict(adverse, default=None, return_dtype=pl.Float64)
+    return _as_it_stands(rows, entry, text, pl.lit(None, pl.Float64), strength * importance)
+
+
+def _of_number(
+    rows: pl.DataFrame, entry: Mapping, importance: float, adverse: Sequence[Sequence[float | None]]
+) -> pl.DataFrame:
+    """Rows whose number lies where more were lost in training."""
+    value, strength = (
+        pl.col(entry["feature"]).cast(pl.Float64, strict=False),
+        pl.lit(None, pl.Float64),
+    )
+    for low, high, told in adverse:
+        is_within = value.is_between(
+            pl.lit(-np.inf if low is None else low), pl.lit(np.inf if high is None else high)
+        )
+        strength = pl.when(is_within).then(pl.lit(told)).otherwise(strength)
+    return _as_it_stands(rows, entry, printed(value, "one"), value, strength * importance)
+
+
+def _as_it_stands(
+    rows: pl.DataFrame, entry: Mapping, text: pl.Expr, value: pl.Expr, score: pl.Expr
+) -> pl.DataFrame:
+    """Rows of which a text is told, where it has a score."""
     kept = rows.select(
         "row",
         text.alias("text"),
-        (strength * (importance + LEAST_WEIGHT)).alias("score"),
+        score.alias("score"),
         pl.lit(entry["feature"]).alias("feature"),
-        *(pl.lit(None, pl.Float64).alias(name) for name in ("value", "norm")),
+        value.alias("value"),
+        pl.lit(None, pl.Float64).alias("norm"),
     ).filter(pl.col("score").is_not_null())
     sentences = {"en": entry["reason_en"], "ru": entry["reason_ru"] or entry["reason_en"]}
     return _shaped(
@@ -154,10 +182,47 @@ def adverse_texts(training: pl.DataFrame, column: str) -> dict[str, float]:
     Returns:
         In standard deviations of such shares between members, those from `LEAST_STRENGTH` on.
     """
+    found = _adverse(training, pl.col(column).cast(pl.String))
+    return dict(sorted(zip(found["told"], found["strength"], strict=True)))
+
+
+def adverse_numbers(
+    training: pl.DataFrame, column: str
+) -> list[tuple[float | None, float | None, float]]:
+    """Quarters of a feature's values, or few values each, with which more passes were not renewed, beyond chance.
+
+    Arguments and measure are those of `adverse_texts`.
+
+    Returns:
+        Least and most value, None where nothing is beyond, and how far beyond.
+    """
+    number = training[column].cast(pl.Float64)
+    values = number.drop_nulls()
+    is_few = values.n_unique() <= FEW
+    inner = values.to_list() if is_few else [values.quantile(q, "nearest") for q in QUARTERS]
+    breaks = sorted({cut for cut in inner if cut is not None})
+    quarter = pl.Series("told", np.searchsorted(breaks, number.fill_null(0.0).to_numpy()))
+    quarter = quarter.set(number.is_null(), None)
+    edges = (
+        pl.DataFrame({"told": quarter, "number": number})
+        .group_by("told")
+        .agg(pl.col("number").min().alias("low"), pl.col("number").max().alias("high"))
+    )
+    found = _adverse(training, quarter).join(edges, "told").sort("low")
+    least, most = values.min(), values.max()
+    return [
+        (None if low == least else low, None if high == most else high, strength)
+        for low, high, strength in found.select("low", "high", "strength").iter_rows()
+    ]
+
+
+def _adverse(training: pl.DataFrame, told: pl.Series | pl.Expr) -> pl.DataFrame:
+    """What is told of rows of which more were lost than of all, beyond chance, and its strength."""
     weight, lost = pl.col("weight"), (~pl.col("renewed_30d")).cast(pl.Float64)
     texts = (
-        training.filter(pl.col(column).is_not_null() & pl.col("renewed_30d").is_not_null())
-        .group_by(pl.col(column).cast(pl.String).alias("text"))
+        training.with_columns(told.alias("told"))
+        .filter(pl.col("told").is_not_null() & pl.col("renewed_30d").is_not_null())
+        .group_by("told")
         .agg(weight.sum().alias("passes"), ((lost * weight).sum() / weight.sum()).alias("share"))
     )
     passes, share = texts["passes"].to_numpy(), texts["share"].to_numpy()
@@ -167,11 +232,7 @@ def adverse_texts(training: pl.DataFrame, column: str) -> dict[str, float]:
     strength = away / (float(np.sqrt(away**2 @ passes / whole)) or 1.0)
     error = np.sqrt(of_all * (1 - of_all) / passes)
     is_told = (away > SURE * error) & (strength >= LEAST_STRENGTH)
-    return dict(
-        sorted(
-            zip(texts["text"].to_numpy()[is_told].tolist(), strength[is_told].tolist(), strict=True)
-        )
-    )
+    return texts.select("told", pl.Series("strength", strength)).filter(pl.Series(is_told))
 
 
 def _holds(rows: pl.DataFrame, entry: Mapping, direction: float, sd: float) -> pl.Expr:

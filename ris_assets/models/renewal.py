@@ -29,8 +29,8 @@ from ris_assets.evaluation.calibration import (
 )
 from ris_assets.evaluation.drift import reference_of
 from ris_assets.evaluation.split import Windows
-from ris_assets.features.matrix import FeatureSet
-from ris_assets.features.reasons import adverse_texts
+from ris_assets.features.matrix import FACTOR, FeatureSet
+from ris_assets.features.reasons import adverse_numbers, adverse_texts
 from ris_assets.models.base_rate import BaseRateRenewal
 from ris_assets.models.blend import BlendRenewal
 from ris_assets.models.forest_renewal import ForestRenewal
@@ -137,6 +137,9 @@ class RenewalModel:
         self.reference = reference_of(rows, features)
         for column in features.levels:
             self.reference[column]["adverse"] = adverse_texts(rows, column)
+        for column in features.numeric:
+            if column.startswith(FACTOR):
+                self.reference[column]["adverse"] = adverse_numbers(rows, column)
         return self
 
     def with_newest(self, windows: Windows) -> "RenewalModel":

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ris_assets.features.reasons import adverse_texts, printed, reasons_of
+from ris_assets.features.reasons import adverse_numbers, adverse_texts, printed, reasons_of
 from tests.fakes import CATALOG
 
 SEED = Path(__file__).parents[2] / "dbt_project/seeds/meta_feature_catalog.csv"
@@ -113,6 +113,55 @@ def test_chance_makes_no_text_adverse():
     training = pl.DataFrame({"goal": goal, "renewed_30d": renewed, "weight": 1.0})
     assert adverse_texts(training, "goal") == {}
     assert adverse_texts(training.clear(), "goal") == {}
+
+
+CALLS = {
+    "feature": "factor_calls", "feature_group": "internal", "risk_direction": "none", "is_active": True,
+    "reason_en": "calls: {value}", "reason_ru": "calls: {value}", "value_format": None,
+}  # fmt: skip
+
+
+def with_calls(calls: float | None) -> dict[str, dict]:
+    """The reasons of a member among whose kind most were lost who had called four times or more, by feature."""
+    training = pl.DataFrame(
+        [
+            {"factor_calls": n % 8, "renewed_30d": n % 8 < 4 or n % 3 == 0, "weight": 1.0}
+            for n in range(400)
+        ]
+    )
+    adverse = adverse_numbers(training, "factor_calls")
+    assert [(low, high) for low, high, _ in adverse] == [(4, 4), (5, 5), (6, 6), (7, None)]
+    frame = pl.DataFrame([MEMBER | {"factor_calls": calls, "visits": 2.0}],
+                         schema_overrides={"steps": pl.Float64, "steps_ewma": pl.Float64})  # fmt: skip
+    catalog = pl.concat([CATALOG, pl.DataFrame([CALLS], schema=CATALOG.schema)])
+    reference = REFERENCE | {"factor_calls": {"adverse": json.loads(json.dumps(adverse))}}
+    told = json.loads(reasons_of(frame, catalog, IMPORTANCE, reference)[0])
+    return {reason["feature"]: reason for reason in told}
+
+
+def test_a_number_with_which_more_were_lost_is_told_and_none_that_is_usual():
+    for calls in (4, 7, 12):
+        assert with_calls(calls)["factor_calls"] == {
+            "feature": "factor_calls", "en": f"calls: {calls}", "ru": f"calls: {calls}",
+            "value": float(calls), "norm": None,
+        }  # fmt: skip
+    for other in (0, 3, 4.5, None):
+        assert "factor_calls" not in with_calls(other)
+
+
+def test_of_many_values_the_quarters_are_told_apart_and_chance_makes_none_adverse():
+    """Of a hundred each, 10, 10, 10 and 40 are lost with minutes below 100, 200, 300 and 400."""
+    minutes = [n + part * 100 for part in range(4) for n in range(100)]
+    renewed = [n >= (40 if part == 3 else 10) for part in range(4) for n in range(100)]
+    training = pl.DataFrame({"minutes": minutes, "renewed_30d": renewed, "weight": 1.0})
+    ((low, high, strength),) = adverse_numbers(training, "minutes")
+    assert low == pytest.approx(300, abs=1)
+    assert high is None
+    # The share of all is .175; the sd of the four is that of -.075 three times and .225 once.
+    assert strength == pytest.approx(0.225 / 0.13, rel=0.03)
+    assert adverse_numbers(training.with_columns(renewed_30d=pl.lit(True)), "minutes") == []
+    assert adverse_numbers(training.clear(), "minutes") == []
+    assert adverse_numbers(training.with_columns(minutes=pl.lit(None, pl.Float64)), "minutes") == []
 
 
 def test_own_norms_come_before_the_profile_and_the_profile_before_plain_facts():
