@@ -99,12 +99,7 @@ def _subscribers_of(
         return None
     if table is None or table.explode or table.within:
         return None
-    own = {
-        guess.name: guess for guess in guessed(ENTITIES["hero_passes"], table, {}, Counter()).fields
-    }
-    persons = {
-        guess.name: guess for guess in guessed(ENTITIES["users"], table, {}, Counter()).fields
-    }
+    persons, own = (_told_by(table, entity) for entity in ("users", "hero_passes"))
     begun = persons.get("registered_at") or own.get("starts_at")
     end = own.get("ends_at") or own.get("cancelled_at")
     if begun is None or end is None or not _is_open(end) or end.spec == begun.spec:
@@ -123,12 +118,19 @@ def _subscribers_of(
     )
 
 
+def _told_by(table: Frame, entity: str) -> dict[str, Guess]:
+    """An entity's fields that a table has, by name."""
+    guess = guessed(ENTITIES[entity], table, {}, Counter())
+    return {field.name: field for field in guess.fields}
+
+
 def _is_open(end: Guess) -> bool:
     """Whether many have no end yet."""
     return end.candidate is not None and end.candidate.profile.fill < ALWAYS_ENDED
 
 
 def _complete(guess: EntityGuess, table: Frame, fields: dict[str, Guess]) -> EntityGuess:
+    """The guess with these fields of a table, which are all that is needed."""
     columns = [column.name for column in ENTITIES[guess.entity].fields]
     return replace(
         guess, frame=table, missing=(), changed_at=None,
@@ -178,7 +180,8 @@ def _tenure_of(frame: Frame) -> tuple[str, tuple[str, dict[Any, bool]] | None] |
 def is_tenure(candidate: Candidate) -> bool:
     """Whether a field is called like how long somebody has been there."""
     words = candidate.words
-    return "tenure" in words or ("duration" in words and bool(words & _OF_A_TENURE))
+    is_length = "duration" in words and words <= _OF_A_TENURE | {"duration", "months"}
+    return "tenure" in words or (is_length and bool(words & _OF_A_TENURE))
 
 
 def _prices_of_a_month(table: Frame) -> list[Guess]:
