@@ -441,7 +441,8 @@ def _said_of(error: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return f"{where}: there is no such key; `ris check --schema` has those that there are"
     if kind in ("model_type", "dict_type"):
-        what = "a path, or keys with values" if "fields" in place else "keys with values"
+        is_spec = {"fields", "factors"} & set(place)
+        what = "a path, or keys with values" if is_spec else "keys with values"
         return f"{where}: must be {what}"
     if kind == "missing":
         return f"{where}: is needed"
@@ -457,10 +458,9 @@ def source_map_schema() -> dict[str, Any]:
         **written["properties"],
         **{name: schema["$defs"]["EntityMap"]["properties"][name] for name in _OF_THE_ENTITY},
     }
-    field = schema["$defs"]["FieldSpec"]
     text = {"type": "string", "description": "Dotted path in the document"}
-    schema["$defs"]["FieldSpec"] = {"anyOf": [text, field]}
-    schema["$defs"]["AmountSpec"] = {"anyOf": [text, schema["$defs"]["AmountSpec"]]}
+    for spec in ("FieldSpec", "FactorSpec", "AmountSpec"):
+        schema["$defs"][spec] = {"anyOf": [text, schema["$defs"][spec]]}
     whole = schema["$defs"]["EntityMap"]
     schema["$defs"]["EntityMap"] = {"anyOf": [written, {"type": "array", "items": part}, whole]}
     entities = schema["properties"]["entities"]

@@ -113,8 +113,9 @@ def test_an_unreadable_map_names_its_path(tmp_path):
 def test_the_schema_for_editors_knows_every_entity_and_both_ways_to_write_a_field():
     schema = source_map_schema()
     assert "users" in schema["properties"]["entities"]["properties"]
-    kinds = [way.get("type") for way in schema["$defs"]["FieldSpec"]["anyOf"]]
-    assert kinds == ["string", "object"]
+    for spec in ("FieldSpec", "FactorSpec", "AmountSpec"):
+        kinds = [way.get("type") for way in schema["$defs"][spec]["anyOf"]]
+        assert kinds == ["string", "object"]
     json.dumps(schema)
 
 
@@ -123,6 +124,8 @@ def test_the_schema_for_editors_knows_every_entity_and_both_ways_to_write_a_fiel
     [
         ("factors: {Payment: p},", "Payment: write names of at most 40 small letters"),
         ("factors: {'a b': p},", "a b: write names"),
+        ("factors: {a: 5},", "users.factors.a: must be a path, or keys with values"),
+        ("factors: {a: {path: p, scale: 2}},", "users.factors.a.scale: there is no such key"),
     ],
 )
 def test_a_factor_has_a_name_that_a_column_can_have(tmp_path, rest, said):

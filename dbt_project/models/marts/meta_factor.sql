@@ -4,10 +4,12 @@ with told as (
     select 'users' as source_entity, told.name, told.value
     from {{ ref('core_user') }} as users
     cross join lateral jsonb_each_text(users.factors) as told (name, value)
+    where users.factors is not null
     union all
     select 'hero_passes', told.name, told.value
     from {{ ref('core_hp_period') }} as passes
     cross join lateral jsonb_each_text(passes.factors) as told (name, value)
+    where passes.factors is not null
 ),
 
 -- Of a name that was a member's in an earlier map and is a pass's by now, the pass's counts.
