@@ -147,14 +147,17 @@ def _anonymous_mib(process: Path) -> float:
 
 def _refuse_other_results(url: str) -> None:
     """RuntimeError unless both sides hold the same numbers for some members."""
-    some = (
+    postgres = PostgresResource(url=url)
+    members = postgres.read(
         "select user_id from (select distinct user_id from ris.user_week_metrics) as members"
         f" order by md5(user_id) limit {COMPARED_MEMBERS}"
-    )
+    )["user_id"]
+    # Named one by one they are looked up by key: of many members a join would sort all.
+    some = ", ".join(f"'{member}'" for member in members)
     pandas, ris = (
-        PostgresResource(url=url)
-        .read(f"select * from {table} where user_id in ({some}) order by user_id, week_start")
-        .drop("season", strict=False)
+        postgres.read(
+            f"select * from {table} where user_id in ({some}) order by user_id, week_start"
+        ).drop("season", strict=False)
         for table in ("bench.pandas_week", "ris.fact_user_week")
     )
     numbers = [name for name in ris.columns if name not in ("user_id", "week_start")]

@@ -50,7 +50,7 @@ UPGRADED = {
     "ris_int.int_freezes_versioned": "document_hash",
     "ris_int.int_hero_passes_versioned": "documents_hash",
     "ris_int.int_pass_freezes_counted": "passes_hash",
-    "ris.core_hp_period": "weeks_hash",
+    "ris.core_hp_period": "factors",
     "ris.label_hp": "passes_hash",
     "ris.interval_hp": "is_settled",
 }

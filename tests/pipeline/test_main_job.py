@@ -31,7 +31,6 @@ KEYS = {
     "interval_hp": ("spell_id", "week_start"),
     "ref_calendar": ("calendar_date",),
     "meta_feature_catalog": ("feature",),
-    "meta_factor": ("feature",),
     "member_snapshot": ("as_of_date", "user_id"),
     "user_week_norm": ("user_id", "week_start"),
     "model_scores_daily": ("score_date", "user_id"),
