@@ -50,13 +50,14 @@ def ris(options: dict[str, Any]) -> int:
 
 def by_pandas(options: dict[str, Any]) -> int:
     """The same columns by pandas, into `bench.pandas_week`, one part of the members after the other."""
-    written = 0
-    for number, members in enumerate(_parts(options["database"], options["parts"])):
-        facts = _facts(options, members)
-        _write(options["database"], facts, is_first=number == 0)
-        written += len(facts)
-        del facts
-    with psycopg.connect(options["database"]) as connection:
+    url, written = options["database"], 0
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "create schema if not exists bench; drop table if exists bench.pandas_week"
+        )
+    for members in _parts(url, options["parts"]):
+        written += _write(url, _facts(options, members))
+    with psycopg.connect(url) as connection:
         connection.execute("alter table bench.pandas_week add primary key (user_id, week_start)")
     return written
 
@@ -315,16 +316,13 @@ def _norms(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1).reindex(metrics.index)
 
 
-def _write(url: str, facts: pd.DataFrame, is_first: bool) -> None:
+def _write(url: str, facts: pd.DataFrame) -> int:
+    """Add the facts to the table, which they say the columns of; how many there are."""
     columns = ", ".join(f'"{name}" float8' for name in facts.columns)
     with psycopg.connect(url) as connection:
-        if is_first:
-            connection.execute(
-                "create schema if not exists bench; drop table if exists bench.pandas_week"
-            )
-            connection.execute(
-                f"create table bench.pandas_week (user_id text, week_start date, {columns})"
-            )
+        connection.execute(
+            f"create table if not exists bench.pandas_week (user_id text, week_start date, {columns})"
+        )
         with (
             connection.cursor() as cursor,
             cursor.copy("copy bench.pandas_week from stdin (format csv)") as copy,
@@ -333,6 +331,7 @@ def _write(url: str, facts: pd.DataFrame, is_first: bool) -> None:
                 text = io.StringIO()
                 facts.iloc[start : start + 20_000].to_csv(text, header=False)
                 copy.write(text.getvalue())
+    return len(facts)
 
 
 def main() -> None:

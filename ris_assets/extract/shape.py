@@ -6,7 +6,7 @@ not end after it starts is noted, too, and its row kept as it is.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from functools import cached_property, partial
@@ -368,8 +368,7 @@ class EntityShape:
         """By field: the source's values as texts, and what each becomes."""
         found = {}
         for name, spec in self.part.fields.items():
-            table = {id_text(key, self.uuid_order): to for key, to in (spec.values or {}).items()}
-            if table:
+            if table := self._by_text(spec.values):
                 targets = pl.concat([self._literal(name, to) for to in table.values()])
                 found[name] = list(table), pl.select(targets).to_series()
         return found
@@ -390,11 +389,15 @@ class EntityShape:
             value = pl.lit(spec.prefix) + value
         return value * spec.factor if spec.factor else value
 
+    def _by_text(self, values: Mapping[Any, Any] | None) -> dict[str, Any]:
+        """A table of translations by the texts that source values are read as."""
+        return {id_text(key, self.uuid_order): to for key, to in (values or {}).items()}
+
     def _factor(self, name: str) -> pl.Expr:
         """A factor as its spec says: names of codes, and what stands before those without one."""
         spec, value = self.part.factors[name], pl.col(f"{_FACTOR}{name}")
         unnamed = value if spec.prefix is None else pl.lit(spec.prefix) + value
-        names = {id_text(key, self.uuid_order): to for key, to in (spec.values or {}).items()}
+        names = self._by_text(spec.values)
         if not names:
             return unnamed
         return value.replace_strict(list(names), list(names.values()), default=unnamed)

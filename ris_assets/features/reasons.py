@@ -104,9 +104,10 @@ def _candidate(
     is_external = entry["feature_group"] == "external"
     scale = reference.get(f"{feature}_delta" if is_external else feature, {})
     told = bool(entry["reason_en"]) and feature in rows.columns
+    weight = importance.get(feature, 0.0) + LEAST_WEIGHT
     if told and (adverse := scale.get("adverse")):
         by_itself = _of_text if isinstance(adverse, Mapping) else _of_number
-        return by_itself(rows, entry, importance.get(feature, 0.0) + LEAST_WEIGHT, adverse)
+        return by_itself(rows, entry, weight, adverse)
     if direction is None or not told or not scale.get("sd"):
         return None
     value = pl.col(feature).cast(pl.Float64)
@@ -117,7 +118,7 @@ def _candidate(
         "row",
         value.alias("value"),
         norm.alias("norm"),
-        (strength * (importance.get(feature, 0.0) + LEAST_WEIGHT)).alias("score"),
+        (strength * weight).alias("score"),
         strength.alias("strength"),
     ).filter(pl.col("strength") >= LEAST_STRENGTH)  # fmt: skip
     spoken = _speak(kept, feature, (entry["reason_en"], entry["reason_ru"]), entry["value_format"])
@@ -126,16 +127,16 @@ def _candidate(
 
 
 def _of_text(
-    rows: pl.DataFrame, entry: Mapping, importance: float, adverse: Mapping[str, float]
+    rows: pl.DataFrame, entry: Mapping, weight: float, adverse: Mapping[str, float]
 ) -> pl.DataFrame:
     """Rows whose text is one of those with which more were lost in training."""
     text = pl.col(entry["feature"]).cast(pl.String)
     strength = text.replace_strict(adverse, default=None, return_dtype=pl.Float64)
-    return _as_it_stands(rows, entry, text, pl.lit(None, pl.Float64), strength * importance)
+    return _as_it_stands(rows, entry, text, pl.lit(None, pl.Float64), strength * weight)
 
 
 def _of_number(
-    rows: pl.DataFrame, entry: Mapping, importance: float, adverse: Sequence[Sequence[float | None]]
+    rows: pl.DataFrame, entry: Mapping, weight: float, adverse: Sequence[Sequence[float | None]]
 ) -> pl.DataFrame:
     """Rows whose number lies where more were lost in training."""
     value, strength = (
@@ -147,7 +148,7 @@ def _of_number(
             pl.lit(-np.inf if low is None else low), pl.lit(np.inf if high is None else high)
         )
         strength = pl.when(is_within).then(pl.lit(told)).otherwise(strength)
-    return _as_it_stands(rows, entry, printed(value, "one"), value, strength * importance)
+    return _as_it_stands(rows, entry, printed(value, "one"), value, strength * weight)
 
 
 def _as_it_stands(

@@ -593,6 +593,22 @@ def test_whose_subscription_has_begun_and_may_have_ended_has_passes():
     assert "app_sessions" not in {name for name, guess in guesses.items() if guess.is_active}
 
 
+def test_whose_subscription_it_is_is_said_as_others_say_it():
+    shape = _callers(
+        customerNo=lambda n: f"C{n:04}",
+        subscribedAt=lambda n: START - timedelta(days=40 + n),
+        canceledAt=lambda n: None if n % 3 else START - timedelta(days=n // 3),
+    )
+    shape["tickets"] = [
+        {"_id": n, "customerNo": f"C{n % 90:04}", "openedAt": START, "topic": "bill"}
+        for n in range(200)
+    ]
+    found = explored(shape).collections
+    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    whose = [guesses[name].field("user_id").spec["path"] for name in ("users", "hero_passes")]
+    assert whose == ["customerNo", "customerNo"]
+
+
 def test_whose_subscriptions_have_all_ended_or_are_sold_elsewhere_has_none_of_that():
     begun = {"subscribedAt": lambda n: START - timedelta(days=40 + n)}
     ended = _callers(**begun, canceledAt=lambda n: START - timedelta(days=n % 9))

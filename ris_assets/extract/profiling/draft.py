@@ -78,12 +78,14 @@ class EntityGuess:
             return False
         return not self.missing and self.confidence >= LEAST_CONFIDENCE
 
+    @property
+    def by_name(self) -> dict[str, Guess]:
+        """The guesses of its fields."""
+        return {guess.name: guess for guess in self.fields}
+
     def field(self, name: str) -> Guess:
         """The guess of that field; KeyError if there is none."""
-        for guess in self.fields:
-            if guess.name == name:
-                return guess
-        raise KeyError(name)
+        return self.by_name[name]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _persons_of(
         f for f in frames if f.collection is bought.collection and f.place == f.collection.name
     )
     guess = guessed(ENTITIES["users"], around, {}, Counter())
-    fields = {field.name: field for field in guess.fields}
+    fields = guess.by_name
     is_inside = bought.explode is not None and f"{whose.spec['path']}.".startswith(
         f"{bought.explode}."
     )
@@ -92,36 +92,28 @@ def _subscribers_of(
 ) -> tuple[EntityGuess, EntityGuess] | None:
     """Persons and passes of a table with a row a member: since when somebody has been there, and until when."""
     table, sold = users.frame, passes.frame
-    is_sold_elsewhere = (
-        sold is not None and table is not None and sold.collection is not table.collection
-    )
-    if passes.is_active or (is_sold_elsewhere and passes.confidence >= LEAST_CONFIDENCE):
+    if passes.is_active or table is None or table.explode or table.within:
         return None
-    if table is None or table.explode or table.within:
+    is_sold_elsewhere = sold is not None and sold.collection is not table.collection
+    if is_sold_elsewhere and passes.confidence >= LEAST_CONFIDENCE:
         return None
-    persons, own = (_told_by(table, entity) for entity in ("users", "hero_passes"))
+    persons = users.by_name
+    own = guessed(ENTITIES["hero_passes"], table, {}, Counter()).by_name
     begun = persons.get("registered_at") or own.get("starts_at")
     end = own.get("ends_at") or own.get("cancelled_at")
     if begun is None or end is None or not _is_open(end) or end.spec == begun.spec:
         return None
     told = "a row a member: from then on a pass a period of `repeat`, until it ends; is the period right?"
-    key = replace(persons["user_id"], name="user_id")
     persons["registered_at"] = replace(begun, name="registered_at")
     since = replace(begun, notes=(told,))
     own |= {name: replace(since, name=name) for name in ("purchased_at", "starts_at")}
-    own |= {"user_id": key, "ends_at": replace(end, name="ends_at", notes=())}
+    own |= {"user_id": persons["user_id"], "ends_at": replace(end, name="ends_at", notes=())}
     for name in ("cancelled_at", "is_cancellation"):
         own.pop(name, None)
     return (
         _complete(users, table, persons),
         replace(_complete(passes, table, own), repeat={"months": rhythm_of(table)}),
     )
-
-
-def _told_by(table: Frame, entity: str) -> dict[str, Guess]:
-    """An entity's fields that a table has, by name."""
-    guess = guessed(ENTITIES[entity], table, {}, Counter())
-    return {field.name: field for field in guess.fields}
 
 
 def _is_open(end: Guess) -> bool:
@@ -149,7 +141,7 @@ def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
     fields: dict[str, dict[str, Guess]] = {}
     guesses = {n: guessed(ENTITIES[n], table, {}, Counter()) for n in ("users", "hero_passes")}
     for name, guess in guesses.items():
-        fields[name] = {field.name: field for field in guess.fields}
+        fields[name] = guess.by_name
         key = replace(fields[name][ENTITIES[name].id_field], name="user_id")
         fields[name]["user_id"] = key
     fields["users"]["registered_at"] = replace(begun, name="registered_at")
