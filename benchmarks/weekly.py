@@ -39,15 +39,16 @@ _KNOWN_ON = f"(known_at at time zone '{ZONE}')::date"
 def run(
     members: int, weeks: int, only: list[str], pandas_members: int, folder: Path | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The parts asked for: `rebuild` against pandas, `rebuild-alone`, `increment`.
+    """The parts asked for: `rebuild` against pandas, `rebuild-alone`, `increment`, `increment-alone`.
 
     pandas takes so many members at once as `pandas_members` says.
     """
     results: dict[str, dict[str, Any]] = {}
     for part in only:
         print(f"{part} ...", flush=True)
-        if part == "increment":
-            results[part] = _increment(members, weeks, folder)
+        if part.startswith("increment"):
+            histories = [weeks] if part.endswith("-alone") else [weeks // 2, weeks]
+            results[part] = _increment(members, histories, folder)
         else:
             sides = ("ris", "pandas") if part == "rebuild" else ("ris",)
             results[part] = _rebuild(members, weeks, sides, pandas_members, folder)
@@ -57,6 +58,8 @@ def run(
 @contextmanager
 def _database(folder: Path | None) -> Iterator[tuple[str, EmbeddedPostgres, Path]]:
     with tempfile.TemporaryDirectory(prefix="ris_bench_", dir=folder) as place:
+        # Closed to others, as it is made, the server's user could not enter: then it lies elsewhere.
+        Path(place).chmod(0o711)
         server = EmbeddedPostgres(Path(place) / "home")
         server.start()
         try:
@@ -198,17 +201,14 @@ class _History:
         return sum(self.processor) / len(self.processor)
 
 
-def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
+def _increment(members: int, weeks: list[int], folder: Path | None) -> dict[str, Any]:
     """Everything from landing tables to snapshots, and each day of the week after it, by weeks of history.
 
     Documents of that week land day by day, as they became known. A day is run on both histories before the next,
     since a shared machine is faster in one hour than in another.
     """
     with ExitStack() as stack:
-        histories = [
-            _history(stack.enter_context(_database(folder)), members, n)
-            for n in (weeks // 2, weeks)
-        ]
+        histories = [_history(stack.enter_context(_database(folder)), members, n) for n in weeks]
         for n in range(DAYS - 1, -1, -1):
             for history in histories:
                 for other in histories:
@@ -219,13 +219,6 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
                 for h in histories
             )
             print(f"  {histories[0].last - timedelta(days=n):%A}: {seconds}", flush=True)
-    half, whole = histories
-    growth = whole.day / half.day - 1
-    processor_growth = whole.processor_day / half.processor_day - 1
-    print(
-        f"  twice the history adds {growth:.1%} to a day, {processor_growth:.1%} to its processor time",
-        flush=True,
-    )
     found: dict[str, Any] = {
         f"{h.weeks} weeks": {
             "full": h.full, "day": h.day, "longest_day": max(h.days), "share": h.day / h.full, "days": h.days,
@@ -233,7 +226,18 @@ def _increment(members: int, weeks: int, folder: Path | None) -> dict[str, Any]:
         }
         for h in histories
     }  # fmt: skip
-    return found | {"growth": growth, "processor_growth": processor_growth}
+    return found | (_growth(*histories) if len(histories) > 1 else {})
+
+
+def _growth(half: _History, whole: _History) -> dict[str, float]:
+    """What twice the history adds to a day, and to its processor time."""
+    growth = whole.day / half.day - 1
+    processor_growth = whole.processor_day / half.processor_day - 1
+    print(
+        f"  twice the history adds {growth:.1%} to a day, {processor_growth:.1%} to its processor time",
+        flush=True,
+    )
+    return {"growth": growth, "processor_growth": processor_growth}
 
 
 def _history(database: tuple[str, EmbeddedPostgres, Path], members: int, weeks: int) -> _History:

@@ -50,7 +50,8 @@ def extraction(
     "--only",
     default="rebuild,increment",
     show_default=True,
-    help="rebuild: weekly facts against pandas; rebuild-alone: without pandas; increment: a day against all.",
+    help="rebuild: weekly facts against pandas; increment: a day against all, on half of the weeks and on all;"
+    " rebuild-alone: without pandas; increment-alone: on all of the weeks.",
 )
 @click.option(
     "--pandas-members",

@@ -593,12 +593,19 @@ def test_whose_subscription_has_begun_and_may_have_ended_has_passes():
     assert "app_sessions" not in {name for name, guess in guesses.items() if guess.is_active}
 
 
-def test_whose_subscription_it_is_is_said_as_others_say_it():
-    shape = _callers(
-        customerNo=lambda n: f"C{n:04}",
-        subscribedAt=lambda n: START - timedelta(days=40 + n),
-        canceledAt=lambda n: None if n % 3 else START - timedelta(days=n // 3),
-    )
+@pytest.mark.parametrize(
+    "told",
+    [
+        {
+            "subscribedAt": lambda n: START - timedelta(days=40 + n),
+            "canceledAt": lambda n: None if n % 3 else START - timedelta(days=n // 3),
+        },
+        {"tenure": lambda n: n % 50, "churn": lambda n: ("yes", "no")[n % 2]},
+    ],
+    ids=["days", "tenure"],
+)
+def test_whose_subscription_it_is_is_said_as_others_say_it(told):
+    shape = _callers(customerNo=lambda n: f"C{n:04}", **told)
     shape["tickets"] = [
         {"_id": n, "customerNo": f"C{n % 90:04}", "openedAt": START, "topic": "bill"}
         for n in range(200)

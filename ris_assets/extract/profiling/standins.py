@@ -49,7 +49,7 @@ def with_standins(
     elif subscribers := _subscribers_of(users, passes):
         found["users"], found["hero_passes"] = subscribers
     elif not passes.is_active and (tables := [f for f in frames if _tenure_of(f)]):
-        found["users"], found["hero_passes"] = _members_of(tables[0], made_on)
+        found["users"], found["hero_passes"] = _members_of(tables[0], users, made_on)
     return surest_first(found.values())
 
 
@@ -131,22 +131,20 @@ def _complete(guess: EntityGuess, table: Frame, fields: dict[str, Guess]) -> Ent
     )  # fmt: skip
 
 
-def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
+def _members_of(table: Frame, users: EntityGuess, made_on: date) -> tuple[EntityGuess, EntityGuess]:
     """Persons and passes of a table with a row a member: for so many months, and whether they have left."""
     months, left = _tenure_of(table) or ("", None)
     told = "the day on which the table was made, here and wherever it stands; who has left is known 31 days later"
     unit = "if the number is one of weeks or days, write that instead of months"
     since = {"value": made_on, "minus": {"months": months}}
     begun = Guess("", since, _STANDING_IN, ("months of tenure",), (told, unit))
-    fields: dict[str, dict[str, Guess]] = {}
-    guesses = {n: guessed(ENTITIES[n], table, {}, Counter()) for n in ("users", "hero_passes")}
-    for name, guess in guesses.items():
-        fields[name] = guess.by_name
-        key = replace(fields[name][ENTITIES[name].id_field], name="user_id")
-        fields[name]["user_id"] = key
-    fields["users"]["registered_at"] = replace(begun, name="registered_at")
-    own = fields["hero_passes"]
+    if users.frame is None or users.frame.place != table.place:
+        users = guessed(ENTITIES["users"], table, {}, Counter())
+    passes = guessed(ENTITIES["hero_passes"], table, {}, Counter())
+    persons, own = users.by_name, passes.by_name
+    persons["registered_at"] = replace(begun, name="registered_at")
     own |= {name: replace(begun, name=name) for name in ("purchased_at", "starts_at")}
+    own["user_id"] = persons["user_id"]
     own.pop("cancelled_at", None)
     own.pop("price", None)  # such as the total of all months
     own |= {price.name: price for price in _prices_of_a_month(table)}
@@ -155,8 +153,8 @@ def _members_of(table: Frame, made_on: date) -> tuple[EntityGuess, EntityGuess]:
         ends = {flag: made_on if is_gone else None for flag, is_gone in left[1].items()}
         spec = {"path": left[0], "values": ends}
         own["ends_at"] = Guess("ends_at", spec, _STANDING_IN, ("has left",), (told,))
-    complete = {name: _complete(guess, table, fields[name]) for name, guess in guesses.items()}
-    return complete["users"], replace(complete["hero_passes"], repeat={"months": 1})
+    bought = replace(_complete(passes, table, own), repeat={"months": 1})
+    return _complete(users, table, persons), bought
 
 
 def _tenure_of(frame: Frame) -> tuple[str, tuple[str, dict[Any, bool]] | None] | None:
