@@ -204,7 +204,7 @@ class _History:
 def _increment(members: int, weeks: list[int], folder: Path | None) -> dict[str, Any]:
     """Everything from landing tables to snapshots, and each day of the week after it, by weeks of history.
 
-    Documents of that week land day by day, as they became known. A day is run on both histories before the next,
+    Documents of that week land day by day, as they became known. A day is run on all histories before the next,
     since a shared machine is faster in one hour than in another.
     """
     with ExitStack() as stack:

@@ -570,14 +570,19 @@ def _callers(people: int = 90, **fields: Any) -> dict[str, list[dict[str, Any]]]
     }  # fmt: skip
 
 
+def _with_standins(shape: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The guesses by entity, with what stands in for collections that are not there."""
+    found = explored(shape).collections
+    return {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+
+
 def test_whose_subscription_has_begun_and_may_have_ended_has_passes():
     shape = _callers(
         subscribedAt=lambda n: START - timedelta(days=40 + n),
         canceledAt=lambda n: None if n % 3 else START - timedelta(days=n // 3),
         billing=lambda n: "quarterly" if n % 2 else "monthly",
     )
-    found = explored(shape).collections
-    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    guesses = _with_standins(shape)
     users, passes = guesses["users"], guesses["hero_passes"]
     assert users.is_active
     assert passes.is_active
@@ -610,8 +615,7 @@ def test_whose_subscription_it_is_is_said_as_others_say_it(told):
         {"_id": n, "customerNo": f"C{n % 90:04}", "openedAt": START, "topic": "bill"}
         for n in range(200)
     ]
-    found = explored(shape).collections
-    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    guesses = _with_standins(shape)
     whose = [guesses[name].field("user_id").spec["path"] for name in ("users", "hero_passes")]
     assert whose == ["customerNo", "customerNo"]
 
@@ -619,16 +623,14 @@ def test_whose_subscription_it_is_is_said_as_others_say_it(told):
 def test_whose_subscriptions_have_all_ended_or_are_sold_elsewhere_has_none_of_that():
     begun = {"subscribedAt": lambda n: START - timedelta(days=40 + n)}
     ended = _callers(**begun, canceledAt=lambda n: START - timedelta(days=n % 9))
-    found = explored(ended).collections
-    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    guesses = _with_standins(ended)
     assert not guesses["hero_passes"].is_active
     left = _callers(**begun, canceledAt=lambda n: None if n % 3 else START)
     left["passes"] = [
         {"_id": n, "customerId": n, "soldAt": START, "startsAt": START, "endsAt": START + timedelta(days=30)}
         for n in range(90)
     ]  # fmt: skip
-    found = explored(left).collections
-    guesses = {guess.entity: guess for guess in with_standins(draft_map(found), found, TODAY)}
+    guesses = _with_standins(left)
     assert guesses["hero_passes"].frame.place == "passes"
 
 

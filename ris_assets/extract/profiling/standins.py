@@ -69,7 +69,7 @@ def _persons_of(
     around = next(
         f for f in frames if f.collection is bought.collection and f.place == f.collection.name
     )
-    guess = guessed(ENTITIES["users"], around, {}, Counter())
+    guess = _read_alone("users", around)
     fields = guess.by_name
     is_inside = bought.explode is not None and f"{whose.spec['path']}.".startswith(
         f"{bought.explode}."
@@ -98,7 +98,7 @@ def _subscribers_of(
     if is_sold_elsewhere and passes.confidence >= LEAST_CONFIDENCE:
         return None
     persons = users.by_name
-    own = guessed(ENTITIES["hero_passes"], table, {}, Counter()).by_name
+    own = _read_alone("hero_passes", table).by_name
     begun = persons.get("registered_at") or own.get("starts_at")
     end = own.get("ends_at") or own.get("cancelled_at")
     if begun is None or end is None or not _is_open(end) or end.spec == begun.spec:
@@ -114,6 +114,11 @@ def _subscribers_of(
         _complete(users, table, persons),
         replace(_complete(passes, table, own), repeat={"months": rhythm_of(table)}),
     )
+
+
+def _read_alone(entity: str, frame: Frame) -> EntityGuess:
+    """The entity read from a frame that refers to no other, and that none refers to."""
+    return guessed(ENTITIES[entity], frame, {}, Counter())
 
 
 def _is_open(end: Guess) -> bool:
@@ -139,8 +144,8 @@ def _members_of(table: Frame, users: EntityGuess, made_on: date) -> tuple[Entity
     since = {"value": made_on, "minus": {"months": months}}
     begun = Guess("", since, _STANDING_IN, ("months of tenure",), (told, unit))
     if users.frame is None or users.frame.place != table.place:
-        users = guessed(ENTITIES["users"], table, {}, Counter())
-    passes = guessed(ENTITIES["hero_passes"], table, {}, Counter())
+        users = _read_alone("users", table)
+    passes = _read_alone("hero_passes", table)
     persons, own = users.by_name, passes.by_name
     persons["registered_at"] = replace(begun, name="registered_at")
     own |= {name: replace(begun, name=name) for name in ("purchased_at", "starts_at")}
