@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,23 @@ from rich.table import Table
 from ris_assets.errors import RisError
 from ris_assets.settings import REPO_ROOT
 
-PARTS = ("dump", "server", "dlt", "memory", "increment")
+EXTRACTION_PARTS = ("dump", "server", "dlt", "memory", "increment")
+WEEKLY_PARTS = ("rebuild", "increment", "rebuild-alone", "increment-alone")
+
+
+def _among(parts: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """A callback: words parted by commas, each of them one of `parts`."""
+
+    def words(_context: click.Context, _parameter: click.Parameter, given: str) -> list[str]:
+        named = [word.strip() for word in given.split(",") if word.strip()]
+        unknown = [word for word in named if word not in parts]
+        if unknown or not named:
+            raise click.BadParameter(
+                f"{', '.join(unknown) or 'nothing'} is no part of it: {', '.join(parts)}"
+            )
+        return named
+
+    return words
 
 
 @click.group()
@@ -24,20 +41,24 @@ def bench() -> None:
 @click.option("--documents", default=1_000_000, show_default=True, help="Bookings.")
 @click.option("--rounds", default=3, show_default=True, help="How often each side runs, in turn.")
 @click.option(
-    "--only", default=",".join(PARTS), show_default=True, help="Parts, separated by commas."
+    "--only",
+    default=",".join(EXTRACTION_PARTS),
+    show_default=True,
+    callback=_among(EXTRACTION_PARTS),
+    help="Parts, separated by commas.",
 )
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where documents and server may lie."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
 def extraction(
-    documents: int, rounds: int, only: str, folder: Path | None, out: Path | None
+    documents: int, rounds: int, only: list[str], folder: Path | None, out: Path | None
 ) -> None:
     """Documents to landing tables, against bare decoding, find_polars_all and dlt."""
     _from_the_checkout()
     from benchmarks.extraction import run
 
-    results = run(documents, rounds, [part for part in only.split(",") if part in PARTS], folder)
+    results = run(documents, rounds, only, folder)
     Console().print(_table(results))
     if out:
         out.write_text(json.dumps(results, indent=2))
@@ -50,6 +71,7 @@ def extraction(
     "--only",
     default="rebuild,increment",
     show_default=True,
+    callback=_among(WEEKLY_PARTS),
     help="rebuild: weekly facts against pandas; increment: a day against all, on half of the weeks and on all;"
     " rebuild-alone: without pandas; increment-alone: on all of the weeks.",
 )
@@ -62,13 +84,18 @@ def extraction(
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the server may lie.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the results as JSON.")
 def weekly(
-    members: int, weeks: int, only: str, pandas_members: int, folder: Path | None, out: Path | None
+    members: int,
+    weeks: int,
+    only: list[str],
+    pandas_members: int,
+    folder: Path | None,
+    out: Path | None,
 ) -> None:
     """Weekly facts with norms against pandas; a day's increment against the rebuild of everything."""
     _from_the_checkout()
     from benchmarks.weekly import run
 
-    results = run(members, weeks, only.split(","), pandas_members, folder)
+    results = run(members, weeks, only, pandas_members, folder)
     print(json.dumps(results, indent=2))
     if out:
         out.write_text(json.dumps(results, indent=2))

@@ -165,9 +165,9 @@
 {%- endmacro %}
 
 {#
-    What a day reads is of the same days and should lie together: read from one page a row, it takes four times as long.
-    Rows that are added day by day come in order.
+    What a day reads and replaces is of the same days and weeks and should lie together: a row from a page of its own takes
+    four times as long to read, and is logged with the whole page when it goes. Rows that are added day by day come in order.
 #}
-{% macro stored_by_day() -%}
-    {{ 'order by activity_date' if opens_at_the_beginning() }}
+{% macro stored_by(column) -%}
+    {{ 'order by ' ~ column if opens_at_the_beginning() }}
 {%- endmacro %}

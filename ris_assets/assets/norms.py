@@ -145,12 +145,12 @@ def write_norms(
         cleared = writer.submit(_clear, connection, table, first, last, changed)
         copying: Future[int] | None = None
         for number, (weeks, longer) in enumerate(_one_ahead(reader, read, blocks), 1):
-            norms = _norms_of(weeks, longer, metrics, first, last)
+            norms = _norms_of(weeks, longer, metrics, first, last).select(table.column_names)
+            # What a day reads and replaces is of one week and should lie together.
+            norms = norms.sort("week_start", maintain_order=True)
             counts.read += weeks.height
             counts.written += copying.result() if copying else 0
-            copying = writer.submit(
-                copy_typed, connection, table.qualified, norms.select(table.column_names)
-            )
+            copying = writer.submit(copy_typed, connection, table.qualified, norms)
             if len(blocks) > 1:
                 progress(f"norms of block {number} of {len(blocks)}: {counts.read:,} weeks read")
         counts.written += copying.result() if copying else 0

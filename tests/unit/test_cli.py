@@ -24,13 +24,15 @@ from ris_assets.resources.postgres import PostgresResource
         ("check", "--sample", "-5"),
         ("train", "--search", "-3"),
         ("train", "--search-seconds", "0"),
-        ("run", "--from", "2026-13-01", "--to", "2026-12-31"),
+        ("run", "--to", "2026-12-31", "--from", "2026-13-01"),
+        ("bench", "weekly", "--only", "increment,rebuild_alone"),
+        ("bench", "extraction", "--only", ""),
     ],
 )
 def test_a_wrong_value_names_its_option(arguments):
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 2
-    assert f"Invalid value for '{arguments[1]}'" in found.output
+    assert f"Invalid value for '{arguments[-2]}'" in found.output
 
 
 def test_both_pages_cannot_have_one_port():

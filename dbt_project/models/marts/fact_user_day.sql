@@ -3,9 +3,8 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        indexes=[{'columns': ['activity_date']}],
         pre_hook="{{ delete_where('activity_date between ' ~ window_start() ~ ' and ' ~ window_end() ~ ' or activity_date = any(array(select distinct activity_date from ' ~ ref('int_user_days_measured') ~ ' where known_on between ' ~ window_start() ~ ' and ' ~ window_end() ~ '))') }}",
-        post_hook="{{ primary_key(['user_id', 'activity_date']) }}",
+        post_hook="{{ primary_key(['activity_date', 'user_id']) }}",
     )
 }}
 

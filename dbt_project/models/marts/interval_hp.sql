@@ -285,3 +285,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('week_start') }}

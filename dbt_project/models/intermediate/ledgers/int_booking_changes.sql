@@ -1,6 +1,6 @@
 {{
     config(
-        indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
+        indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}],
         pre_hook="{{ only_hash_joins() }}",
         post_hook=[
             "create index if not exists int_booking_changes_visited on {{ this }} (user_id, activity_date)"
@@ -169,4 +169,4 @@ final as (
 )
 
 select * from final
-{{ stored_by_day() }}
+{{ stored_by('activity_date') }}

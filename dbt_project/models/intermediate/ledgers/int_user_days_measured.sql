@@ -1,6 +1,6 @@
 {{
     config(
-        indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}, {'columns': ['user_id', 'activity_date']}],
+        indexes=[{'columns': ['known_on']}, {'columns': ['activity_date']}],
         pre_hook="{{ only_hash_joins() }}",
         post_hook="{{ analyzed() }}",
     )
@@ -218,4 +218,4 @@ where
     {%- for measure in day_measures() %}
     {{ 'or ' if not loop.first }}{{ measure.name }} <> 0
     {%- endfor %}
-{{ stored_by_day() }}
+{{ stored_by('activity_date') }}

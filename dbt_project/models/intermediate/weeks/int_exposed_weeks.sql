@@ -61,3 +61,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('week_start') }}

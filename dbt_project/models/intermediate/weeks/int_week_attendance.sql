@@ -8,3 +8,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('week_start') }}

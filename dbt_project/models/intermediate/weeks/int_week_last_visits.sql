@@ -16,3 +16,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('week_start') }}

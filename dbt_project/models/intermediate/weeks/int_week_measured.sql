@@ -23,3 +23,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('week_start') }}

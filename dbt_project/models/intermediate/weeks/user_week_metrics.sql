@@ -40,3 +40,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('week_start') }}
