@@ -8,6 +8,7 @@
         post_hook=[
             "{{ primary_key(['spell_id', 'week_start']) }}",
             "create index if not exists interval_hp_ends on {{ this }} (spell_id, user_id, spell_hash, week_start, event) where event or not is_settled",
+            "create index if not exists interval_hp_open on {{ this }} (spell_id, week_start) where not is_settled",
         ],
     )
 }}

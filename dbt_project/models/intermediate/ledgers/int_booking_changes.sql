@@ -5,7 +5,8 @@
         post_hook=[
             "create index if not exists int_booking_changes_visited on {{ this }} (user_id, activity_date)"
             ~ " include (known_on, starts_at, change, club_id, coach_id, class_type, class_hour) where what = 'attended'",
-            "create index if not exists int_booking_changes_joint on {{ this }} (activity_date) where what = 'joint_booking'",
+            "create index if not exists int_booking_changes_joint on {{ this }} (activity_date)"
+            ~ " include (user_id, change) where what = 'joint_booking'",
             "{{ analyzed() }}",
         ],
     )
