@@ -17,6 +17,18 @@ GROWING = {
     "core_hp_period": "hp_id",
     "interval_hp": "spell_id, week_start",
 }
+STORED_BY = {
+    "ris_int.int_booking_changes": "activity_date",
+    "ris_int.int_user_days_measured": "activity_date",
+    "ris_int.int_exposed_weeks": "week_start",
+    "ris_int.int_week_attendance": "week_start",
+    "ris_int.int_week_last_visits": "week_start",
+    "ris_int.int_week_measured": "week_start",
+    "ris.user_week_metrics": "week_start",
+    "ris.user_week_norm": "week_start",
+    "ris.interval_hp": "week_start",
+}
+"""What lies together in tables of which a day replaces the last rows."""
 IN_A_GAP, BEFORE_LAST, LAST = "2024-05-01", "2024-05-11", "2024-05-12"
 """In the week of the first, mira has no pass: she is back a week later."""
 WEEK = "2024-05-06"
@@ -25,9 +37,19 @@ MARK = f"update ris.user_week_norm set visits_p50 = -1 where week_start >= '{WEE
 
 
 @pytest.fixture(scope="module")
-def whole(marts: Marts) -> dict[str, pl.DataFrame]:
+def stored(marts: Marts) -> dict[str, pl.Series]:
+    """Days or weeks of the tables' rows, built at once, as they lie in them."""
+    make_hand_written(marts)
+    return {
+        name: marts.read(f"select {column} from {name} order by ctid").to_series()
+        for name, column in STORED_BY.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(marts: Marts, stored) -> dict[str, pl.DataFrame]:
     """The tables that grow, built at once."""
-    return tables(make_hand_written(marts))
+    return tables(marts)
 
 
 def tables(marts: Marts) -> dict[str, pl.DataFrame]:
@@ -36,6 +58,12 @@ def tables(marts: Marts) -> dict[str, pl.DataFrame]:
         name: marts.read(f"select * from ris.{name} order by {order}")
         for name, order in GROWING.items()
     }
+
+
+@pytest.mark.parametrize("name", STORED_BY)
+def test_what_a_day_replaces_lies_together(stored, name: str):
+    assert stored[name].n_unique() > 10
+    assert stored[name].is_sorted()
 
 
 def test_days_rerun_in_any_order_give_the_same_tables(marts: Marts, whole):
